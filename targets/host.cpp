@@ -1,0 +1,45 @@
+#include <cstdlib>
+#include <cstring>
+
+#include "targets/target.h"
+
+namespace octet {
+namespace {
+
+bool cpu_has(const Target& t) {
+#if defined(__x86_64__)
+  if (std::strcmp(t.name, "avx2") == 0) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (std::strcmp(t.name, "avx512_vnni") == 0)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512vnni");
+#endif
+  return std::strcmp(t.name, "scalar") == 0;
+}
+
+// The rank up to which OCTET_MAX_TARGET lets targets be used.
+size_t cap() {
+  const auto& rows = all_targets();
+  if (const char* name = std::getenv("OCTET_MAX_TARGET"))
+    for (size_t i = 0; i < rows.size(); ++i)
+      if (std::strcmp(rows[i].name, name) == 0) return i;
+  return rows.size() - 1;
+}
+
+}  // namespace
+
+bool host_runs(const Target& target) {
+  const auto& rows = all_targets();
+  for (size_t i = 0; i <= cap(); ++i)
+    if (std::strcmp(rows[i].name, target.name) == 0) return cpu_has(target);
+  return false;
+}
+
+const Target& host_target() {
+  const auto& rows = all_targets();
+  for (size_t i = cap(); i > 0; --i)
+    if (cpu_has(rows[i])) return rows[i];
+  return rows[0];
+}
+
+}  // namespace octet

@@ -1,0 +1,21 @@
+#include "targets/target.h"
+
+namespace octet {
+
+const std::vector<Target>& all_targets() {
+  // name, vector bytes, registers, compiler registers, dot, act groups, signed storage, jit
+  static const std::vector<Target> rows = {
+      {"scalar", 16, 32, 32, DotForm::fused, 1, false, false},
+      {"avx2", 32, 16, 14, DotForm::maddubs, 1, false, true},
+      {"avx512_vnni", 64, 32, 18, DotForm::fused, 1, false, true},
+  };
+  return rows;
+}
+
+const Target* find_target(std::string_view name) {
+  for (const Target& t : all_targets())
+    if (name == t.name) return &t;
+  return nullptr;
+}
+
+}  // namespace octet

@@ -1,0 +1,42 @@
+// A target is a row of facts. Builders and schedules ask the row; nobody tests for an ISA by name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace octet {
+
+// How a target forms `acc.s32 += sum of four u8 * s8` without ever saturating (design/numerics.md 3).
+enum class DotForm : uint8_t {
+  fused,    // one instruction, exact for every operand (vpdpbusd)
+  maddubs,  // vpmaddubsw + vpmaddwd + vpaddd: exact only where the weights prove that no pair saturates
+  widened,  // both operands widened to 16 bits, two vpmaddwd: always exact, half the rate
+};
+
+struct Target {
+  const char* name;
+  int vector_bytes;        // widest vector register
+  int vector_registers;    // architectural; the budget of a JIT lowering
+  int compiler_registers;  // live vectors that g++ and clang++ keep without spilling (design/program.md 6.1)
+  DotForm best_dot;        // what the schedule tries first; `maddubs` falls back to `widened`
+  int act_groups;          // groups of 4 channels that one activation register serves: 1 = broadcast, 4 = by element
+  bool signed_storage;     // tensors live as u8 - 128 (AArch64); x86 keeps u8, s8 tensors as q + 128
+  bool has_jit;            // jit/ can make machine code for it; otherwise `--engine jit` interprets the Program
+};
+
+// All targets, best last. The order is what OCTET_MAX_TARGET and `host` mean.
+const std::vector<Target>& all_targets();
+
+// The row of that name, or nullptr.
+const Target* find_target(std::string_view name);
+
+// The best target that this machine runs, capped by OCTET_MAX_TARGET (a target name; unknown names are ignored with a
+// warning on stderr by the command line, not here).
+const Target& host_target();
+
+// Whether this machine can run code made for `target` (the cap applies too).
+bool host_runs(const Target& target);
+
+}  // namespace octet
