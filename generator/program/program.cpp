@@ -79,7 +79,7 @@ void Builder::op(Op op, int w, Reg d, Reg a, Operand b) {
   put({.op = op, .bytes = static_cast<uint8_t>(w), .d = d, .a = a, .b = b.reg, .m = b.mem});
 }
 
-void Builder::op(Op op, int w, Reg d, Reg a, int imm) {
+void Builder::unary(Op op, int w, Reg d, Reg a, int imm) {
   put({.op = op, .bytes = static_cast<uint8_t>(w), .d = d, .a = a, .imm = imm});
 }
 

@@ -106,7 +106,7 @@ class Builder {
   void dot4(int w, Reg d, Reg a, Operand b, int group);
   // d = op(a, b); d may equal a.
   void op(Op op, int w, Reg d, Reg a, Operand b);
-  void op(Op op, int w, Reg d, Reg a, int imm = 0);  // unary: cvt_f32, cvt_i32, srl16, sll32
+  void unary(Op op, int w, Reg d, Reg a, int imm = 0);  // cvt_f32, cvt_i32, srl16, sll32
   void fma(int w, Reg d, Reg a, Operand b, Operand c);  // at most one of b and c is memory
 
   // The address of a splatted constant (deduplicated).
