@@ -1,0 +1,173 @@
+// The network as a list of nodes over tensors, in execution order. Importers fill it literally; passes rewrite it.
+//
+// Quantization lives on tensors: a conv whose input tensor is u8 with a scale *is* the quantized conv, and the same
+// OpKind with f32 tensors is the float op. `fold_qdq` turns the second form, framed by quantize and dequantize nodes,
+// into the first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace octet {
+
+enum class DType : uint8_t { f32, u8, s8, s32, s64, boolean };
+const char* dtype_name(DType dtype);
+size_t dtype_bytes(DType dtype);
+
+using Shape = std::vector<int64_t>;
+int64_t element_count(const Shape& shape);
+std::string to_string(const Shape& shape);  // "1x3x224x224"
+
+// real = scale * (q - zero_point); one pair, or one per index along `axis`.
+struct QuantParams {
+  std::vector<float> scale;
+  std::vector<int32_t> zero_point;  // same length as scale, in the tensor's dtype range
+  int axis = -1;                    // -1: per tensor
+  bool per_tensor() const { return scale.size() == 1; }
+  bool operator==(const QuantParams&) const = default;
+};
+
+using TensorId = int32_t;
+inline constexpr TensorId kNoTensor = -1;  // an absent optional input
+
+struct Tensor {
+  std::string name;  // as in the file; dumps and errors use it
+  DType dtype = DType::f32;
+  Shape shape;
+  std::optional<QuantParams> quant;                      // u8, s8 and s32 tensors
+  std::shared_ptr<const std::vector<std::byte>> data;    // constants only; row-major, little endian
+  Shape file_shape;  // shape in the file's own order where layout has changed `shape` (else empty)
+
+  bool is_constant() const { return data != nullptr; }
+  bool is_quantized() const { return quant.has_value() && (dtype == DType::u8 || dtype == DType::s8); }
+  template <class T>
+  std::span<const T> values() const {
+    return {reinterpret_cast<const T*>(data->data()), data->size() / sizeof(T)};
+  }
+};
+
+enum class OpKind : uint8_t {
+  conv,         // inputs: x, weights, [bias], [residual: fused add]; window, group
+  linear,       // inputs: x [.., k], weights [oc, k], [bias], [residual]
+  matmul,       // x [.., m, k] * y [.., k, n] as in the file; import only: a pass makes it linear or refuses it
+  add,          // inputs: a, b
+  sub,
+  mul,          // inputs: a, b; b may be [n, c, 1, 1] against [n, c, h, w] (either side)
+  div,
+  concat,       // axis
+  max_pool,     // window
+  average_pool, // window, count_include_pad
+  global_average_pool,  // mean over h, w; keeps rank
+  batch_norm,   // inputs: x, scale, bias, mean, variance; epsilon in alpha
+  unary,        // function, alpha, beta
+  softmax,      // axis
+  reshape,      // to the output's shape: Reshape, Flatten, Squeeze, Unsqueeze
+  transpose,    // perm
+  slice,        // starts, steps over every axis (ends follow from the output's shape)
+  split,        // axis; one output per piece, sizes from the outputs' shapes
+  pad,          // pads: begin and end per axis; constant value in alpha (real), mode constant only
+  quantize,     // f32 -> u8/s8, parameters on the output tensor
+  dequantize,   // parameters on the input tensor
+  requantize,   // u8/s8 -> u8/s8 with other parameters
+  channel_permute,  // perm over channels: output channel i is input channel perm[i]
+  identity,
+};
+const char* op_name(OpKind op);
+
+enum class Unary : uint8_t {
+  relu, clip /* alpha = lo, beta = hi */, sigmoid, tanh, hard_sigmoid /* alpha, beta */, hard_swish,
+  leaky_relu /* alpha */, elu /* alpha */, exp, sqrt, neg, abs, erf, silu, gelu, softplus, reciprocal, log,
+};
+const char* unary_name(Unary function);
+
+// Geometry of conv and pooling, in pixels; 1-D ops have h = 1.
+struct Window {
+  int kh = 1, kw = 1;
+  int stride_h = 1, stride_w = 1;
+  int dilation_h = 1, dilation_w = 1;
+  int pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;
+  bool operator==(const Window&) const = default;
+};
+
+// An int8 value range that a fused activation leaves, in the tensor's own dtype (s8: -128..127).
+struct QRange {
+  int32_t lo = std::numeric_limits<int32_t>::min(), hi = std::numeric_limits<int32_t>::max();
+  bool operator==(const QRange&) const = default;
+};
+
+// conv or linear followed by a residual add, fused without dropping a rounding: the conv's own result is quantized to
+// `quant` and clamped first, then added as the add's own formula says.
+struct FusedAdd {
+  DType dtype = DType::u8;       // of the conv's own result
+  QuantParams quant;             // of the conv's own result
+  QRange range;                  // clamp fused into the conv before the add
+  bool conv_is_first = true;     // whether the conv's result was the add's first input (rounding depends on it)
+  std::string tensor;            // name of the tensor that vanished
+};
+
+struct Node {
+  OpKind op = OpKind::identity;
+  std::string name;    // as in the file, or its first output's name
+  std::string source;  // operator type in the file, such as "QLinearConv"
+  std::vector<TensorId> inputs, outputs;
+  Window window;
+  int64_t group = 1;
+  Unary function = Unary::relu;
+  float alpha = 0, beta = 0;
+  int axis = 0;
+  std::vector<int64_t> perm;           // transpose, channel_permute
+  std::vector<int64_t> starts, steps;  // slice
+  std::vector<int64_t> pads;           // pad: begins then ends, one per axis
+  bool count_include_pad = false;
+  bool keep_rank = true;
+  QRange range;                        // fused clamp on the output, in its quantized values
+  std::optional<FusedAdd> fused_add;   // then inputs[3] is the other addend
+};
+
+struct Graph {
+  std::string name;
+  std::string producer;                // as the file says
+  std::string format;                  // "ONNX opset 17, QDQ"
+  std::vector<Tensor> tensors;
+  std::vector<Node> nodes;             // topological order
+  std::vector<TensorId> inputs, outputs;
+  bool channels_last = false;          // false: rank-4 tensors are n, c, h, w as in ONNX; layout makes it true: n, h, w, c
+
+  Tensor& tensor(TensorId id) { return tensors[static_cast<size_t>(id)]; }
+  const Tensor& tensor(TensorId id) const { return tensors[static_cast<size_t>(id)]; }
+  TensorId add(Tensor tensor);
+  template <class T>
+  TensorId add_constant(std::string name, DType dtype, Shape shape, std::span<const T> values);
+};
+
+template <class T>
+TensorId Graph::add_constant(std::string name, DType dtype, Shape shape, std::span<const T> values) {
+  const auto bytes = std::as_bytes(values);
+  auto data = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
+  return add({.name = std::move(name), .dtype = dtype, .shape = std::move(shape), .data = std::move(data)});
+}
+
+// producer[t]: index of the node that writes tensor t, or -1; consumers[t]: the nodes that read it, in order.
+struct GraphIndex {
+  explicit GraphIndex(const Graph& graph);
+  std::vector<int> producer;
+  std::vector<std::vector<int>> consumers;
+};
+
+// Throws an internal error naming the node if the graph is malformed: ids out of range, a tensor written twice or read
+// before it is written, constants of the wrong size, quantization vectors of the wrong length.
+void verify(const Graph& graph);
+
+// Text form, one node a line.
+std::string print(const Graph& graph);
+
+// Removes nodes whose outputs nobody reads, and renumbers nothing else.
+void remove_dead_nodes(Graph& graph);
+
+}  // namespace octet

@@ -1,0 +1,190 @@
+// KernelSpec: what to compute, complete and free of how. Layers with equal specs share one kernel; weights, biases and
+// multipliers come by pointer.
+//
+// Storage. Activations are NHWC bytes; `pitch` is the distance of neighbouring pixels, at least the channels rounded up
+// to 4 (kernels may read and, where the pitch is their own, write that padding). A u8 tensor's byte is q. An s8
+// tensor's byte is q + 128 (q ^ 0x80), so that every kernel sees u8; `offset` = 128 tells where a formula that rounds
+// in float needs q itself. Fields named `zero`, `lo`, `hi` are storage bytes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "generator/graph/graph.h"
+
+namespace octet {
+
+// Whose rounding a kernel reproduces (design/numerics.md 2.1).
+enum class Profile : uint8_t { ort };
+const char* profile_name(Profile profile);
+
+inline int round_up(int value, int to) { return (value + to - 1) / to * to; }
+
+// out = clamp(rne(f32(acc) * multiplier[c]) + zero, lo, hi)
+struct Requant {
+  int zero = 0, lo = 0, hi = 255;
+  bool wide = false;  // |acc * multiplier| may reach 2^31: clamp in float before converting
+  bool operator==(const Requant&) const = default;
+};
+
+// out = clamp(rne(fma(a, ra, fma(b, rb, k))), lo, hi) on q values: a = byte - offset_a; out byte = q + offset_out.
+struct AddFormula {
+  float ra = 0, rb = 0, k = 0;
+  int offset_a = 0, offset_b = 0, offset_out = 0;
+  int lo = 0, hi = 255;  // storage bytes
+  bool operator==(const AddFormula&) const = default;
+};
+
+// numerics.md 2.3, `ort`: ra = RN32(s_a / s_y), k = RN32(z_y - fma(ra, z_a, RN32(rb * z_b))).
+struct QuantView {  // one per-tensor quantized tensor as formulas need it
+  float scale = 1;
+  int zero_point = 0;  // q value
+  bool is_signed = false;
+  int offset() const { return is_signed ? 128 : 0; }
+  int zero() const { return zero_point + offset(); }  // storage byte
+  bool operator==(const QuantView&) const = default;
+};
+AddFormula add_formula(Profile profile, const QuantView& a, const QuantView& b, const QuantView& out, int lo, int hi);
+
+// Dense, grouped and depthwise convolution, and linear layers (a 1x1 convolution over n * h * w pixels).
+struct ConvSpec {
+  Profile profile = Profile::ort;
+  int n = 1, ih = 1, iw = 1, ic = 4, oh = 1, ow = 1, oc = 4;
+  Window window;
+  int groups = 1;
+  int src_pitch = 4, dst_pitch = 4;
+  int src_zero = 0;       // what padding holds
+  int weight_terms = 1;   // 2: weights minus their zero points need 9 bits and come as a sum of two s8 terms
+  Requant requant;
+  bool residual = false;  // then AddFormula with a = this conv's result (or b, see below) and src2 the other addend
+  bool residual_is_first = false;  // src2 is the add's first input
+  int src2_pitch = 4;
+  AddFormula add;         // used when residual; requant then describes the conv's own, inner result
+  bool is_depthwise() const { return groups > 1 && groups == ic && groups == oc; }
+  bool is_pointwise() const {
+    return window == Window{} && groups == 1;
+  }
+  bool operator==(const ConvSpec&) const = default;
+};
+
+// Weights of a ConvSpec, unpacked: [term][oc][kh][kw][ic / groups]. bias holds no zero-point correction.
+struct ConvData {
+  std::vector<int8_t> weights;
+  std::vector<int32_t> bias;      // [oc]
+  std::vector<float> multiplier;  // [oc], m = RN32(RN32(s_x * s_w) / s_y)
+};
+
+struct AddSpec {
+  Profile profile = Profile::ort;
+  int pixels = 1, channels = 4;
+  int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
+  AddFormula add;
+  bool operator==(const AddSpec&) const = default;
+};
+
+// out = clamp(rne(RN32(RN32(f32((a - za) * (b - zb)) * m) + z)), lo, hi); z, lo, hi as q values plus out_offset.
+struct MulSpec {
+  Profile profile = Profile::ort;
+  int n = 1, pixels = 1, channels = 4;  // pixels per image
+  bool broadcast = false;               // b is one pixel per image
+  int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
+  int a_zero = 0, b_zero = 0;           // storage bytes
+  float m = 1;
+  int out_zero_point = 0, out_offset = 0;  // q value; byte = q + offset
+  int lo = 0, hi = 255;                 // storage bytes
+  bool operator==(const MulSpec&) const = default;
+};
+
+enum class PoolKind : uint8_t { max, average, global_average };
+struct PoolSpec {
+  Profile profile = Profile::ort;
+  PoolKind kind = PoolKind::max;
+  int n = 1, ih = 1, iw = 1, oh = 1, ow = 1, channels = 4;
+  Window window;
+  bool count_include_pad = false;
+  int src_pitch = 4, dst_pitch = 4;
+  QuantView src, dst;
+  int lo = 0, hi = 255;  // storage bytes
+  bool operator==(const PoolSpec&) const = default;
+};
+
+// dst byte = table[src byte]; the table comes by OCTET_WEIGHTS, 256 bytes. Copies are luts with `copy` set (no table).
+struct LutSpec {
+  int pixels = 1, channels = 4;
+  int src_pitch = 4, dst_pitch = 4;
+  bool copy = false;
+  bool operator==(const LutSpec&) const = default;
+};
+
+// Per-channel affine on dequantized values, then an optional clamp in real numbers, then quantize (batch norm that
+// nothing could fold): v = RN32(RN32(d * scale[c]) + shift[c]), d = RN32(f32(q - z) * s). scale, shift by OCTET_SCALE,
+// OCTET_BIAS (f32).
+struct AffineSpec {
+  Profile profile = Profile::ort;
+  int pixels = 1, channels = 4;
+  int src_pitch = 4, dst_pitch = 4;
+  QuantView src, dst;
+  int lo = 0, hi = 255;  // storage bytes
+  bool operator==(const AffineSpec&) const = default;
+};
+
+// f32 rows in the file's order -> bytes: q = sat(rne(RN32(x / scale)) + zero_point); NaN gives the lowest q.
+struct QuantizeSpec {
+  int n = 1, pixels = 1, channels = 4;  // pixels per image
+  bool channels_first = true;           // the f32 side is n, c, pixels; else n, pixels, c
+  int pitch = 4;                        // of the byte side
+  QuantView quant;
+  bool operator==(const QuantizeSpec&) const = default;
+};
+
+// bytes -> f32 in the file's order: RN32(f32(q - zero_point) * scale).
+struct DequantizeSpec : QuantizeSpec {
+  bool operator==(const DequantizeSpec&) const = default;
+};
+
+// Graph inputs and outputs that are integers themselves: bytes <-> bytes, s8 by ^ 0x80, n, c, pixels <-> NHWC.
+struct EdgeSpec : QuantizeSpec {
+  bool to_storage = true;
+  bool operator==(const EdgeSpec&) const = default;
+};
+
+// numerics.md 2.3. Quantized: E[d] table of 256 u32 by OCTET_WEIGHTS, out through out scale. Otherwise f32 rows.
+struct SoftmaxSpec {
+  int rows = 1, length = 4;
+  int src_pitch = 4, dst_pitch = 4;  // bytes; f32: row distance in elements
+  bool quantized = true;
+  QuantView src, dst;
+  bool operator==(const SoftmaxSpec&) const = default;
+};
+
+// out[i...] = in[perm]: elements of `bytes` bytes; dims and strides (in bytes) outermost first, at most 6. Slices,
+// transposes, channel permutations that nothing could fold, padding (fill first).
+struct CopySpec {
+  std::vector<int64_t> dims, src_strides, dst_strides;
+  int bytes = 1;
+  int64_t src_offset = 0, dst_offset = 0;
+  bool fill = false;      // write `fill_value` to fill_bytes first
+  int fill_value = 0;
+  int64_t fill_bytes = 0;
+  bool operator==(const CopySpec&) const = default;
+};
+
+// dst pixel channel i = src pixel channel perm[i] (perm as u16 by OCTET_WEIGHTS).
+struct ChannelPermuteSpec {
+  int pixels = 1, channels = 4;
+  int src_pitch = 4, dst_pitch = 4;
+  bool operator==(const ChannelPermuteSpec&) const = default;
+};
+
+using KernelSpec = std::variant<ConvSpec, AddSpec, MulSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
+                                EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec>;
+
+const char* spec_op_name(const KernelSpec& spec);   // "conv", "depthwise", "linear", "add", ...
+std::string to_string(const KernelSpec& spec);      // one line, complete: equal text if and only if equal spec
+std::string shape_text(const KernelSpec& spec);     // short, for tables: "3x3 s2 112x112x3 -> 56x56x64"
+int64_t mac_count(const KernelSpec& spec);          // nominal multiply-accumulates; 0 for elementwise ops
+
+}  // namespace octet
