@@ -53,7 +53,8 @@ class Progress:
             elapsed = time.monotonic() - self.start
             if elapsed > 2:
                 filled = 30 * self.done // self.steps
-                print(f"\r\033[K  {'█' * filled}{'░' * (30 - filled)}  {elapsed:3.0f} s  {self.label}", end="", flush=True)
+                bar = "█" * filled + "░" * (30 - filled)
+                print(f"\r\033[K  {bar}  {elapsed:3.0f} s  {self.label}", end="", flush=True)
                 drawn = True
         if drawn:
             print("\r\033[K", end="", flush=True)
@@ -64,7 +65,8 @@ def call(*command):
     done = subprocess.run([str(c) for c in command], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace")
     if done.returncode:
-        sys.exit(f"\ndemo: {' '.join(str(c) for c in command)}\nended with code {done.returncode}:\n{done.stdout[-3000:]}")
+        line = " ".join(str(c) for c in command)
+        sys.exit(f"\ndemo: {line}\nended with code {done.returncode}:\n{done.stdout[-3000:]}")
     return done.stdout
 
 
@@ -136,8 +138,8 @@ def main():
     targets = host_targets()
     engines = [("jit", t) for t in reversed(targets)] + [("cpp", targets[-1]), ("reference", None)]
 
-    print(f"\nHandwritten digits: {len(held['labels'])} held-out images; float network {kib(ROOT / 'demo/digits.f32.onnx')}, "
-          f"int8 network {kib(MODEL)}\n")
+    print(f"\nHandwritten digits: {len(held['labels'])} held-out images; float network "
+          f"{kib(ROOT / 'demo/digits.f32.onnx')}, int8 network {kib(MODEL)}\n")
     rows = [("float, ONNX Runtime", "", held["expected_f32"], None), ("int8, ONNX Runtime", "", held["expected"], None)]
     with Progress(len(engines) + 2) as progress:
         progress.step("octet compile, g++")
@@ -156,8 +158,10 @@ def main():
     print(f"  {'':22}{'target':13}{'accuracy':>9}{'us/image':>10}   bytes equal the reference's")
     for i, (name, target, logits, microseconds) in enumerate(rows):
         same = "" if i == 0 else "yes" if logits.tobytes() == reference.tobytes() else "NO"
-        print(f"  {name:22}{target:13}{accuracy(logits):7.2f} %{'' if microseconds is None else f'{microseconds:.1f}':>10}   {same}")
-    print(f"\n  The compiled program is {kib(program)} with {len(TARGETS)} targets inside, and needs {arena / 1024:.1f} KiB of memory.")
+        speed = "" if microseconds is None else f"{microseconds:.1f}"
+        print(f"  {name:22}{target:13}{accuracy(logits):7.2f} %{speed:>10}   {same}")
+    print(f"\n  The compiled program is {kib(program)} with {len(TARGETS)} targets inside, and needs "
+          f"{arena / 1024:.1f} KiB of memory.")
 
     agree = all(logits.tobytes() == reference.tobytes() for _, _, logits, _ in rows[1:])
     lost = accuracy(held["expected_f32"]) - accuracy(reference)

@@ -34,7 +34,7 @@ def read_waivers(path):
         if not fields:
             continue
         if len(fields) < 4 or not fields[2].isdigit():
-            sys.exit(f"{path}:{number}: expected `network  op-or-tensor-glob  max_count  reason`, found: {line.strip()}")
+            sys.exit(f"{path}:{number}: expected `network  op-or-tensor-glob  max_count  reason`, not: {line.strip()}")
         waivers.append(Waiver(fields[0], fields[1], int(fields[2]), fields[3]))
     return waivers
 
