@@ -86,7 +86,7 @@ class DepthwiseBuilder {
       const bool inner = std::all_of(key.begin(), key.end(), [&](int c) {
         return d_.columns_at.classes[static_cast<size_t>(c)] == Taps{0, w().kw};
       });
-      const bool one_quad = d_.row_classes[static_cast<size_t>(run.row_class)].quads() == 1;
+      const bool one_quad = d_.row_classes[static_cast<size_t>(run.row_class)].quads(s_) == 1;
       const bool carry = d_.carry && inner && one_quad && columns == 2 && same > 1;
       std::map<int, Interleaved> carried;
       if (carry)
@@ -109,7 +109,7 @@ class DepthwiseBuilder {
     const RowClass& c = d_.row_classes[static_cast<size_t>(run.row_class)];
     const int bytes = group_.bytes;
     const auto row_at = [&](int slot) {
-      const auto k = static_cast<size_t>(std::min(4 * quad + slot, static_cast<int>(c.rows.size()) - 1));
+      const auto k = static_cast<size_t>(std::min(4 * (quad % c.row_quads()) + slot, static_cast<int>(c.rows.size()) - 1));
       return Mem{src_, c.rows[k] * row_pitch_ + column * s_.src_pitch};
     };
     Reg pair[2];
@@ -144,7 +144,8 @@ class DepthwiseBuilder {
         out.src2_offset.push_back((y * s_.ow + p) * s_.src2_pitch);
       }
     dot_ = std::make_unique<DotEmitter>(b_, d_.dot, group_.bytes);
-    for (int quad = 0; quad < c.quads(); ++quad) {
+    dot_->begin();
+    for (int quad = 0; quad < c.quads(s_); ++quad) {
       std::map<int, Interleaved> at;  // interleaved columns that are still needed
       if (carried) at = *carried;
       for (int kx = 0; kx < w().kw; ++kx) tap_column(run, key, quad, kx, at, out, carried);
@@ -156,7 +157,6 @@ class DepthwiseBuilder {
   // All dots of kernel column kx. Each weight vector serves every output column of the tile.
   void tap_column(const RowRun& run, const std::vector<int>& key, int quad, int kx, std::map<int, Interleaved>& at,
                   OutputTile& out, std::map<int, Interleaved>* carried) {
-    const RowClass& c = d_.row_classes[static_cast<size_t>(run.row_class)];
     const int columns = static_cast<int>(key.size());
     std::vector<int> live;  // output columns that have this tap
     for (int p = 0; p < columns; ++p) {
@@ -181,22 +181,36 @@ class DepthwiseBuilder {
         }
       }
       const int first = halves ? 2 * half : 0, last = halves ? std::min(group_.vectors, first + 2) : group_.vectors;
-      for (int v = first; v < last; ++v) {
-        for (int p : live) dot_->prepare(at[column_of(p)][static_cast<size_t>(v)]);
-        for (int y = 0; y < run.rows; ++y) {
-          bool any = false;
-          for (int e = 0; e < 4; ++e) any = any || c.tap(s_, y, 4 * quad + e) >= 0;
-          if (!any) continue;
-          const Mem weight{weights_, d_.weight_offset(s_, group_, run.row_class, kx, quad, y) -
-                                         d_.weight_offset(s_, group_, run.row_class, 0, 0, 0) +
-                                         v * group_.bytes * d_.dot_bytes()};
-          Reg shared = kNone;
-          if (d_.dot == DotForm::fused && live.size() > 1) shared = b_.load(group_.bytes, Role::weight, weight);
-          for (int p : live)
-            dot_->dot(out.acc[static_cast<size_t>(y * columns + p)][static_cast<size_t>(v)],
-                      at[column_of(p)][static_cast<size_t>(v)], shared, weight, -1);
-        }
+      for (int v = first; v < last; ++v) dots(run, quad, kx, v, live, at, out, columns);
+    }
+  }
+
+  // The dots of one vector with kernel column kx, for every output row and every output column in `live`.
+  void dots(const RowRun& run, int quad, int kx, int v, const std::vector<int>& live,
+            const std::map<int, Interleaved>& at, OutputTile& out, int columns) {
+    const RowClass& c = d_.row_classes[static_cast<size_t>(run.row_class)];
+    std::vector<std::pair<int, Mem>> weights;  // output rows that have a tap in this quad
+    for (int y = 0; y < run.rows; ++y) {
+      bool any = false;
+      for (int e = 0; e < 4; ++e) any = any || c.tap(s_, y, quad, e) >= 0;
+      const int offset = d_.weight_offset(s_, group_, run.row_class, kx, quad, y) -
+                         d_.weight_offset(s_, group_, run.row_class, 0, 0, 0);
+      if (any) weights.push_back({y, {weights_, offset + v * group_.bytes * d_.dot_bytes()}});
+    }
+    const auto dot = [&](int y, int p, Reg weight, Mem memory) {
+      dot_->dot(group_.bytes, out.acc[static_cast<size_t>(y * columns + p)][static_cast<size_t>(v)],
+                at.at(p * w().stride_w + kx * w().dilation_w)[static_cast<size_t>(v)], weight, memory, -1);
+    };
+    if (d_.dot == DotForm::fused) {
+      for (const auto& [y, memory] : weights) {
+        const Reg shared = live.size() > 1 ? b_.load(group_.bytes, Role::weight, memory) : kNone;
+        for (int p : live) dot(y, p, shared, memory);
       }
+      return;
+    }
+    for (int p : live) {
+      dot_->activation(at.at(p * w().stride_w + kx * w().dilation_w)[static_cast<size_t>(v)]);
+      for (const auto& [y, memory] : weights) dot(y, p, kNone, memory);
     }
   }
 

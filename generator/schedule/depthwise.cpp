@@ -57,25 +57,31 @@ std::vector<OcBlock> channel_blocks(int channels, int vector_bytes) {
   return blocks;
 }
 
+int weight_at(const ConvSpec& s, const ConvData& data, int term, int channel, int ky, int kx) {
+  return data.weights[((static_cast<size_t>(term) * s.oc + channel) * s.window.kh + ky) * s.window.kw + kx];
+}
+
 // Every interleaved pair of every row class must be safe: pairs are rows (0, 1) and (2, 3) of a quad.
 bool pairs_are_safe(const ConvSpec& s, const DepthwiseSchedule& d, const ConvData& data) {
   for (const RowClass& c : d.row_classes)
     for (size_t y = 0; y < c.taps.size(); ++y)
-      for (int slot = 0; slot < 4 * c.quads(); slot += 2) {
-        const int k0 = c.tap(s, static_cast<int>(y), slot), k1 = c.tap(s, static_cast<int>(y), slot + 1);
+      for (int pair = 0; pair < 2 * c.quads(s); ++pair) {
+        const int quad = pair / 2, e = pair % 2 * 2;
+        const int k0 = c.tap(s, static_cast<int>(y), quad, e), k1 = c.tap(s, static_cast<int>(y), quad, e + 1);
         if (k0 < 0 || k1 < 0) continue;  // a single product fits
         for (int ch = 0; ch < s.oc; ++ch)
-          for (int kx = 0; kx < s.window.kw; ++kx) {
-            const int8_t* w = &data.weights[static_cast<size_t>(ch) * s.window.kh * s.window.kw];
-            if (pair_saturates(w[k0 * s.window.kw + kx], w[k1 * s.window.kw + kx])) return false;
-          }
+          for (int kx = 0; kx < s.window.kw; ++kx)
+            if (pair_saturates(weight_at(s, data, quad / c.row_quads(), ch, k0, kx),
+                               weight_at(s, data, quad / c.row_quads(), ch, k1, kx)))
+              return false;
       }
   return true;
 }
 
 }  // namespace
 
-int RowClass::tap(const ConvSpec& spec, int y, int slot) const {
+int RowClass::tap(const ConvSpec& spec, int y, int quad, int e) const {
+  const int slot = 4 * (quad % row_quads()) + e;
   if (slot >= static_cast<int>(rows.size())) return -1;
   const int distance = rows[static_cast<size_t>(slot)] - y * spec.window.stride_h;
   if (distance < 0 || distance % spec.window.dilation_h) return -1;
@@ -89,16 +95,16 @@ int DepthwiseSchedule::weight_offset(const ConvSpec& s, const VectorGroup& g, in
   const int step = g.vectors * g.bytes * dot_bytes();
   int at = 0;
   for (int c = 0; c < row_class; ++c)
-    at += s.window.kw * row_classes[static_cast<size_t>(c)].quads() * static_cast<int>(row_classes[static_cast<size_t>(c)].taps.size());
+    at += s.window.kw * row_classes[static_cast<size_t>(c)].quads(s) * static_cast<int>(row_classes[static_cast<size_t>(c)].taps.size());
   const RowClass& mine = row_classes[static_cast<size_t>(row_class)];
-  return step * (at + (kx * mine.quads() + quad) * static_cast<int>(mine.taps.size()) + y);
+  return step * (at + (kx * mine.quads(s) + quad) * static_cast<int>(mine.taps.size()) + y);
 }
 
 int DepthwiseSchedule::weight_bytes(const ConvSpec& s, const VectorGroup& g) const {
   const int last = static_cast<int>(row_classes.size()) - 1;
   const RowClass& c = row_classes.back();
   return weight_offset(s, g, last, 0, 0, 0) +
-         s.window.kw * c.quads() * static_cast<int>(c.taps.size()) * g.vectors * g.bytes * dot_bytes();
+         s.window.kw * c.quads(s) * static_cast<int>(c.taps.size()) * g.vectors * g.bytes * dot_bytes();
 }
 
 int DepthwiseSchedule::bias_offset(const VectorGroup& g, int row_class, int y, int column_class) const {
@@ -121,7 +127,7 @@ std::string to_string(const DepthwiseSchedule& d) {
 }
 
 DepthwiseSchedule choose_depthwise(const ConvSpec& s, const ConvData& data, const Target& target, Emitter emitter) {
-  if (!s.is_depthwise() || s.weight_terms != 1) internal_error("choose_depthwise: not a plain depthwise convolution");
+  if (!s.is_depthwise()) internal_error("choose_depthwise: not a depthwise convolution");
   DepthwiseSchedule d;
   const int registers = emitter == Emitter::jit ? target.vector_registers : target.compiler_registers;
   const bool roomy = target.vector_registers >= 32 && target.vector_bytes > 16;
@@ -151,16 +157,15 @@ class Packer {
   }
 
  private:
-  int weight(int channel, int ky, int kx) const {
-    if (channel >= s_.oc || ky < 0) return 0;
-    return data_.weights[(static_cast<size_t>(channel) * s_.window.kh + ky) * s_.window.kw + kx];
+  int weight(int term, int channel, int ky, int kx) const {
+    return channel >= s_.oc || ky < 0 ? 0 : weight_at(s_, data_, term, channel, ky, kx);
   }
 
   void pack_block(const VectorGroup& g, int channel0) {
     const int lanes = g.bytes / 4;
     for (const RowClass& c : d_.row_classes)
       for (int kx = 0; kx < s_.window.kw; ++kx)
-        for (int quad = 0; quad < c.quads(); ++quad)
+        for (int quad = 0; quad < c.quads(s_); ++quad)
           for (int y = 0; y < static_cast<int>(c.taps.size()); ++y)
             for (int v = 0; v < g.vectors; ++v) pack_vector(g, v, channel0, c, kx, quad, y);
     for (size_t rc = 0; rc < d_.row_classes.size(); ++rc)
@@ -183,7 +188,7 @@ class Packer {
   void pack_vector(const VectorGroup& g, int v, int channel0, const RowClass& c, int kx, int quad, int y) {
     const int lanes = g.bytes / 4;
     const auto tap = [&](int l, int e) {
-      return weight(channel0 + channel(g, v, l), c.tap(s_, y, 4 * quad + e), kx);
+      return weight(quad / c.row_quads(), channel0 + channel(g, v, l), c.tap(s_, y, quad, e), kx);
     };
     if (d_.dot != DotForm::widened) {
       for (int l = 0; l < lanes; ++l)
@@ -204,7 +209,8 @@ class Packer {
     if (y < static_cast<int>(c.taps.size()))
       for (int ky = c.taps[static_cast<size_t>(y)].begin; ky < c.taps[static_cast<size_t>(y)].end; ++ky)
         for (int kx = columns.begin; kx < columns.end; ++kx)
-          sum -= static_cast<uint32_t>(s_.src_zero * weight(channel, ky, kx));
+          for (int term = 0; term < s_.weight_terms; ++term)
+            sum -= static_cast<uint32_t>(s_.src_zero * weight(term, channel, ky, kx));
     return static_cast<int32_t>(sum);
   }
 

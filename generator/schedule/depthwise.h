@@ -20,9 +20,10 @@ namespace octet {
 struct RowClass {
   std::vector<Taps> taps;   // per output row of the tile
   std::vector<int> rows;        // input rows to interleave, relative to the tile's first row's first tap; all exist
-  int quads() const { return static_cast<int>(rows.size() + 3) / 4; }
-  // The kernel row that interleave slot `slot` is for output row y of the tile; -1: none, weight zero.
-  int tap(const ConvSpec& spec, int y, int slot) const;
+  int row_quads() const { return static_cast<int>(rows.size() + 3) / 4; }
+  int quads(const ConvSpec& spec) const { return spec.weight_terms * row_quads(); }  // terms one after the other
+  // The kernel row that slot e < 4 of a quad is for output row y of the tile; -1: none, weight zero.
+  int tap(const ConvSpec& spec, int y, int quad, int e) const;
   bool operator==(const RowClass&) const = default;
 };
 
