@@ -258,7 +258,8 @@ def unaries():
 
     table = {  # op, output range
         "sigmoid": (lambda c, x: c.op("Sigmoid", x), (0, 1)), "tanh": (lambda c, x: c.op("Tanh", x), (-1, 1)),
-        # Every value of this one is a tie, so that each rounding inside shows: ONNX Runtime multiplies, then adds, in f32.
+        # Nearly every value of this one is a tie, so that each rounding inside shows: ONNX Runtime multiplies, then
+        # adds, in f32.
         "hardsigmoid": (lambda c, x: c.op("HardSigmoid", x), (0, 1)),
         "hardsigmoid_sixth": (lambda c, x: c.op("HardSigmoid", x, alpha=1 / 6, beta=0.5), (0, 1)),
         "hardswish": (lambda c, x: c.op("HardSwish", x), (-0.4, 5)),
