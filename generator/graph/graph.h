@@ -14,11 +14,9 @@
 #include <string>
 #include <vector>
 
-namespace octet {
+#include "runtime/dtype.h"
 
-enum class DType : uint8_t { f32, u8, s8, s32, s64, boolean };
-const char* dtype_name(DType dtype);
-size_t dtype_bytes(DType dtype);
+namespace octet {
 
 using Shape = std::vector<int64_t>;
 int64_t element_count(const Shape& shape);

@@ -1,0 +1,21 @@
+// Where each tensor lives: which root buffer, at which offset, at which pitch. Concats are free where their inputs can be
+// written straight into a slice of the output; reshapes and channel slices are views.
+#pragma once
+
+#include <vector>
+
+#include "generator/graph/graph.h"
+
+namespace octet {
+
+struct Place {
+  TensorId root = kNoTensor;  // the tensor whose buffer this one is part of (itself for most)
+  int64_t offset = 0;         // bytes from the root's first byte
+  int64_t pitch = 0;          // bytes between rows of the last dimension (pixels)
+};
+
+// One place per tensor of the (channels-last) graph. With `views` false only reshapes are views, and concats copy:
+// for bisecting.
+std::vector<Place> place_tensors(const Graph& graph, bool views = true);
+
+}  // namespace octet
