@@ -39,27 +39,13 @@ class RandomProgram {
       const bool grows = known.size() < 9;
       const Reg d = grows && pick(2) ? builder_.reg(Role::temp) : any(known);
       switch (pick(depth < 3 ? 8 : 6)) {
-        case 0:
-          builder_.load_into(16, d, {OCTET_SRC, 16 * n});
-          break;
-        case 1:
-          builder_.op(Op::sub32, 16, d, any(known), any(known));
-          break;
-        case 2:
-          builder_.fma(16, d, any(known), any(known), any(known));
-          break;
-        case 3:
-          builder_.copy(16, d, any(known));
-          break;
-        case 4:
-          builder_.dot4(16, any(known), any(known), Mem{OCTET_WEIGHTS, 0}, 0);
-          continue;
-        case 5:
-          builder_.store_split(16, {OCTET_DST, 0}, any(known), 2, {2, {0, 8}});
-          continue;
-        default:
-          builder_.loop(2, {}, [&] { block(known, depth + 1); });
-          continue;
+        case 0: builder_.load_into(16, d, {OCTET_SRC, 16 * n}); break;
+        case 1: builder_.op(Op::sub32, 16, d, any(known), any(known)); break;
+        case 2: builder_.fma(16, d, any(known), any(known), any(known)); break;
+        case 3: builder_.copy(16, d, any(known)); break;
+        case 4: builder_.dot4(16, any(known), any(known), Mem{OCTET_WEIGHTS, 0}, 0); continue;
+        case 5: builder_.store_split(16, {OCTET_DST, 0}, any(known), 2, {2, {0, 8}}); continue;
+        default: builder_.loop(2, {}, [&] { block(known, depth + 1); }); continue;
       }
       if (std::find(known.begin(), known.end(), d) == known.end()) known.push_back(d);
     }

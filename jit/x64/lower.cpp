@@ -157,47 +157,28 @@ void Lowering::lower(const Inst& i, size_t k) {
   const auto d = [&] { return vector(i.d, w); };
   const auto a = [&] { return vector(i.a, w); };
   switch (i.op) {
-    case Op::note:
-      return;
-    case Op::loop_begin:
-      return begin_loop(i, k);
-    case Op::loop_end:
-      return end_loop(i, k);
-    case Op::ptr_set:
-      return set_pointer(i.target, i.m);
-    case Op::ptr_add:
-      return add_to_pointer(i.target, i.imm);
-    case Op::load:
-      return vmovups(d(), address(i.m));
+    case Op::note: return;
+    case Op::loop_begin: return begin_loop(i, k);
+    case Op::loop_end: return end_loop(i, k);
+    case Op::ptr_set: return set_pointer(i.target, i.m);
+    case Op::ptr_add: return add_to_pointer(i.target, i.imm);
+    case Op::load: return vmovups(d(), address(i.m));
     case Op::copy:
       if (d().getIdx() != a().getIdx()) vmovaps(d(), a());
       return;
-    case Op::load_act:
-      return load_act(i);
-    case Op::widen8_16:
-      return vpmovzxbw(d(), address(i.m));
-    case Op::widen8_32:
-      return vpmovzxbd(d(), address(i.m));
-    case Op::broadcast32:
-      return vpbroadcastd(d(), address(i.m));
-    case Op::store:
-      return vmovups(address(i.m), a());
-    case Op::store_low:
-      return store_low(i);
-    case Op::store_split:
-      return store_split(i);
-    case Op::srl16:
-      return vpsrlw(d(), a(), static_cast<uint8_t>(i.imm));
-    case Op::sll32:
-      return vpslld(d(), a(), static_cast<uint8_t>(i.imm));
-    case Op::cvt_f32:
-      return vcvtdq2ps(d(), a());
-    case Op::cvt_i32:
-      return vcvtps2dq(d(), a());
-    case Op::fma_f32:
-      return fma(i);
-    default:
-      return i.b == kNone ? binary(i, address(i.m)) : binary(i, vector(i.b, w));
+    case Op::load_act: return load_act(i);
+    case Op::widen8_16: return vpmovzxbw(d(), address(i.m));
+    case Op::widen8_32: return vpmovzxbd(d(), address(i.m));
+    case Op::broadcast32: return vpbroadcastd(d(), address(i.m));
+    case Op::store: return vmovups(address(i.m), a());
+    case Op::store_low: return store_low(i);
+    case Op::store_split: return store_split(i);
+    case Op::srl16: return vpsrlw(d(), a(), static_cast<uint8_t>(i.imm));
+    case Op::sll32: return vpslld(d(), a(), static_cast<uint8_t>(i.imm));
+    case Op::cvt_f32: return vcvtdq2ps(d(), a());
+    case Op::cvt_i32: return vcvtps2dq(d(), a());
+    case Op::fma_f32: return fma(i);
+    default: return i.b == kNone ? binary(i, address(i.m)) : binary(i, vector(i.b, w));
   }
 }
 
@@ -210,52 +191,30 @@ void Lowering::binary(const Inst& i, const Operand& b) {
       return dot4(d, a, b);
     case Op::and_:
     case Op::or_:
-    case Op::xor_:
-      return bitwise(i.op, d, a, b);
-    case Op::maddubs:
-      return vpmaddubsw(d, a, b);
-    case Op::madd16:
-      return vpmaddwd(d, a, b);
-    case Op::add32:
-      return vpaddd(d, a, b);
-    case Op::sub32:
-      return vpsubd(d, a, b);
-    case Op::max_i32:
-      return vpmaxsd(d, a, b);
-    case Op::min_i32:
-      return vpminsd(d, a, b);
-    case Op::max_u8:
-      return vpmaxub(d, a, b);
-    case Op::min_u8:
-      return vpminub(d, a, b);
-    case Op::adds16:
-      return vpaddsw(d, a, b);
-    case Op::packs32:
-      return vpackssdw(d, a, b);
-    case Op::packus16:
-      return vpackuswb(d, a, b);
-    case Op::zip_lo8:
-      return vpunpcklbw(d, a, b);
-    case Op::zip_hi8:
-      return vpunpckhbw(d, a, b);
-    case Op::zip_lo16:
-      return vpunpcklwd(d, a, b);
-    case Op::zip_hi16:
-      return vpunpckhwd(d, a, b);
-    case Op::add_f32:
-      return vaddps(d, a, b);
-    case Op::sub_f32:
-      return vsubps(d, a, b);
-    case Op::mul_f32:
-      return vmulps(d, a, b);
-    case Op::div_f32:
-      return vdivps(d, a, b);
+    case Op::xor_: return bitwise(i.op, d, a, b);
+    case Op::maddubs: return vpmaddubsw(d, a, b);
+    case Op::madd16: return vpmaddwd(d, a, b);
+    case Op::add32: return vpaddd(d, a, b);
+    case Op::sub32: return vpsubd(d, a, b);
+    case Op::max_i32: return vpmaxsd(d, a, b);
+    case Op::min_i32: return vpminsd(d, a, b);
+    case Op::max_u8: return vpmaxub(d, a, b);
+    case Op::min_u8: return vpminub(d, a, b);
+    case Op::adds16: return vpaddsw(d, a, b);
+    case Op::packs32: return vpackssdw(d, a, b);
+    case Op::packus16: return vpackuswb(d, a, b);
+    case Op::zip_lo8: return vpunpcklbw(d, a, b);
+    case Op::zip_hi8: return vpunpckhbw(d, a, b);
+    case Op::zip_lo16: return vpunpcklwd(d, a, b);
+    case Op::zip_hi16: return vpunpckhwd(d, a, b);
+    case Op::add_f32: return vaddps(d, a, b);
+    case Op::sub_f32: return vsubps(d, a, b);
+    case Op::mul_f32: return vmulps(d, a, b);
+    case Op::div_f32: return vdivps(d, a, b);
     case Op::max_f32:  // the second operand where one is NaN or both are zero, as the vocabulary has it
       return vmaxps(d, a, b);
-    case Op::min_f32:
-      return vminps(d, a, b);
-    default:
-      internal_error(program_.name + ": x86 lowering does not know " + op_row(i.op).name);
+    case Op::min_f32: return vminps(d, a, b);
+    default: internal_error(program_.name + ": x86 lowering does not know " + op_row(i.op).name);
   }
 }
 
