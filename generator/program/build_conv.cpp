@@ -20,7 +20,7 @@ struct RowRun {
   int row_class = 0;
 };
 struct RowSet {
-  RowRun run;         // the first
+  RowRun run;  // the first
   int runs = 1;
   int row_step = 0, tap_step = 0, class_step = 0;  // from run to run
 };
@@ -29,8 +29,11 @@ std::vector<RowSet> row_sets(const PixelClasses& classes) {
   std::vector<RowRun> runs;
   const std::vector<int>& of = classes.rows.of;
   for (int y = 0; y < static_cast<int>(of.size()); ++y) {
-    if (!runs.empty() && runs.back().row_class == of[static_cast<size_t>(y)]) ++runs.back().rows;
-    else runs.push_back({y, 1, classes.rows.classes[static_cast<size_t>(of[static_cast<size_t>(y)])], of[static_cast<size_t>(y)]});
+    if (!runs.empty() && runs.back().row_class == of[static_cast<size_t>(y)])
+      ++runs.back().rows;
+    else
+      runs.push_back(
+          {y, 1, classes.rows.classes[static_cast<size_t>(of[static_cast<size_t>(y)])], of[static_cast<size_t>(y)]});
   }
   std::vector<RowSet> sets;
   for (const RowRun& r : runs) {
@@ -119,9 +122,9 @@ class ConvBuilder {
   }
 
   std::vector<std::string> heading() const {
-    std::string layer = fmt::format("conv {}x{} stride {}x{}: {} x {}x{}x{} -> {}x{}x{}", window_.kh, window_.kw,
-                                    window_.stride_h, window_.stride_w, spec_.n, spec_.ih, spec_.iw, spec_.ic, spec_.oh,
-                                    spec_.ow, spec_.oc);
+    std::string layer =
+        fmt::format("conv {}x{} stride {}x{}: {} x {}x{}x{} -> {}x{}x{}", window_.kh, window_.kw, window_.stride_h,
+                    window_.stride_w, spec_.n, spec_.ih, spec_.iw, spec_.ic, spec_.oh, spec_.ow, spec_.oc);
     if (spec_.groups > 1) layer += fmt::format(", {} groups", spec_.groups);
     if (spec_.residual) layer += ", residual add";
     return {layer, "schedule: " + to_string(schedule_), schedule_.reason};
@@ -164,9 +167,7 @@ class ConvBuilder {
                     .bias = int64_t{4} * block.channels * classes_.biases,
                     .scale = int64_t{4} * block.channels,
                     .channels = block.channels};
-    b_.loop(block.count, bumps(next - image * spec_.n), [&] {
-      b_.loop(spec_.n, {}, [&] { build_image(image); });
-    });
+    b_.loop(block.count, bumps(next - image * spec_.n), [&] { b_.loop(spec_.n, {}, [&] { build_image(image); }); });
   }
 
   // Leaves src and the outputs behind the image.
@@ -226,7 +227,8 @@ class ConvBuilder {
       const int n = spec_.ow / tiles + (k < spec_.ow % tiles);
       if (!runs.empty() && runs.back().pixels == n && std::equal(classes + x, classes + x + n, classes + runs.back().x))
         ++runs.back().count;
-      else runs.push_back({x, n, 1});
+      else
+        runs.push_back({x, n, 1});
       x += n;
     }
     return runs;
@@ -248,8 +250,10 @@ class ConvBuilder {
       while (hi > lo && !has(hi - 1)) --hi;
       if (lo == hi) continue;
       const bool joins = !runs.empty() && runs.back().taps.end == kw && runs.back().lo == lo && runs.back().hi == hi;
-      if (joins) ++runs.back().taps.end;
-      else runs.push_back({{kw, kw + 1}, lo, hi});
+      if (joins)
+        ++runs.back().taps.end;
+      else
+        runs.push_back({{kw, kw + 1}, lo, hi});
     }
     return runs;
   }
@@ -273,15 +277,19 @@ class ConvBuilder {
   void start_accumulators(const TileRun& tile) {
     acc_.assign(static_cast<size_t>(tile.pixels), {});
     for (size_t i = 0; i < acc_.size(); ++i) {
-      const auto class_of = [&](size_t p) { return classes_.columns.of[static_cast<size_t>(tile.x) + p] * classes_.column_step(); };
+      const auto class_of = [&](size_t p) {
+        return classes_.columns.of[static_cast<size_t>(tile.x) + p] * classes_.column_step();
+      };
       size_t same = 0;
       while (class_of(same) != class_of(i)) ++same;
       int32_t at = class_of(i) * 4 * block_->channels;
       for (const VectorGroup& g : block_->groups)
         for (int j = 0; j < g.vectors; ++j, at += g.bytes) {
           const Reg acc = b_.reg(Role::acc);
-          if (same < i) b_.copy(g.bytes, acc, acc_[same][acc_[i].size()]);
-          else b_.load_into(g.bytes, acc, {OCTET_BIAS, at});
+          if (same < i)
+            b_.copy(g.bytes, acc, acc_[same][acc_[i].size()]);
+          else
+            b_.load_into(g.bytes, acc, {OCTET_BIAS, at});
           acc_[i].push_back(acc);
         }
     }
@@ -300,8 +308,10 @@ class ConvBuilder {
         b_.ptr_add(act_, (run.taps.begin - kw) * tap_src);
         b_.ptr_add(weight_, (run.taps.begin - kw) * tap_bytes());
         kw = run.taps.end;
-        if (tap_src == 4 * steps_) build_steps(run, run.taps.count() * steps_);  // the taps' channels are one row
-        else b_.loop(run.taps.count(), {bump(act_, tap_src - 4 * steps_)}, [&] { build_steps(run, steps_); });
+        if (tap_src == 4 * steps_)
+          build_steps(run, run.taps.count() * steps_);  // the taps' channels are one row
+        else
+          b_.loop(run.taps.count(), {bump(act_, tap_src - 4 * steps_)}, [&] { build_steps(run, steps_); });
       }
     });
   }
@@ -324,8 +334,10 @@ class ConvBuilder {
   }
 
   void build_step(const TapRun& run, int groups, int step) {
-    if (target_.act_groups == 1) weights_stay(run, step);
-    else activations_stay(run, groups, step);
+    if (target_.act_groups == 1)
+      weights_stay(run, step);
+    else
+      activations_stay(run, groups, step);
   }
 
   // One activation register at a time against all weights of the step, which stay in registers as far as they fit.
@@ -333,13 +345,14 @@ class ConvBuilder {
     const int live = static_cast<int>(acc_.size()) * block_->vectors() + 1;
     int room = schedule_.dot == DotForm::fused && run.hi - run.lo > 1 ? schedule_.registers - live : 0;
     std::vector<Reg> resident;
-    each_vector(step, [&](int w, size_t, Mem at) {
-      resident.push_back(room-- > 0 ? b_.load(w, Role::weight, at) : kNone);
-    });
+    each_vector(step,
+                [&](int w, size_t, Mem at) { resident.push_back(room-- > 0 ? b_.load(w, Role::weight, at) : kNone); });
     for (int i = run.lo; i < run.hi; ++i) {
       const Reg act = b_.load_act(block_->widest(), source(i, step), 4);
       dot_->activation(act);
-      each_vector(step, [&](int w, size_t v, Mem at) { dot_->dot(w, acc_[static_cast<size_t>(i)][v], act, resident[v], at, 0); });
+      each_vector(step, [&](int w, size_t v, Mem at) {
+        dot_->dot(w, acc_[static_cast<size_t>(i)][v], act, resident[v], at, 0);
+      });
     }
   }
 

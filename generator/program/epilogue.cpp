@@ -21,8 +21,10 @@ class Scales {
 
   void multiply(Reg x, int vector) {
     if (t_.one_scale) vector = 0;
-    if (regs_.empty()) b_.op(Op::mul_f32, t_.group.bytes, x, x, at(vector));
-    else b_.op(Op::mul_f32, t_.group.bytes, x, x, regs_[static_cast<size_t>(vector)]);
+    if (regs_.empty())
+      b_.op(Op::mul_f32, t_.group.bytes, x, x, at(vector));
+    else
+      b_.op(Op::mul_f32, t_.group.bytes, x, x, regs_[static_cast<size_t>(vector)]);
   }
 
  private:
@@ -108,8 +110,7 @@ Reg ByteLanes::lanes(int32_t at, int vector) {
   Reg y = words_;
   if (group_.vectors == 4 && vector % 2 == 0)
     b_.op(vector == 0 ? Op::zip_lo8 : Op::zip_hi8, w, words_ = b_.reg(Role::temp), bytes_, zero);
-  if (group_.vectors > 1)
-    b_.op(vector % 2 == 0 ? Op::zip_lo16 : Op::zip_hi16, w, y = b_.reg(Role::temp), words_, zero);
+  if (group_.vectors > 1) b_.op(vector % 2 == 0 ? Op::zip_lo16 : Op::zip_hi16, w, y = b_.reg(Role::temp), words_, zero);
   if (offset_) b_.op(Op::add32, w, y, y, b_.constant32(-offset_));
   return y;
 }
@@ -124,7 +125,8 @@ void emit_bytes(Builder& b, const BytePack& pack, const OutputTile& t, const Fin
       const int px = i + q / n, j = q % n;
       const auto k = static_cast<size_t>(q);
       // Pixels beyond the tile: what is packed in their place is not stored.
-      v[k] = px < pixels ? finish(px, j, t.acc[static_cast<size_t>(px)][static_cast<size_t>(j)]) : v[k - static_cast<size_t>(n)];
+      v[k] = px < pixels ? finish(px, j, t.acc[static_cast<size_t>(px)][static_cast<size_t>(j)])
+                         : v[k - static_cast<size_t>(n)];
     }
     std::array<Reg, 2> half{};
     for (size_t h = 0; h < 2; ++h) {

@@ -85,8 +85,10 @@ std::vector<OcBlock> split_channels(int channels, int max_vectors, int vector_by
       left -= n;
     }
     oc += block.channels;
-    if (!blocks.empty() && blocks.back().groups == block.groups) ++blocks.back().count;
-    else blocks.push_back(std::move(block));
+    if (!blocks.empty() && blocks.back().groups == block.groups)
+      ++blocks.back().count;
+    else
+      blocks.push_back(std::move(block));
   }
   return blocks;
 }
@@ -96,8 +98,12 @@ const char* dot_name(DotForm dot) {
   return names[static_cast<size_t>(dot)];
 }
 
-int ConvSchedule::pixels() const { return blocks.front().pixels; }
-int ConvSchedule::vectors() const { return blocks.front().vectors(); }
+int ConvSchedule::pixels() const {
+  return blocks.front().pixels;
+}
+int ConvSchedule::vectors() const {
+  return blocks.front().vectors();
+}
 
 std::string to_string(const ConvSchedule& s) {
   std::string text = fmt::format("{} dot, unroll {}, {} registers, tiles", dot_name(s.dot), s.unroll, s.registers);

@@ -19,7 +19,7 @@ AxisClasses classify(int out, int in, int kernel, int stride, int dilation, int 
 }  // namespace
 
 Taps taps_at(int o, int in, int kernel, int stride, int dilation, int pad) {
-  const int first = o * stride - pad;  // input index of tap 0
+  const int first = o * stride - pad;        // input index of tap 0
   const auto taps_before = [&](int index) {  // taps that lie before input `index`
     return std::clamp((index - first + dilation - 1) / dilation, 0, kernel);
   };

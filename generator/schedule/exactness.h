@@ -10,22 +10,22 @@
 namespace octet {
 
 // The bytes that an activation can hold.
-struct ByteRange {
+struct ActivationRange {
   int lo = 0, hi = 255;
 };
 
 // Whether some activations a0, a1 in `range` take a0 * w0 + a1 * w1 out of s16.
-constexpr bool pair_saturates(int w0, int w1, ByteRange range = {}) {
+constexpr bool pair_saturates(int w0, int w1, ActivationRange range = {}) {
   const auto most = [range](int w) { return w > 0 ? w * range.hi : w * range.lo; };
   const auto least = [range](int w) { return w > 0 ? w * range.lo : w * range.hi; };
   return most(w0) + most(w1) > 32767 || least(w0) + least(w1) < -32768;
 }
 
 struct PairScan {
-  int64_t pairs = 0;      // neighbours in packed order: input channels (0, 1), (2, 3), ... of each tap
+  int64_t pairs = 0;  // neighbours in packed order: input channels (0, 1), (2, 3), ... of each tap
   int64_t saturating = 0;
   bool exact() const { return saturating == 0; }
 };
-PairScan scan_pairs(const ConvSpec& spec, const ConvData& data, ByteRange range = {});
+PairScan scan_pairs(const ConvSpec& spec, const ConvData& data, ActivationRange range = {});
 
 }  // namespace octet

@@ -58,8 +58,10 @@ void pack_bytes(const QuadRows& rows, int first, int last, int8_t* out, size_t s
   for (int k = first; k < last; ++k, out += step_bytes) {
     std::array<uint32_t, 4> w;
     for (size_t c = 0; c < 4; ++c) {
-      if (whole) std::memcpy(&w[c], rows.row[c] + 4 * k, 4);
-      else w[c] = rows.weights(static_cast<int>(c), k);
+      if (whole)
+        std::memcpy(&w[c], rows.row[c] + 4 * k, 4);
+      else
+        w[c] = rows.weights(static_cast<int>(c), k);
     }
     std::memcpy(out, w.data(), 16);
   }
@@ -141,7 +143,8 @@ class Packer {
       for (const Quad& q : quads) {
         QuadRows rows{.ic = ic_};
         for (int c = 0; c < 4; ++c)
-          if (first + q.channel + c < oc_) rows.row[static_cast<size_t>(c)] = row(term, base + first + q.channel + c, tap);
+          if (first + q.channel + c < oc_)
+            rows.row[static_cast<size_t>(c)] = row(term, base + first + q.channel + c, tap);
         int8_t* out = weights_ + static_cast<size_t>(k) * bytes;
         if (schedule_.dot == DotForm::widened) {
           const int vector = q.offset - 4 * q.lane;  // where the vector's bytes would start, unwidened
@@ -168,7 +171,8 @@ class Packer {
         int32_t sum = 0;
         for (int y = r.begin; y < r.end; ++y)
           for (int x = c.begin; x < c.end; ++x) sum += sums_[static_cast<size_t>(y * spec_.window.kw + x)];
-        *out = static_cast<int32_t>(static_cast<uint32_t>(bias) - static_cast<uint32_t>(spec_.src_zero) * static_cast<uint32_t>(sum));
+        *out = static_cast<int32_t>(static_cast<uint32_t>(bias) -
+                                    static_cast<uint32_t>(spec_.src_zero) * static_cast<uint32_t>(sum));
         out += block.channels;
       }
   }
@@ -193,7 +197,9 @@ class Packer {
 
 }  // namespace
 
-int step_bytes(const OcBlock& block, DotForm dot) { return block.channels * 4 * (dot == DotForm::widened ? 2 : 1); }
+int step_bytes(const OcBlock& block, DotForm dot) {
+  return block.channels * 4 * (dot == DotForm::widened ? 2 : 1);
+}
 
 PackedConv pack_conv(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target, const ConvData& data) {
   if (target.signed_storage) internal_error("pack_conv: no target stores activations signed yet");
@@ -205,7 +211,8 @@ std::vector<int8_t> unpack_weights(const ConvSpec& spec, const ConvSchedule& sch
   std::vector<int8_t> weights(static_cast<size_t>(spec.weight_terms) * static_cast<size_t>(spec.oc * taps * ic));
   const int8_t* in = packed.weights.data();
   const auto put = [&](int term, int channel, int tap, int i, int8_t value) {
-    if (i < ic) weights[((static_cast<size_t>(term * spec.oc + channel) * taps + tap) * static_cast<size_t>(ic)) + i] = value;
+    if (i < ic)
+      weights[((static_cast<size_t>(term * spec.oc + channel) * taps + tap) * static_cast<size_t>(ic)) + i] = value;
   };
   const bool wide = schedule.dot == DotForm::widened;
   for (int g = 0; g < spec.groups; ++g)
