@@ -151,7 +151,7 @@ class DepthwiseBuilder {
       for (int kx = 0; kx < w().kw; ++kx) tap_column(run, key, quad, kx, at, out, carried);
     }
     dot_.reset();
-    emit_epilogue(b_, {s_.requant, s_.residual, s_.residual_is_first, s_.add, target_.vector_registers}, out);
+    emit_epilogue(b_, {s_.requant, s_.residual, s_.residual_is_first, s_.add, d_.registers}, out);
   }
 
   // All dots of kernel column kx. Each weight vector serves every output column of the tile.

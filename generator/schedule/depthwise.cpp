@@ -10,8 +10,6 @@
 namespace octet {
 namespace {
 
-int first_row(const ConvSpec& s, int y) { return y * s.window.stride_h - s.window.pad_top; }
-
 Taps row_taps(const ConvSpec& s, int y) {
   return taps_at(y, s.ih, s.window.kh, s.window.stride_h, s.window.dilation_h, s.window.pad_top);
 }
@@ -129,12 +127,12 @@ std::string to_string(const DepthwiseSchedule& d) {
 DepthwiseSchedule choose_depthwise(const ConvSpec& s, const ConvData& data, const Target& target, Emitter emitter) {
   if (!s.is_depthwise()) internal_error("choose_depthwise: not a depthwise convolution");
   DepthwiseSchedule d;
-  const int registers = emitter == Emitter::jit ? target.vector_registers : target.compiler_registers;
+  d.registers = emitter == Emitter::jit ? target.vector_registers : target.compiler_registers;
   const bool roomy = target.vector_registers >= 32 && target.vector_bytes > 16;
   const bool one_quad_for_two = s.window.stride_h == 1 && s.window.dilation_h == 1 && s.window.kh <= 3;
   d.rows = target.vector_bytes > 16 && one_quad_for_two && s.oh > 1 ? 2 : 1;
   d.columns = roomy && s.ow > 1 ? 2 : 1;
-  if (registers < 16) d.rows = 1;
+  if (d.registers < 16) d.rows = 1;
   d.blocks = channel_blocks(s.oc, target.vector_bytes);
   add_runs(s, d);
   d.columns_at = pixel_classes(s).columns;

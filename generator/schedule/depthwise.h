@@ -36,6 +36,7 @@ struct DepthwiseSchedule {
   int rows = 1, columns = 1;
   bool carry = false;               // 3 wide, stride 1: two columns stay in registers between tiles
   DotForm dot = DotForm::fused;
+  int registers = 16;               // vector registers that the kernel may keep alive
   std::vector<OcBlock> blocks;      // one group each: 4, 2 or 1 vectors
   std::vector<RowClass> row_classes;
   std::vector<RowRun> runs;
