@@ -115,7 +115,7 @@ void Lowering::leave() {
 }
 
 void Lowering::begin_loop(const Inst& i, size_t k) {
-  const Home& counter = homes_.counters[k];
+  const Home& counter = homes_.counters[static_cast<size_t>(i.extra)];
   if (counter.kind == Home::reg)
     mov(general_registers()[static_cast<size_t>(counter.index)].cvt32(), i.imm);
   else
@@ -124,9 +124,9 @@ void Lowering::begin_loop(const Inst& i, size_t k) {
   tops_.push_back(getCurr());
 }
 
-void Lowering::end_loop(const Inst& i, size_t k) {
+void Lowering::end_loop(const Inst& i) {
   for (const Bump& b : program_.bumps[static_cast<size_t>(i.extra)]) add_to_pointer(b.ptr, b.step);
-  const Home& counter = homes_.counters[k];
+  const Home& counter = homes_.counters[static_cast<size_t>(i.extra)];
   if (counter.kind == Home::reg)
     dec(general_registers()[static_cast<size_t>(counter.index)].cvt32());
   else
@@ -161,7 +161,7 @@ void Lowering::lower(const Inst& i, size_t k) {
   switch (i.op) {
     case Op::note: return;
     case Op::loop_begin: return begin_loop(i, k);
-    case Op::loop_end: return end_loop(i, k);
+    case Op::loop_end: return end_loop(i);
     case Op::ptr_set: return set_pointer(i.target, i.m);
     case Op::ptr_add: return add_to_pointer(i.target, i.imm);
     case Op::load: return vmovups(d(), address(i.m));
