@@ -106,8 +106,8 @@ std::vector<ConvShape> read_conv_shapes(const std::string& file) {
 const std::vector<ConvNumbers>& conv_numbers() {
   using enum ConvFill;
   const AddFormula u8_add{0.37f, 1.21f, -23.4f, 0, 0, 0, 0, 255};
-  const  // Powers of two: exact ties. u8 + s8 -> s8, so that a mixed-up operand shows.
-      const AddFormula s8_add{0.5f, 0.25f, 0.5f, 0, 128, 128, 130, 250};
+  // Powers of two: exact ties. u8 + s8 -> s8, so that a mixed-up operand shows.
+  const AddFormula s8_add{0.5f, 0.25f, 0.5f, 0, 128, 128, 130, 250};
   static const std::vector<ConvNumbers> all = {
       {.name = "random", .src_zero = 113, .requant = {7, 0, 255}},
       {.name = "extremes", .fill = extremes, .src_zero = 255, .requant = {255, 0, 255}},
