@@ -13,25 +13,25 @@ namespace octet {
 // The output of one register tile, or of one group of it. Every address is pointer + offset of the pixel + group.oc.
 struct OutputTile {
   VectorGroup group;
-  std::vector<std::vector<Reg>> acc;     // [pixel][vector of the group]: s32; destroyed
+  std::vector<std::vector<Reg>> acc;  // [pixel][vector of the group]: s32; destroyed
   Ptr dst = OCTET_DST;
-  std::vector<int32_t> dst_offset;       // per pixel, bytes
+  std::vector<int32_t> dst_offset;  // per pixel, bytes
   Ptr src2 = OCTET_SRC2;
-  std::vector<int32_t> src2_offset;      // per pixel; residual only
-  Ptr scale = OCTET_SCALE;               // f32 of the group's first channel lies at scale + 4 * group.oc, in the order
-                                         // of the vectors' lanes; vector j at 4 * j * lanes from there
-  bool one_scale = false;                // one splatted vector at `scale_at` serves all channels instead
+  std::vector<int32_t> src2_offset;  // per pixel; residual only
+  Ptr scale = OCTET_SCALE;           // f32 of the group's first channel lies at scale + 4 * group.oc, in the order
+                                     // of the vectors' lanes; vector j at 4 * j * lanes from there
+  bool one_scale = false;            // one splatted vector at `scale_at` serves all channels instead
   Mem scale_at;
-  int live = 0;                          // registers that others hold across this epilogue (accumulators still to come)
+  int live = 0;  // registers that others hold across this epilogue (accumulators still to come)
 };
 
 // What to do with an accumulator. The bias is already in it.
 struct Epilogue {
-  Requant requant;                // of the result, or of the inner result where a residual follows
-  bool residual = false;          // then the exact two-step add: clamp and round first, then AddFormula
-  bool residual_is_first = false; // src2 is the formula's a
+  Requant requant;                 // of the result, or of the inner result where a residual follows
+  bool residual = false;           // then the exact two-step add: clamp and round first, then AddFormula
+  bool residual_is_first = false;  // src2 is the formula's a
   AddFormula add;
-  int registers = 16;             // budget: scales stay in registers only where it leaves room
+  int registers = 16;  // budget: scales stay in registers only where it leaves room
 };
 
 // acc -> rne(acc * scale) -> (residual) -> zero point, clamp -> bytes in memory.
@@ -49,7 +49,8 @@ void emit_bytes(Builder& b, const BytePack& pack, const OutputTile& tile, const 
 // of a pixel must be asked for in order; the loaded bytes are kept between them.
 class ByteLanes {
  public:
-  ByteLanes(Builder& b, const VectorGroup& group, Ptr src, int offset) : b_(b), group_(group), src_(src), offset_(offset) {}
+  ByteLanes(Builder& b, const VectorGroup& group, Ptr src, int offset)
+      : b_(b), group_(group), src_(src), offset_(offset) {}
   Reg lanes(int32_t at, int vector);
 
  private:

@@ -35,4 +35,26 @@ struct OcBlock {
 // `vector_bytes`: narrower vectors take the tail.
 std::vector<OcBlock> split_channels(int channels, int max_vectors, int vector_bytes);
 
+// Whose register budget a schedule keeps: a JIT's, or that of a C++ compiler (design/program.md 6.1).
+enum class Emitter : uint8_t { jit, compiler };
+const char* dot_name(DotForm dot);
+
+struct ConvSchedule {
+  DotForm dot = DotForm::fused;
+  int registers = 16;           // vector registers that the kernel may keep alive
+  int unroll = 1;               // k-steps (4 input channels each) per loop trip
+  std::vector<OcBlock> blocks;  // cover the output channels of one group
+  std::string reason;           // why this dot form and this tile, in words
+  int pixels() const;           // of the main tile
+  int vectors() const;
+  bool operator==(const ConvSchedule&) const = default;
+};
+
+// One line; equal text if and only if the kernels are equal, given equal specs.
+std::string to_string(const ConvSchedule& schedule);
+
+// Dense and grouped convolution and linear; groups as merge_groups leaves them. Reads the weights only where the
+// target's dot form needs a proof.
+ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter);
+
 }  // namespace octet
