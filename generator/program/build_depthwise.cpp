@@ -17,7 +17,12 @@ using Interleaved = std::array<Reg, 4>;  // vector v: lanes of four rows, channe
 class DepthwiseBuilder {
  public:
   DepthwiseBuilder(const ConvSpec& spec, const DepthwiseSchedule& schedule, const Target& target, std::string name)
-      : s_(spec), d_(schedule), target_(target), b_(std::move(name)), src_(b_.ptr()), weights_(b_.ptr()),
+      : s_(spec),
+        d_(schedule),
+        target_(target),
+        b_(std::move(name)),
+        src_(b_.ptr()),
+        weights_(b_.ptr()),
         row_pitch_(spec.iw * spec.src_pitch) {}
 
   Program run() {
@@ -37,8 +42,12 @@ class DepthwiseBuilder {
     const int64_t images = static_cast<int64_t>(s_.oh) * s_.ow;
     // Arguments advance from block to block; a block walks its own output from there and returns.
     b_.loop(block.count,
-            {{OCTET_WEIGHTS, d_.weight_bytes(s_, group_)}, {OCTET_BIAS, d_.bias_bytes(group_)}, {OCTET_SCALE, bytes},
-             {OCTET_SRC, block.channels}, {OCTET_DST, block.channels}, {OCTET_SRC2, block.channels}},
+            {{OCTET_WEIGHTS, d_.weight_bytes(s_, group_)},
+             {OCTET_BIAS, d_.bias_bytes(group_)},
+             {OCTET_SCALE, bytes},
+             {OCTET_SRC, block.channels},
+             {OCTET_DST, block.channels},
+             {OCTET_SRC2, block.channels}},
             [&] {
               const int64_t in_image = static_cast<int64_t>(s_.ih) * row_pitch_;
               b_.loop(s_.n, {{OCTET_SRC, static_cast<int32_t>(in_image)}}, [&] { image(); });
@@ -90,7 +99,8 @@ class DepthwiseBuilder {
       const bool carry = d_.carry && inner && one_quad && columns == 2 && same > 1;
       std::map<int, Interleaved> carried;
       if (carry)
-        for (int column = 0; column < 2; ++column) interleave(run, column, 0, carried[column]);
+        for (int column = 0; column < 2; ++column)
+          interleave(run, column, 0, carried.emplace(column, none()).first->second);
       b_.loop(same,
               {{src_, columns * w().stride_w * s_.src_pitch},
                {OCTET_DST, columns * s_.dst_pitch},
@@ -109,7 +119,8 @@ class DepthwiseBuilder {
     const RowClass& c = d_.row_classes[static_cast<size_t>(run.row_class)];
     const int bytes = group_.bytes;
     const auto row_at = [&](int slot) {
-      const auto k = static_cast<size_t>(std::min(4 * (quad % c.row_quads()) + slot, static_cast<int>(c.rows.size()) - 1));
+      const auto k =
+          static_cast<size_t>(std::min(4 * (quad % c.row_quads()) + slot, static_cast<int>(c.rows.size()) - 1));
       return Mem{src_, c.rows[k] * row_pitch_ + column * s_.src_pitch};
     };
     Reg pair[2];
@@ -136,9 +147,9 @@ class DepthwiseBuilder {
       for (int p = 0; p < columns; ++p) {
         std::vector<Reg> acc;
         for (int v = 0; v < group_.vectors; ++v)
-          acc.push_back(b_.load(group_.bytes, Role::acc,
-                                {OCTET_BIAS, d_.bias_offset(group_, run.row_class, y, key[static_cast<size_t>(p)]) +
-                                                 v * group_.bytes}));
+          acc.push_back(b_.load(
+              group_.bytes, Role::acc,
+              {OCTET_BIAS, d_.bias_offset(group_, run.row_class, y, key[static_cast<size_t>(p)]) + v * group_.bytes}));
         out.acc.push_back(acc);
         out.dst_offset.push_back((y * s_.ow + p) * s_.dst_pitch);
         out.src2_offset.push_back((y * s_.ow + p) * s_.src2_pitch);

@@ -13,9 +13,9 @@
 namespace octet {
 
 struct PlannedConv {
-  ConvSpec spec;        // groups merged where the builder needs it
-  std::string schedule; // in words; equal words and equal specs mean equal Programs
-  int registers = 0;    // vector registers that the schedule may keep alive
+  ConvSpec spec;         // groups merged where the builder needs it
+  std::string schedule;  // in words; equal words and equal specs mean equal Programs
+  int registers = 0;     // vector registers that the schedule may keep alive
   PackedConv packed;
   std::function<Program(std::string name)> build;
 };

@@ -34,8 +34,10 @@ void add_runs(const ConvSpec& s, DepthwiseSchedule& d) {
     auto at = std::find(d.row_classes.begin(), d.row_classes.end(), c);
     const int id = static_cast<int>(at - d.row_classes.begin());
     if (at == d.row_classes.end()) d.row_classes.push_back(c);
-    if (!d.runs.empty() && d.runs.back().row_class == id && d.runs.back().rows == rows) ++d.runs.back().tiles;
-    else d.runs.push_back({y, rows, 1, id});
+    if (!d.runs.empty() && d.runs.back().row_class == id && d.runs.back().rows == rows)
+      ++d.runs.back().tiles;
+    else
+      d.runs.push_back({y, rows, 1, id});
     y += rows;
   }
 }
@@ -93,7 +95,8 @@ int DepthwiseSchedule::weight_offset(const ConvSpec& s, const VectorGroup& g, in
   const int step = g.vectors * g.bytes * dot_bytes();
   int at = 0;
   for (int c = 0; c < row_class; ++c)
-    at += s.window.kw * row_classes[static_cast<size_t>(c)].quads(s) * static_cast<int>(row_classes[static_cast<size_t>(c)].taps.size());
+    at += s.window.kw * row_classes[static_cast<size_t>(c)].quads(s) *
+          static_cast<int>(row_classes[static_cast<size_t>(c)].taps.size());
   const RowClass& mine = row_classes[static_cast<size_t>(row_class)];
   return step * (at + (kx * mine.quads(s) + quad) * static_cast<int>(mine.taps.size()) + y);
 }
@@ -127,8 +130,9 @@ std::string to_string(const DepthwiseSchedule& d) {
 DepthwiseSchedule choose_depthwise(const ConvSpec& s, const ConvData& data, const Target& target, Emitter emitter) {
   if (!s.is_depthwise()) internal_error("choose_depthwise: not a depthwise convolution");
   DepthwiseSchedule d;
-  d.registers = emitter == Emitter::jit ? target.vector_registers : target.compiler_registers;
   const bool roomy = target.vector_registers >= 32 && target.vector_bytes > 16;
+  // Compilers hold this tile where they have 32 registers: the budget for convolutions is about their long inner loops.
+  d.registers = emitter == Emitter::jit || roomy ? target.vector_registers : target.compiler_registers;
   const bool one_quad_for_two = s.window.stride_h == 1 && s.window.dilation_h == 1 && s.window.kh <= 3;
   d.rows = target.vector_bytes > 16 && one_quad_for_two && s.oh > 1 ? 2 : 1;
   d.columns = roomy && s.ow > 1 ? 2 : 1;

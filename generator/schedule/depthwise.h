@@ -18,8 +18,8 @@ namespace octet {
 
 // Output rows y .. y + count - 1 whose taps meet the top or bottom border in the same way share code and weights.
 struct RowClass {
-  std::vector<Taps> taps;   // per output row of the tile
-  std::vector<int> rows;        // input rows to interleave, relative to the tile's first row's first tap; all exist
+  std::vector<Taps> taps;  // per output row of the tile
+  std::vector<int> rows;   // input rows to interleave, relative to the tile's first row's first tap; all exist
   int row_quads() const { return static_cast<int>(rows.size() + 3) / 4; }
   int quads(const ConvSpec& spec) const { return spec.weight_terms * row_quads(); }  // terms one after the other
   // The kernel row that slot e < 4 of a quad is for output row y of the tile; -1: none, weight zero.
@@ -27,26 +27,26 @@ struct RowClass {
   bool operator==(const RowClass&) const = default;
 };
 
-struct RowRun {     // `tiles` tiles in a row of the same class, the first at output row y
+struct RowRun {  // `tiles` tiles in a row of the same class, the first at output row y
   int y = 0, rows = 1, tiles = 1;
   int row_class = 0;
 };
 
 struct DepthwiseSchedule {
   int rows = 1, columns = 1;
-  bool carry = false;               // 3 wide, stride 1: two columns stay in registers between tiles
+  bool carry = false;  // 3 wide, stride 1: two columns stay in registers between tiles
   DotForm dot = DotForm::fused;
-  int registers = 16;               // vector registers that the kernel may keep alive
-  std::vector<OcBlock> blocks;      // one group each: 4, 2 or 1 vectors
+  int registers = 16;           // vector registers that the kernel may keep alive
+  std::vector<OcBlock> blocks;  // one group each: 4, 2 or 1 vectors
   std::vector<RowClass> row_classes;
   std::vector<RowRun> runs;
-  AxisClasses columns_at;                // horizontal taps of every output column; the class indexes packed biases
+  AxisClasses columns_at;  // horizontal taps of every output column; the class indexes packed biases
   int dot_bytes() const { return dot == DotForm::widened ? 2 : 1; }
 
   // Packed layout of one block of `count`: for each row class, kx, quad, output row, vector.
-  int weight_bytes(const ConvSpec& spec, const VectorGroup& g) const;       // of a whole block
+  int weight_bytes(const ConvSpec& spec, const VectorGroup& g) const;  // of a whole block
   int weight_offset(const ConvSpec& spec, const VectorGroup& g, int row_class, int kx, int quad, int y) const;
-  int bias_bytes(const VectorGroup& g) const;                               // of a whole block
+  int bias_bytes(const VectorGroup& g) const;  // of a whole block
   int bias_offset(const VectorGroup& g, int row_class, int y, int column_class) const;
 };
 
