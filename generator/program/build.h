@@ -7,6 +7,7 @@
 
 #include "generator/kernel/spec.h"
 #include "generator/program/program.h"
+#include "generator/schedule/depthwise.h"
 #include "generator/schedule/schedule.h"
 #include "targets/target.h"
 
@@ -26,5 +27,8 @@ std::optional<Program> build_quantize(const QuantizeSpec& spec, const Target& ta
 
 // Whichever of these the spec asks for; nothing for all others, convolution among them.
 std::optional<Program> build_program(const KernelSpec& spec, const Target& target, std::string name);
+// Depthwise convolution with packed data of pack_depthwise.
+Program build_depthwise(const ConvSpec& spec, const DepthwiseSchedule& schedule, const Target& target,
+                        std::string name);
 
 }  // namespace octet
