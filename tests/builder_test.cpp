@@ -34,7 +34,7 @@ std::vector<Runner> runners() {
 
 class Builders : public testing::TestWithParam<Runner> {};
 
-void check(const Runner& r, const std::vector<KernelSpec>& specs) {
+void check(const Runner& r, const std::vector<KernelSpec>& specs, size_t least) {
   if (!r.engine->unavailable.empty()) GTEST_SKIP() << r.engine->unavailable;
   // A C++ compiler takes a good part of a second per kernel: every seventh shape has to do there.
   const size_t step = r.engine->name.starts_with("cpp") ? 7 : 1;
@@ -46,7 +46,7 @@ void check(const Runner& r, const std::vector<KernelSpec>& specs) {
     programs.push_back(std::move(*p));
     built.push_back(specs[i]);
   }
-  ASSERT_GT(built.size() * step * 4, specs.size()) << "most specs must have a Program";
+  ASSERT_GE(built.size(), least / step) << "too few of the specs have a Program";
   const std::vector<RunKernel> kernels = r.engine->load(programs);
   for (size_t i = 0; i < built.size(); ++i) {
     const KernelCase c(built[i], static_cast<uint32_t>(i) + 1);
@@ -56,11 +56,11 @@ void check(const Runner& r, const std::vector<KernelSpec>& specs) {
   }
 }
 
-TEST_P(Builders, Add) { check(GetParam(), add_specs()); }
-TEST_P(Builders, Mul) { check(GetParam(), mul_specs()); }
-TEST_P(Builders, Pool) { check(GetParam(), pool_specs()); }
-TEST_P(Builders, Affine) { check(GetParam(), affine_specs()); }
-TEST_P(Builders, Quantize) { check(GetParam(), quantize_specs()); }
+TEST_P(Builders, Add) { check(GetParam(), add_specs(), 20); }
+TEST_P(Builders, Mul) { check(GetParam(), mul_specs(), 40); }
+TEST_P(Builders, Pool) { check(GetParam(), pool_specs(), 250); }
+TEST_P(Builders, Affine) { check(GetParam(), affine_specs(), 20); }
+TEST_P(Builders, Quantize) { check(GetParam(), quantize_specs(), 30); }
 
 INSTANTIATE_TEST_SUITE_P(Engines, Builders, testing::ValuesIn(runners()), [](const auto& i) { return i.param.name(); });
 
