@@ -1,6 +1,10 @@
 #include "tests/support/engines.h"
 
+#include <memory>
+
 #include "generator/program/interpret.h"
+#include "jit/backend.h"
+#include "tests/support/compile_cpp.h"
 
 namespace octet {
 namespace {
@@ -15,10 +19,45 @@ Engine interpreter() {
           }};
 }
 
+Engine machine_code(const Target& target) {
+  return {std::string("jit/") + target.name, &target,
+          host_runs(target) ? "" : "this machine does not run it, or OCTET_MAX_TARGET caps it",
+          [&target](const std::vector<Program>& programs) {
+            const auto memory = std::make_shared<CodeMemory>();
+            std::vector<RunKernel> kernels;
+            for (const Program& p : programs)
+              kernels.emplace_back(
+                  [memory, entry = compile(p, target, *memory).entry](const OctetArgs& args) { entry(&args); });
+            memory->seal();
+            return kernels;
+          }};
+}
+
+Engine emitted_cpp(const Target& target, const char* compiler) {
+  std::string unavailable;
+  if (!host_runs(target)) unavailable = "this machine does not run it, or OCTET_MAX_TARGET caps it";
+  if (!has_compiler(compiler)) unavailable = std::string("there is no ") + compiler + " on this machine";
+  return {std::string("cpp/") + target.name + "/" + compiler, &target, unavailable,
+          [&target, compiler](const std::vector<Program>& programs) {
+            const CompiledKernels compiled = compile_kernels(programs, target, compiler);
+            std::vector<RunKernel> kernels;
+            for (const OctetKernel kernel : compiled.kernels)
+              kernels.emplace_back([kernel, keep = compiled.library](const OctetArgs& args) { kernel(&args); });
+            return kernels;
+          }};
+}
+
 }  // namespace
 
 const std::vector<Engine>& all_engines() {
-  static const std::vector<Engine> engines = {interpreter()};
+  static const std::vector<Engine> engines = [] {
+    std::vector<Engine> all = {interpreter()};
+    for (const Target& target : all_targets())
+      if (target.has_jit) all.push_back(machine_code(target));
+    for (const Target& target : all_targets())
+      for (const char* compiler : {"g++", "clang++"}) all.push_back(emitted_cpp(target, compiler));
+    return all;
+  }();
   return engines;
 }
 

@@ -1,0 +1,152 @@
+#include "tests/support/conv_case.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "generator/kernel/reference.h"
+#include "tests/support/random.h"
+
+namespace octet {
+namespace {
+
+uint8_t activation(ConvFill fill, Random& random) {
+  const uint32_t r = random();
+  return static_cast<uint8_t>(fill == ConvFill::extremes ? (r & 256 ? 255 : 0) : r);
+}
+
+int8_t weight(const ConvNumbers& n, Random& random) {
+  const int limit = n.weight_limit;
+  if (n.fill == ConvFill::extremes) return static_cast<int8_t>(random() % 2 ? limit - 1 : -limit);
+  return static_cast<int8_t>(static_cast<int>(random() % static_cast<uint32_t>(2 * limit)) - limit);
+}
+
+// Spreads the accumulators over some 600 steps, so that both ends saturate; powers of two make exact ties.
+float multiplier(const ConvNumbers& n, int products, Random& random) {
+  if (n.requant.wide && random() % 2) return 3.0e5f;  // the other channels give what lies between the clamps
+  const double deviation =
+      (n.fill == ConvFill::extremes ? 23000.0 : 8200.0) * n.weight_limit / 128 * std::sqrt(products);
+  const double m = 150.0 / deviation;
+  if (n.fill == ConvFill::ties) return static_cast<float>(std::exp2(std::round(std::log2(m))));
+  return static_cast<float>(m * (0.5 + (random() % 1000) / 1000.0));
+}
+
+}  // namespace
+
+const std::vector<ConvNumbers>& conv_numbers() {
+  using enum ConvFill;
+  const AddFormula u8_add{0.37f, 1.21f, -23.4f, 0, 0, 0, 0, 255};
+  // Powers of two: exact ties. u8 + s8 -> s8, so that a mixed-up operand shows.
+  const AddFormula s8_add{0.5f, 0.25f, 0.5f, 0, 128, 128, 130, 250};
+  static const std::vector<ConvNumbers> all = {
+      {.name = "random", .src_zero = 113, .requant = {7, 0, 255}},
+      {.name = "extremes", .fill = extremes, .src_zero = 255, .requant = {255, 0, 255}},
+      {.name = "extremes_zero0", .fill = extremes, .requant = {0, 0, 255}},
+      {.name = "ties", .fill = ties, .src_zero = 128, .requant = {128, 128, 255}},
+      {.name = "clamped", .src_zero = 1, .requant = {100, 90, 180}, .extra_pitch = 36},
+      {.name = "wide", .fill = extremes, .src_zero = 128, .requant = {3, 2, 200, true}},
+      {.name = "residual", .src_zero = 9, .requant = {113, 20, 240}, .residual = true, .add = u8_add},
+      {.name = "residual_first_s8",
+       .fill = ties,
+       .src_zero = 128,
+       .requant = {130, 0, 255},
+       .residual = true,
+       .residual_is_first = true,
+       .add = s8_add,
+       .extra_pitch = 4},
+      {.name = "residual_wide",
+       .requant = {0, 0, 255, true},
+       .residual = true,
+       .add = {1e8f, 3.0f, 0.0f, 0, 128, 5, 4, 254}},
+      {.name = "two_terms", .fill = extremes, .src_zero = 77, .requant = {128, 0, 255}, .weight_terms = 2},
+      {.name = "safe", .fill = extremes, .src_zero = 200, .requant = {128, 0, 255}, .weight_limit = 64},
+      {.name = "safe_two_terms", .src_zero = 0, .requant = {128, 0, 255}, .weight_terms = 2, .weight_limit = 64},
+      {.name = "safe_residual",
+       .src_zero = 3,
+       .requant = {0, 0, 255},
+       .residual = true,
+       .residual_is_first = true,
+       .add = u8_add,
+       .weight_limit = 60},
+  };
+  return all;
+}
+
+ConvCase make_conv_case(const ConvShape& shape, const ConvNumbers& n, uint32_t seed) {
+  Random random(seed);
+  ConvCase c{.name = shape.name + " " + n.name + fmt::format(" seed {}", seed), .spec = shape.spec};
+  ConvSpec& s = c.spec;
+  s.src_zero = n.src_zero;
+  s.requant = n.requant;
+  s.residual = n.residual;
+  s.residual_is_first = n.residual_is_first;
+  s.add = n.add;
+  s.weight_terms = n.weight_terms;
+  s.src_pitch += n.extra_pitch;
+  s.dst_pitch += n.extra_pitch;
+  s.src2_pitch += 2 * n.extra_pitch;
+  const int products = s.ic / s.groups * s.window.kh * s.window.kw;
+  const auto fill = [&](std::vector<uint8_t>& v, int64_t bytes) {
+    v.resize(static_cast<size_t>(bytes) + OCTET_SLACK_BYTES);
+    for (uint8_t& b : v) b = activation(n.fill, random);
+  };
+  fill(c.src, int64_t{s.n} * s.ih * s.iw * s.src_pitch);
+  if (s.residual) fill(c.src2, int64_t{s.n} * s.oh * s.ow * s.src2_pitch);
+  c.data.weights.resize(static_cast<size_t>(s.weight_terms * s.oc) * static_cast<size_t>(products));
+  for (int8_t& w : c.data.weights) w = weight(n, random);
+  for (int o = 0; o < s.oc; ++o) {
+    c.data.bias.push_back(static_cast<int32_t>(random() % 20001) - 10000);
+    c.data.multiplier.push_back(multiplier(n, products, random));
+  }
+  return c;
+}
+
+std::vector<uint8_t> expected_conv(const ConvCase& c) {
+  ConvSpec dense = c.spec;
+  dense.dst_pitch = dense.oc;
+  std::vector<uint8_t> out(static_cast<size_t>(int64_t{dense.n} * dense.oh * dense.ow * dense.oc));
+  OctetArgs args{};
+  args.p[OCTET_SRC] = c.src.data();
+  args.p[OCTET_WEIGHTS] = c.data.weights.data();
+  args.p[OCTET_DST] = out.data();
+  args.p[OCTET_BIAS] = c.data.bias.data();
+  args.p[OCTET_SCALE] = c.data.multiplier.data();
+  args.p[OCTET_SRC2] = c.src2.data();
+  reference(dense, args);
+  return out;
+}
+
+ConvOutput::ConvOutput(const ConvSpec& spec)
+    : spec_(spec),
+      bytes_(static_cast<size_t>(int64_t{spec.n} * spec.oh * spec.ow * spec.dst_pitch) + 2 * kGuard, kUntouched) {}
+
+std::string ConvOutput::fault(const std::vector<uint8_t>& expected) const {
+  const auto pitch = static_cast<size_t>(spec_.dst_pitch), oc = static_cast<size_t>(spec_.oc);
+  for (size_t i = 0; i < bytes_.size(); ++i) {
+    const bool guard = i < kGuard || i >= bytes_.size() - kGuard;
+    const size_t pixel = guard ? 0 : (i - kGuard) / pitch, channel = guard ? pitch : (i - kGuard) % pitch;
+    if (!guard && channel >= oc && channel < static_cast<size_t>(round_up(spec_.oc, 4))) continue;
+    const uint8_t want = !guard && channel < oc ? expected[pixel * oc + channel] : kUntouched;
+    if (bytes_[i] == want) continue;
+    if (guard) return fmt::format("guard byte {} overwritten", i);
+    const int w = spec_.ow, p = static_cast<int>(pixel);
+    return fmt::format("image {} row {} column {} channel {}: {} instead of {}", p / w / spec_.oh, p / w % spec_.oh,
+                       p % w, channel, bytes_[i], want);
+  }
+  return {};
+}
+
+OctetArgs conv_args(const ConvCase& c, const PackedConv& packed, const Program& program, ConvOutput& out) {
+  OctetArgs args{};
+  args.p[OCTET_SRC] = c.src.data();
+  args.p[OCTET_WEIGHTS] = packed.weights.data();
+  args.p[OCTET_DST] = out.data();
+  args.p[OCTET_BIAS] = packed.bias.data();
+  args.p[OCTET_SCALE] = packed.scale.data();
+  args.p[OCTET_SRC2] = c.src2.data();
+  args.p[OCTET_CONSTANTS] = program.constants.data();
+  return args;
+}
+
+}  // namespace octet
