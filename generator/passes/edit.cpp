@@ -3,10 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <queue>
 
+#include "generator/kernel/requant.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -155,16 +154,19 @@ int32_t type_max(DType dtype) {
   }
 }
 
+QuantView quant_view(const Tensor& t) {
+  return {t.quant->scale[0], t.quant->zero_point[0], t.dtype == DType::s8};
+}
+
 bool same_quant(const Tensor& a, const Tensor& b) { return a.dtype == b.dtype && a.quant == b.quant; }
 
 int32_t quantize_value(float x, float scale, int32_t zero_point, DType dtype) {
-  if (std::isnan(x)) return type_min(dtype);
-  const double q = static_cast<double>(std::nearbyintf(x / scale)) + zero_point;
-  return static_cast<int32_t>(std::clamp<double>(q, type_min(dtype), type_max(dtype)));
+  const QuantView view{scale, zero_point, dtype == DType::s8};
+  return quantize(x, view) - view.offset();
 }
 
 float dequantize_value(int32_t q, float scale, int32_t zero_point) {
-  return static_cast<float>(q - zero_point) * scale;
+  return static_cast<float>(int64_t{q} - zero_point) * scale;
 }
 
 std::vector<int32_t> integers(const Tensor& constant) {

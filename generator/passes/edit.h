@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "generator/graph/graph.h"
+#include "generator/kernel/spec.h"
 
 namespace octet {
 
@@ -57,10 +58,13 @@ std::string describe(const Node& node);
 int32_t type_min(DType dtype);
 int32_t type_max(DType dtype);
 
+// A per-tensor quantized tensor as formulas see it.
+QuantView quant_view(const Tensor& tensor);
+
 // The same quantization: type, scale and zero point.
 bool same_quant(const Tensor& a, const Tensor& b);
 
-// numerics.md 1, profile `ort`: sat(rne(RN32(x / s)) + z), and RN32(f32(q - z) * s).
+// requant.h's quantize in q values (u8, s8), and RN32(f32(q - z) * s) for every integer type.
 int32_t quantize_value(float x, float scale, int32_t zero_point, DType dtype);
 float dequantize_value(int32_t q, float scale, int32_t zero_point);
 

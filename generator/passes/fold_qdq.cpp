@@ -2,9 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
+#include <optional>
 
+#include "generator/kernel/requant.h"
 #include "generator/passes/edit.h"
 #include "generator/passes/passes.h"
 #include "runtime/status.h"
@@ -33,14 +34,11 @@ bool is_clamp(const Node& node) {
   return node.op == OpKind::unary && (node.function == Unary::relu || node.function == Unary::clip);
 }
 
-// What a clamp in real numbers leaves of the quantized values: quantization is monotonic, so clamping before or after
-// it is the same (numerics.md 2.2).
-QRange clamp_range(const Node& clamp, const Tensor& t) {
-  const float scale = t.quant->scale[0];
-  const int32_t zero = t.quant->zero_point[0];
+// `range` narrowed by a clamp in real numbers (numerics.md 2.2).
+QRange narrowed(const QRange& range, const Node& clamp, const Tensor& t) {
   const bool relu = clamp.function == Unary::relu;
   const float lo = relu ? 0.0f : clamp.alpha, hi = relu ? std::numeric_limits<float>::infinity() : clamp.beta;
-  return {quantize_value(lo, scale, zero, t.dtype), quantize_value(hi, scale, zero, t.dtype)};
+  return clamp_range(lo, hi, quant_view(t), range);
 }
 
 struct Tail {
@@ -83,7 +81,7 @@ void fold(Edit& edit, int i) {
     if (!t.is_quantized() || (is_weight ? !t.is_constant() : !t.quant->per_tensor())) return;
   }
   QRange range;
-  for (int clamp : tail.clamps) range = clamp_after(range, clamp_range(edit.node(clamp), graph.tensor(out)));
+  for (int clamp : tail.clamps) range = narrowed(range, edit.node(clamp), graph.tensor(out));
   edit.node(i).range = drop_implied(range, graph.tensor(out).dtype);
   edit.set_inputs(i, inputs);
   edit.remove(tail.quantize);
@@ -119,17 +117,16 @@ TensorId matching_integers(const Edit& edit, const Graph& graph, TensorId bias, 
   return q;
 }
 
-// numerics.md 2.2: rne(f64(b) / (f64(s_x) * f64(s_w))).
-int32_t quantized_bias(const Node& node, size_t channel, float bias, double x_scale, double w_scale) {
-  const double q = std::nearbyint(static_cast<double>(bias) / (x_scale * w_scale));
-  if (!(std::abs(q) <= static_cast<double>(std::numeric_limits<int32_t>::max())))
-    user_error(fmt::format("{}: bias {} of output channel {} does not fit s32 at scale {} (its input's {} times its "
-                           "weights' {}); supported are biases that fit",
-                           describe(node), bias, channel, x_scale * w_scale, x_scale, w_scale));
-  return static_cast<int32_t>(q);
+int32_t bias_or_error(const Node& node, size_t channel, float bias, float x_scale, float w_scale) {
+  const std::optional<int32_t> q = octet::quantize_bias(bias, x_scale, w_scale);
+  if (!q)
+    user_error(fmt::format("{}: bias {} of output channel {} does not fit s32 at its scale, {} (the input's) times {} "
+                           "(the weights'); supported are biases that fit",
+                           describe(node), bias, channel, x_scale, w_scale));
+  return *q;
 }
 
-void quantize_bias(Edit& edit, int i) {
+void fold_bias(Edit& edit, int i) {
   Graph& graph = edit.graph();
   const Node node = edit.node(i);
   const Tensor &x = graph.tensor(node.inputs[0]), &weights = graph.tensor(node.inputs[1]);
@@ -147,7 +144,7 @@ void quantize_bias(Edit& edit, int i) {
                              describe(node), graph.tensor(bias).name, to_string(graph.tensor(bias).shape), channels));
     std::vector<int32_t> q(channels);
     for (size_t c = 0; c < channels; ++c)
-      q[c] = quantized_bias(node, c, values[c], static_cast<double>(x_scale), static_cast<double>(weight_scale(weights, c)));
+      q[c] = bias_or_error(node, c, values[c], x_scale, weight_scale(weights, c));
     result = add_integers(graph, graph.tensor(bias).name, DType::s32, {weights.shape[0]}, q);
   }
   edit.set_input(i, 2, result);
@@ -158,7 +155,7 @@ void quantize_bias(Edit& edit, int i) {
 void quantize_biases(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order())
-    if (has_weights(edit.node(i).op)) quantize_bias(edit, i);
+    if (has_weights(edit.node(i).op)) fold_bias(edit, i);
   edit.finish();
 }
 

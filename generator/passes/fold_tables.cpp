@@ -15,8 +15,8 @@
 
 namespace octet {
 
-Table requantize_table(const Tensor& from, const Tensor& to, const QRange& range) {
-  Table table;
+Table requantize_values(const Tensor& from, const Tensor& to, const QRange& range) {
+  Table table{};
   for (int i = 0; i < 256; ++i) {
     const int32_t q = value_of_byte(i, from.dtype);
     const float real = dequantize_value(q, from.quant->scale[0], from.quant->zero_point[0]);
@@ -28,10 +28,10 @@ Table requantize_table(const Tensor& from, const Tensor& to, const QRange& range
 
 Table table_of(const Graph& graph, const Node& node) {
   if (node.op == OpKind::requantize)
-    return requantize_table(graph.tensor(node.inputs[0]), graph.tensor(node.outputs[0]), node.range);
+    return requantize_values(graph.tensor(node.inputs[0]), graph.tensor(node.outputs[0]), node.range);
   if (node.op != OpKind::unary || node.inputs.size() != 2) internal_error(describe(node) + " has no table");
   const std::vector<int32_t> values = integers(graph.tensor(node.inputs[1]));
-  Table table;
+  Table table{};
   std::copy(values.begin(), values.end(), table.begin());
   return table;
 }
@@ -94,7 +94,7 @@ class Expression {
       if (function_ == nullptr || n.function != Unary::relu) function_ = &n;
       return true;
     }
-    Values b;
+    Values b{};
     if (!is_binary(n.op) || !evaluate(n.inputs[0], out) || !evaluate(n.inputs[1], b)) return false;
     for (size_t i = 0; i < out.size(); ++i) out[i] = combine(n.op, out[i], b[i]);
     return true;
@@ -122,7 +122,7 @@ class Expression {
 };
 
 Table quantized(const Values& values, const Tensor& to, const QRange& range) {
-  Table table;
+  Table table{};
   for (size_t i = 0; i < values.size(); ++i)
     table[i] = std::clamp(quantize_value(values[i], to.quant->scale[0], to.quant->zero_point[0], to.dtype), range.lo,
                           range.hi);
@@ -135,7 +135,7 @@ void fold_expression(Edit& edit, int i) {
   const Node quantize = edit.node(i);
   const TensorId out = quantize.outputs[0];
   Expression expression(edit, graph);
-  Values values;
+  Values values{};
   if (!graph.tensor(out).quant->per_tensor() || !expression.evaluate(quantize.inputs[0], values) ||
       expression.source() == kNoTensor || expression.operations() == 0 ||
       graph.tensor(expression.source()).shape != graph.tensor(out).shape)
@@ -161,7 +161,7 @@ void fold_function(Edit& edit, int i) {
   if (n.inputs.size() != 1 || !graph.tensor(n.inputs[0]).is_quantized()) return;
   const Tensor &from = graph.tensor(n.inputs[0]), &to = graph.tensor(n.outputs[0]);
   if (!to.is_quantized() || !from.quant->per_tensor() || !to.quant->per_tensor()) return;
-  Values values;
+  Values values{};
   for (int b = 0; b < 256; ++b) {
     const float real =
         dequantize_value(value_of_byte(b, from.dtype), from.quant->scale[0], from.quant->zero_point[0]);
@@ -181,10 +181,7 @@ void fold_scalar(Edit& edit, int i) {
   const bool a_is_scalar = a.is_constant() && element_count(a.shape) == 1;
   const bool b_is_scalar = b.is_constant() && element_count(b.shape) == 1;
   if (a_is_scalar == b_is_scalar || (a_is_scalar ? b : a).shape != to.shape) return;
-  const auto view = [](const Tensor& t) {
-    return QuantView{t.quant->scale[0], t.quant->zero_point[0], t.dtype == DType::s8};
-  };
-  const QuantView va = view(a), vb = view(b), vo = view(to);
+  const QuantView va = quant_view(a), vb = quant_view(b), vo = quant_view(to);
   const int32_t scalar = integers(a_is_scalar ? a : b)[0];
   const AddFormula add = add_formula(Profile::ort, va, vb, vo, 0, 255);
   const MulSpec mul{.a_zero = va.zero(),
@@ -192,7 +189,7 @@ void fold_scalar(Edit& edit, int i) {
                     .m = mul_multiplier(Profile::ort, va, vb, vo),
                     .out_zero_point = vo.zero_point,
                     .out_offset = vo.offset()};
-  Table table;
+  Table table{};
   for (int byte = 0; byte < 256; ++byte) {
     const int32_t q = value_of_byte(byte, a_is_scalar ? b.dtype : a.dtype);
     const auto qa = static_cast<uint8_t>((a_is_scalar ? scalar : q) + va.offset());

@@ -69,7 +69,7 @@ void fuse_tables(Graph& graph) {
     const int p = only_feeder(edit, i);
     if (!is_table(p)) continue;
     const Table first = table_of(graph, edit.node(p)), second = table_of(graph, edit.node(i));
-    Table both;
+    Table both{};
     for (size_t k = 0; k < both.size(); ++k) both[k] = second[static_cast<size_t>(byte_of_value(first[k]))];
     if (edit.node(i).op == OpKind::requantize) {  // what the node computes is then the earlier function
       edit.node(i).function = edit.node(p).function;

@@ -59,8 +59,7 @@ Lowering::Lowering(const Graph& g, const std::vector<Place>& p) : graph(g), plac
 }
 
 QuantView Lowering::view(TensorId t) const {
-  const QuantParams& quant = *tensor(t).quant;
-  return {quant.scale[0], quant.zero_point[0], tensor(t).dtype == DType::s8};
+  return quant_view(tensor(t));
 }
 
 int Lowering::pitch(TensorId t) const {
@@ -181,7 +180,6 @@ void lower_table(Lowering& to, int node) {
   if (!identity) put(lowered, OCTET_WEIGHTS, table);
 }
 
-// ONNX Runtime's order of roundings: every step below is one binary32 operation.
 void lower_batch_norm(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId src = n.inputs[0], dst = n.outputs[0];
@@ -192,11 +190,9 @@ void lower_batch_norm(Lowering& to, int node) {
     user_error(fmt::format("{}: its parameters are not {} values each, one per channel", describe(n), channels));
   std::vector<float> scale(channels), shift(channels);
   for (size_t c = 0; c < channels; ++c) {
-    const float deviation = std::sqrt(variance[c] + n.alpha);
-    const float inverse = 1.0f / deviation;
-    scale[c] = inverse * gamma[c];
-    const float moved = mean[c] * scale[c];
-    shift[c] = beta[c] - moved;
+    const Affine affine = batch_norm_affine(gamma[c], beta[c], mean[c], variance[c], n.alpha);
+    scale[c] = affine.scale;
+    shift[c] = affine.shift;
     if (!std::isfinite(scale[c]) || !std::isfinite(shift[c]))
       user_error(fmt::format("{}: channel {} has variance {} and epsilon {}; supported are parameters with finite scale "
                              "and shift",
@@ -263,7 +259,7 @@ void lower_softmax(Lowering& to, int node) {
     spec.dst = to.view(dst);
   }
   LoweredNode& lowered = to.add(node, spec, src, dst);
-  if (quantized) put(lowered, OCTET_WEIGHTS, softmax_table(spec));
+  if (quantized) put(lowered, OCTET_WEIGHTS, softmax_table(spec.src.scale, spec.length));
 }
 
 void lower_permute(Lowering& to, int node) {

@@ -14,7 +14,7 @@ inline int32_t value_of_byte(int byte, DType dtype) { return dtype == DType::s8 
 inline int byte_of_value(int32_t q) { return q & 255; }
 
 // dequantize -> quantize, then the range.
-Table requantize_table(const Tensor& from, const Tensor& to, const QRange& range);
+Table requantize_values(const Tensor& from, const Tensor& to, const QRange& range);
 
 // The table of a unary node that carries one, or of a requantize.
 Table table_of(const Graph& graph, const Node& node);
