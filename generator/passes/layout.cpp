@@ -91,7 +91,7 @@ class Layout {
     for (TensorId id : graph_.outputs) {
       const int p = edit_.producer(id);
       if (p < 0) user_error(fmt::format("graph output '{}' is no node's result; supported are computed outputs", graph_.tensor(id).name));
-      if (graph_.tensor(id).dtype == DType::f32) continue;
+      if (graph_.tensor(id).dtype == DType::f32 || edit_.node(p).op == OpKind::identity) continue;
       const TensorId inner = edit_.add_tensor(Tensor(graph_.tensor(id)));
       std::vector<TensorId>& outs = edit_.node(p).outputs;
       edit_.set_output(p, static_cast<size_t>(std::find(outs.begin(), outs.end(), id) - outs.begin()), inner);
