@@ -18,11 +18,14 @@ std::vector<int32_t> random_weights(size_t count, DType dtype, uint32_t seed) {
   Random random(seed);
   const int lo = dtype == DType::u8 ? 0 : -128;
   std::vector<int32_t> values(count);
-  for (size_t i = 0; i < count; ++i) values[i] = lo + (i % 7 == 0 ? 0 : i % 11 == 0 ? 255 : static_cast<int>(random() % 256));
+  for (size_t i = 0; i < count; ++i)
+    values[i] = lo + (i % 7 == 0 ? 0 : i % 11 == 0 ? 255 : static_cast<int>(random() % 256));
   return values;
 }
 
-size_t elements(const Shape& shape) { return static_cast<size_t>(element_count(shape)); }
+size_t elements(const Shape& shape) {
+  return static_cast<size_t>(element_count(shape));
+}
 
 // Per output channel: scales of three sizes; zero points of u8 weights at both ends and between.
 QuantParams per_channel(int64_t channels, DType dtype) {
@@ -51,7 +54,8 @@ class Build : public Net {
   TensorId out_q(TensorId x, const std::string& name) { return q(x, name, kOut, f_.zero_out); }
   TensorId some_weights(const std::string& name, Shape shape) {
     const int64_t oc = shape[0];
-    return weights(name, f_.weights, shape, random_weights(elements(shape), f_.weights, ++seed_), per_channel(oc, f_.weights));
+    return weights(name, f_.weights, shape, random_weights(elements(shape), f_.weights, ++seed_),
+                   per_channel(oc, f_.weights));
   }
   TensorId some_bias(const std::string& name, int64_t oc) {
     std::vector<float> values(static_cast<size_t>(oc));
@@ -60,7 +64,14 @@ class Build : public Net {
   }
   TensorId conv3(const std::string& name, TensorId x, int64_t oc, int stride = 1, int64_t group = 1) {
     const Shape s = shape(x);
-    const Window w{.kh = 3, .kw = 3, .stride_h = stride, .stride_w = stride, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+    const Window w{.kh = 3,
+                   .kw = 3,
+                   .stride_h = stride,
+                   .stride_w = stride,
+                   .pad_top = 1,
+                   .pad_left = 1,
+                   .pad_bottom = 1,
+                   .pad_right = 1};
     const Shape to = {s[0], oc, (s[2] - 1) / stride + 1, (s[3] - 1) / stride + 1};
     return conv(name, x, some_weights(name + "_w", {oc, s[1] / group, 3, 3}), some_bias(name + "_b", oc), w, to, group);
   }
@@ -68,7 +79,9 @@ class Build : public Net {
     const Shape s = shape(x);
     return conv(name, x, some_weights(name + "_w", {oc, s[1], 1, 1}), kNoTensor, {}, {s[0], oc, s[2], s[3]});
   }
-  TensorId reshape(const std::string& name, TensorId x, Shape to) { return node({.op = OpKind::reshape, .name = name}, {x}, std::move(to)); }
+  TensorId reshape(const std::string& name, TensorId x, Shape to) {
+    return node({.op = OpKind::reshape, .name = name}, {x}, std::move(to));
+  }
   TensorId transpose(const std::string& name, TensorId x, std::vector<int64_t> perm) {
     Shape to;
     for (int64_t d : perm) to.push_back(shape(x)[static_cast<size_t>(d)]);
@@ -80,8 +93,10 @@ class Build : public Net {
     for (TensorId x : xs) to[static_cast<size_t>(axis)] += shape(x)[static_cast<size_t>(axis)];
     return node({.op = OpKind::concat, .name = name, .axis = axis}, xs, to);
   }
-  TensorId slice(const std::string& name, TensorId x, std::vector<int64_t> starts, std::vector<int64_t> steps, Shape to) {
-    return node({.op = OpKind::slice, .name = name, .starts = std::move(starts), .steps = std::move(steps)}, {x}, std::move(to));
+  TensorId slice(const std::string& name, TensorId x, std::vector<int64_t> starts, std::vector<int64_t> steps,
+                 Shape to) {
+    return node({.op = OpKind::slice, .name = name, .starts = std::move(starts), .steps = std::move(steps)}, {x},
+                std::move(to));
   }
   TensorId pad(const std::string& name, TensorId x, std::vector<int64_t> pads, float value) {
     Shape to = shape(x);
@@ -92,11 +107,15 @@ class Build : public Net {
     Shape to = shape(x);
     const int64_t k = to.back();
     to.back() = oc;
-    return node({.op = OpKind::linear, .name = name}, {x, some_weights(name + "_w", {oc, k}), some_bias(name + "_b", oc)}, to);
+    return node({.op = OpKind::linear, .name = name},
+                {x, some_weights(name + "_w", {oc, k}), some_bias(name + "_b", oc)}, to);
   }
-  TensorId add(const std::string& name, TensorId a, TensorId b) { return node({.op = OpKind::add, .name = name}, {a, b}, shape(a)); }
+  TensorId add(const std::string& name, TensorId a, TensorId b) {
+    return node({.op = OpKind::add, .name = name}, {a, b}, shape(a));
+  }
   TensorId mul(const std::string& name, TensorId a, TensorId b) {
-    return node({.op = OpKind::mul, .name = name}, {a, b}, elements(shape(a)) > elements(shape(b)) ? shape(a) : shape(b));
+    return node({.op = OpKind::mul, .name = name}, {a, b},
+                elements(shape(a)) > elements(shape(b)) ? shape(a) : shape(b));
   }
   TensorId max_pool(const std::string& name, TensorId x, Window w, Shape to) {
     return node({.op = OpKind::max_pool, .name = name, .window = w}, {x}, std::move(to));
@@ -117,7 +136,9 @@ struct Case {
   const char* name;
   void (*build)(Build&);
 };
-std::ostream& operator<<(std::ostream& os, const Case& c) { return os << c.name; }
+std::ostream& operator<<(std::ostream& os, const Case& c) {
+  return os << c.name;
+}
 
 const std::vector<Case> kCases = {
     {"conv_relu_residual",
@@ -144,7 +165,14 @@ const std::vector<Case> kCases = {
     {"asymmetric_pads_and_dilation",
      [](Build& n) {
        const TensorId x = n.start({1, 3, 6, 6});
-       const Window w{.kh = 2, .kw = 3, .stride_h = 2, .dilation_w = 2, .pad_top = 0, .pad_left = 3, .pad_bottom = 1, .pad_right = 0};
+       const Window w{.kh = 2,
+                      .kw = 3,
+                      .stride_h = 2,
+                      .dilation_w = 2,
+                      .pad_top = 0,
+                      .pad_left = 3,
+                      .pad_bottom = 1,
+                      .pad_right = 0};
        n.output(n.out_q(n.conv("conv", x, n.some_weights("w", {5, 3, 2, 3}), kNoTensor, w, {1, 5, 3, 5}), "y"));
      }},
     {"concat_of_odd_channels_and_scales",
@@ -189,9 +217,11 @@ const std::vector<Case> kCases = {
        const TensorId x = n.start({1, 7, 6, 5});
        n.graph.nodes.push_back({.op = OpKind::split, .name = "split", .source = "Split", .inputs = {x}, .axis = 1});
        std::vector<TensorId> parts;
-       for (int64_t c : {4, 2, 1}) parts.push_back(n.graph.add({.name = "part" + std::to_string(c), .shape = {1, c, 6, 5}}));
+       for (int64_t c : {4, 2, 1})
+         parts.push_back(n.graph.add({.name = "part" + std::to_string(c), .shape = {1, c, 6, 5}}));
        n.graph.nodes.back().outputs = parts;
-       for (TensorId p : parts) n.output(n.out_q(n.conv1("conv" + n.graph.tensor(p).name, p, 3), n.graph.tensor(p).name + "_q"));
+       for (TensorId p : parts)
+         n.output(n.out_q(n.conv1("conv" + n.graph.tensor(p).name, p, 3), n.graph.tensor(p).name + "_q"));
        n.output(n.out_q(n.slice("strided", x, {0, 1, 1, 0}, {1, 3, 2, 2}, {1, 2, 3, 3}), "strided_q"));
      }},
     {"flatten_linear",
@@ -212,9 +242,13 @@ const std::vector<Case> kCases = {
        const TensorId x = n.start({2, 3, 5});
        QuantParams quant = per_channel(6, n.flavour().weights);
        quant.axis = 1;
-       const TensorId w = n.weights("w", n.flavour().weights, {5, 6}, random_weights(30, n.flavour().weights, 3), quant);
+       const TensorId w =
+           n.weights("w", n.flavour().weights, {5, 6}, random_weights(30, n.flavour().weights, 3), quant);
        // What evaluate() knows is linear, so the meaning is given by linear with the transposed weights.
-       n.output(n.out_q(n.add("bias", n.node({.op = OpKind::linear, .name = "fc"}, {x, n.transpose("turned", w, {1, 0})}, {2, 3, 6}), n.some_bias("b", 6)), "y"));
+       n.output(n.out_q(
+           n.add("bias", n.node({.op = OpKind::linear, .name = "fc"}, {x, n.transpose("turned", w, {1, 0})}, {2, 3, 6}),
+                 n.some_bias("b", 6)),
+           "y"));
      }},
     {"global_pool_and_excite",
      [](Build& n) {
@@ -228,7 +262,8 @@ const std::vector<Case> kCases = {
      [](Build& n) {
        const TensorId x = n.start({1, 3, 4, 4});
        const TensorId a = n.q(n.pad("pad0", x, {0, 0, 1, 2, 0, 0, 0, 1}, 0), "a", kIn, n.flavour().zero_in);
-       const TensorId b = n.out_q(n.conv("conv", a, n.some_weights("w", {4, 3, 2, 2}), kNoTensor, {.kh = 2, .kw = 2}, {1, 4, 4, 6}), "b");
+       const TensorId b = n.out_q(
+           n.conv("conv", a, n.some_weights("w", {4, 3, 2, 2}), kNoTensor, {.kh = 2, .kw = 2}, {1, 4, 4, 6}), "b");
        const TensorId c = n.out_q(n.pad("pad1", b, {0, 1, 0, 0, 0, 2, 1, 0}, 1.25f), "c");
        n.output(n.out_q(n.pad("crop", c, {0, -1, 1, -2, 0, -2, -1, 0}, -0.5f), "y"));
      }},
@@ -236,7 +271,8 @@ const std::vector<Case> kCases = {
      [](Build& n) {
        const TensorId x = n.start({2, 3, 9});
        const Window w{.kw = 3, .stride_w = 2, .pad_left = 1, .pad_right = 1};
-       const TensorId a = n.out_q(n.conv("conv", x, n.some_weights("w", {5, 3, 3}), n.some_bias("b", 5), w, {2, 5, 5}), "a");
+       const TensorId a =
+           n.out_q(n.conv("conv", x, n.some_weights("w", {5, 3, 3}), n.some_bias("b", 5), w, {2, 5, 5}), "a");
        const TensorId b = n.out_q(n.unary("relu", n.add("add", a, a), Unary::relu), "b");
        const TensorId p = n.out_q(n.max_pool("pool", b, {.kw = 2, .stride_w = 2}, {2, 5, 2}), "p");
        n.output(n.out_q(n.linear("over_length", p, 3), "y"));
@@ -253,7 +289,8 @@ const std::vector<Case> kCases = {
        const TensorId x = n.start({1, 4, 4, 4});
        const TensorId a = n.unary("relu", n.conv3("conv", x, 6), Unary::relu);
        const TensorId b = n.max_pool("pool", a, {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2}, {1, 6, 2, 2});
-       const TensorId c = n.conv1("conv2", n.max_pool("pool2", x, {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2}, {1, 4, 2, 2}), 2);
+       const TensorId c =
+           n.conv1("conv2", n.max_pool("pool2", x, {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2}, {1, 4, 2, 2}), 2);
        n.output(n.out_q(n.reshape("flat", n.concat("cat", {b, c}, 1), {1, 32}), "y"));
      }},
     {"input_turned_before_quantize",
@@ -268,7 +305,8 @@ const std::vector<Case> kCases = {
        const TensorId b = n.reshape("odd_rows", a, {6, 10});
        const TensorId c = n.transpose("turn", n.reshape("cube", b, {2, 6, 5}), {2, 0, 1});
        n.output(n.out_q(n.linear("fc", c, 3), "y"));
-       n.output(n.out_q(n.conv1("conv", n.transpose("back", n.reshape("image", b, {1, 5, 3, 4}), {0, 3, 1, 2}), 2), "z"));
+       n.output(
+           n.out_q(n.conv1("conv", n.transpose("back", n.reshape("image", b, {1, 5, 3, 4}), {0, 3, 1, 2}), 2), "z"));
      }},
     {"unary_chains",
      [](Build& n) {
@@ -298,7 +336,8 @@ const std::vector<Case> kCases = {
     {"quantized_edges",
      [](Build& n) {
        const DType t = n.flavour().activations;
-       const TensorId x = n.graph.add({.name = "x", .dtype = t, .shape = {2, 3, 2, 4}, .quant = QuantParams{{kIn}, {n.flavour().zero_in}, -1}});
+       const TensorId x = n.graph.add(
+           {.name = "x", .dtype = t, .shape = {2, 3, 2, 4}, .quant = QuantParams{{kIn}, {n.flavour().zero_in}, -1}});
        n.graph.inputs.push_back(x);
        const TensorId y = n.quantize(n.conv3("conv", n.dequantize(x), 5), "y", kOut, n.flavour().zero_out, t);
        n.output(y);
@@ -309,8 +348,10 @@ const std::vector<Case> kCases = {
 
 using Setting = std::tuple<Case, int, bool, bool>;  // flavour, fuse, views
 
-const std::vector<Flavour> kFlavours = {
-    {DType::u8, DType::s8, 113, 0}, {DType::u8, DType::u8, 255, 129}, {DType::s8, DType::s8, -128, 127}, {DType::s8, DType::s8, -3, 5}};
+const std::vector<Flavour> kFlavours = {{DType::u8, DType::s8, 113, 0},
+                                        {DType::u8, DType::u8, 255, 129},
+                                        {DType::s8, DType::s8, -128, 127},
+                                        {DType::s8, DType::s8, -3, 5}};
 
 class Networks : public testing::TestWithParam<Setting> {};
 
@@ -333,14 +374,18 @@ TEST_P(Networks, KernelsGiveWhatTheGraphSays) {
   run_passes(net.graph, {.fuse = fuse});
   const Arrays got = run_lowered(net.graph, inputs, views);
   ASSERT_EQ(expected.size(), got.size());
-  for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(expected[i], got[i]) << "output " << i << "\n" << print(net.graph);
+  for (size_t i = 0; i < expected.size(); ++i)
+    EXPECT_EQ(expected[i], got[i]) << "output " << i << "\n" << print(net.graph);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Networks,
-                         testing::Combine(testing::ValuesIn(kCases), testing::Range(0, static_cast<int>(kFlavours.size())), testing::Bool(), testing::Bool()),
+                         testing::Combine(testing::ValuesIn(kCases),
+                                          testing::Range(0, static_cast<int>(kFlavours.size())), testing::Bool(),
+                                          testing::Bool()),
                          [](const auto& info) {
-                           return std::string(std::get<0>(info.param).name) + "_" + std::to_string(std::get<1>(info.param)) +
-                                  (std::get<2>(info.param) ? "_fused" : "") + (std::get<3>(info.param) ? "_views" : "");
+                           return std::string(std::get<0>(info.param).name) + "_" +
+                                  std::to_string(std::get<1>(info.param)) + (std::get<2>(info.param) ? "_fused" : "") +
+                                  (std::get<3>(info.param) ? "_views" : "");
                          });
 
 }  // namespace

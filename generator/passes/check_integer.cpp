@@ -14,10 +14,14 @@ namespace {
   user_error(fmt::format("{}: {}", describe(node), why));
 }
 
-std::string quoted(const Tensor& t) { return fmt::format("'{}' ({} {})", t.name, dtype_name(t.dtype), to_string(t.shape)); }
+std::string quoted(const Tensor& t) {
+  return fmt::format("'{}' ({} {})", t.name, dtype_name(t.dtype), to_string(t.shape));
+}
 
 // Float at the end of the network: softmax and what only moves its values.
-bool is_float_tail(OpKind op) { return op == OpKind::softmax || op == OpKind::reshape; }
+bool is_float_tail(OpKind op) {
+  return op == OpKind::softmax || op == OpKind::reshape;
+}
 
 class Check {
  public:
@@ -27,10 +31,14 @@ class Check {
     for (int i : edit_.order()) {
       const Node& n = edit_.node(i);
       check_op(n);
-      if (n.op == OpKind::quantize) check_quantize(n);
-      else if (n.op == OpKind::dequantize) check_dequantize(n);
-      else if (is_float(n)) check_float(n);
-      else check_quantized(n);
+      if (n.op == OpKind::quantize)
+        check_quantize(n);
+      else if (n.op == OpKind::dequantize)
+        check_dequantize(n);
+      else if (is_float(n))
+        check_float(n);
+      else
+        check_quantized(n);
     }
   }
 
@@ -41,11 +49,13 @@ class Check {
   }
 
   void check_op(const Node& n) {
-    if (n.op == OpKind::matmul) refuse(n, "a product of two activations is not supported; supported is a constant right side of two dimensions");
+    if (n.op == OpKind::matmul)
+      refuse(n, "a product of two activations is not supported; supported is a constant right side of two dimensions");
     if (n.op == OpKind::sub || n.op == OpKind::div)
-      refuse(n, fmt::format("{} of two activations is not supported; supported are add and mul, and any function of one "
-                            "quantized tensor",
-                            op_name(n.op)));
+      refuse(n,
+             fmt::format("{} of two activations is not supported; supported are add and mul, and any function of one "
+                         "quantized tensor",
+                         op_name(n.op)));
   }
 
   void check_quantize(const Node& n) {
@@ -74,12 +84,14 @@ class Check {
   }
 
   [[noreturn]] void refuse_float(const Node& n) {
+    check_op(n);
     for (TensorId t : n.inputs) {
       if (t == kNoTensor || graph_.tensor(t).dtype != DType::f32 || dequantized_from(edit_, t) != kNoTensor) continue;
       const bool constant = graph_.tensor(t).is_constant();
-      refuse(n, fmt::format("its {} {} is not quantized; supported are nodes whose inputs come from DequantizeLinear and "
-                            "whose result goes to QuantizeLinear (float is supported for a softmax at the end)",
-                            constant ? "constant" : "input", quoted(graph_.tensor(t))));
+      refuse(n,
+             fmt::format("its {} {} is not quantized; supported are nodes whose inputs come from DequantizeLinear and "
+                         "whose result goes to QuantizeLinear (float is supported for a softmax at the end)",
+                         constant ? "constant" : "input", quoted(graph_.tensor(t))));
     }
     const TensorId out = n.outputs[0];
     refuse(n, fmt::format("its result {} is not quantized by one QuantizeLinear; supported are nodes between "
@@ -88,7 +100,8 @@ class Check {
   }
 
   void check_quantized(const Node& n) {
-    const size_t activations = n.op == OpKind::conv || n.op == OpKind::linear || n.op == OpKind::batch_norm ? 1 : n.inputs.size();
+    const size_t activations =
+        n.op == OpKind::conv || n.op == OpKind::linear || n.op == OpKind::batch_norm ? 1 : n.inputs.size();
     for (size_t k = 0; k < activations; ++k)
       if (!(n.op == OpKind::unary && k == 1)) check_activation(n, n.inputs[k]);
     for (TensorId t : n.outputs) check_per_tensor(n, t);
@@ -100,8 +113,11 @@ class Check {
 
   void check_activation(const Node& n, TensorId t) {
     if (graph_.tensor(t).is_constant())
-      refuse(n, fmt::format("constant operand {} is not supported; supported are constants of one element in add, sub, mul and div",
-                            quoted(graph_.tensor(t))));
+      refuse(
+          n,
+          fmt::format(
+              "constant operand {} is not supported; supported are constants of one element in add, sub, mul and div",
+              quoted(graph_.tensor(t))));
     check_per_tensor(n, t);
   }
 
@@ -117,10 +133,13 @@ class Check {
   void check_weights(const Node& n) {
     const Tensor& w = graph_.tensor(n.inputs[1]);
     if (!w.is_constant() || !w.is_quantized())
-      refuse(n, fmt::format("weights {} are not constants of type u8 or s8; supported are constant quantized weights", quoted(w)));
+      refuse(n, fmt::format("weights {} are not constants of type u8 or s8; supported are constant quantized weights",
+                            quoted(w)));
     if (!w.quant->per_tensor() && w.quant->axis != 0)
-      refuse(n, fmt::format("weights {} have scales along axis {}; supported are scales per tensor or per output channel "
-                            "(axis 0)", quoted(w), w.quant->axis));
+      refuse(n,
+             fmt::format("weights {} have scales along axis {}; supported are scales per tensor or per output channel "
+                         "(axis 0)",
+                         quoted(w), w.quant->axis));
   }
 
   // Equal shapes, or for mul one value per channel: [n, c, 1, 1] against [n, c, h, w].
@@ -142,6 +161,8 @@ class Check {
 
 }  // namespace
 
-void check_integer(Graph& graph) { Check(graph).run(); }
+void check_integer(Graph& graph) {
+  Check(graph).run();
+}
 
 }  // namespace octet

@@ -158,7 +158,9 @@ QuantView quant_view(const Tensor& t) {
   return {t.quant->scale[0], t.quant->zero_point[0], t.dtype == DType::s8};
 }
 
-bool same_quant(const Tensor& a, const Tensor& b) { return a.dtype == b.dtype && a.quant == b.quant; }
+bool same_quant(const Tensor& a, const Tensor& b) {
+  return a.dtype == b.dtype && a.quant == b.quant;
+}
 
 int32_t quantize_value(float x, float scale, int32_t zero_point, DType dtype) {
   const QuantView view{scale, zero_point, dtype == DType::s8};

@@ -28,7 +28,9 @@ size_t activation_inputs(OpKind op) {
   }
 }
 
-bool has_weights(OpKind op) { return op == OpKind::conv || op == OpKind::linear; }
+bool has_weights(OpKind op) {
+  return op == OpKind::conv || op == OpKind::linear;
+}
 
 bool is_clamp(const Node& node) {
   return node.op == OpKind::unary && (node.function == Unary::relu || node.function == Unary::clip);
@@ -100,7 +102,9 @@ void fold_qdq(Graph& graph) {
 
 namespace {
 
-float weight_scale(const Tensor& w, size_t channel) { return w.quant->scale[w.quant->per_tensor() ? 0 : channel]; }
+float weight_scale(const Tensor& w, size_t channel) {
+  return w.quant->scale[w.quant->per_tensor() ? 0 : channel];
+}
 
 // The s32 constant behind a bias whose scale is what the accumulators have: RN32(s_x * s_w) for each channel.
 TensorId matching_integers(const Edit& edit, const Graph& graph, TensorId bias, float x_scale, const Tensor& weights) {
@@ -120,9 +124,10 @@ TensorId matching_integers(const Edit& edit, const Graph& graph, TensorId bias, 
 int32_t bias_or_error(const Node& node, size_t channel, float bias, float x_scale, float w_scale) {
   const std::optional<int32_t> q = octet::quantize_bias(bias, x_scale, w_scale);
   if (!q)
-    user_error(fmt::format("{}: bias {} of output channel {} does not fit s32 at its scale, {} (the input's) times {} "
-                           "(the weights'); supported are biases that fit",
-                           describe(node), bias, channel, x_scale, w_scale));
+    user_error(
+        fmt::format("{}: bias {} of output channel {} does not fit s32 at its scale, {} (the input's) times {} "
+                    "(the weights'); supported are biases that fit",
+                    describe(node), bias, channel, x_scale, w_scale));
   return *q;
 }
 
@@ -139,12 +144,12 @@ void fold_bias(Edit& edit, int i) {
     const auto channels = static_cast<size_t>(weights.shape[0]);
     if (values.size() == 1) values.resize(channels, values[0]);  // Gemm broadcasts its C
     if (values.size() != channels)
-      user_error(fmt::format("{}: bias '{}' of shape {} is not a constant of {} values; supported are constant biases, "
-                             "one value per output channel",
-                             describe(node), graph.tensor(bias).name, to_string(graph.tensor(bias).shape), channels));
+      user_error(
+          fmt::format("{}: bias '{}' of shape {} is not a constant of {} values; supported are constant biases, "
+                      "one value per output channel",
+                      describe(node), graph.tensor(bias).name, to_string(graph.tensor(bias).shape), channels));
     std::vector<int32_t> q(channels);
-    for (size_t c = 0; c < channels; ++c)
-      q[c] = bias_or_error(node, c, values[c], x_scale, weight_scale(weights, c));
+    for (size_t c = 0; c < channels; ++c) q[c] = bias_or_error(node, c, values[c], x_scale, weight_scale(weights, c));
     result = add_integers(graph, graph.tensor(bias).name, DType::s32, {weights.shape[0]}, q);
   }
   edit.set_input(i, 2, result);

@@ -163,8 +163,7 @@ void fold_function(Edit& edit, int i) {
   if (!to.is_quantized() || !from.quant->per_tensor() || !to.quant->per_tensor()) return;
   Values values{};
   for (int b = 0; b < 256; ++b) {
-    const float real =
-        dequantize_value(value_of_byte(b, from.dtype), from.quant->scale[0], from.quant->zero_point[0]);
+    const float real = dequantize_value(value_of_byte(b, from.dtype), from.quant->scale[0], from.quant->zero_point[0]);
     values[static_cast<size_t>(b)] = unary_value(n.function, n.alpha, n.beta, real);
   }
   const TensorId x = n.inputs[0];
@@ -210,9 +209,12 @@ void fold_tables(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order()) {
     const OpKind op = edit.node(i).op;
-    if (op == OpKind::quantize) fold_expression(edit, i);
-    else if (op == OpKind::unary) fold_function(edit, i);
-    else if (op == OpKind::add || op == OpKind::mul) fold_scalar(edit, i);
+    if (op == OpKind::quantize)
+      fold_expression(edit, i);
+    else if (op == OpKind::unary)
+      fold_function(edit, i);
+    else if (op == OpKind::add || op == OpKind::mul)
+      fold_scalar(edit, i);
   }
   edit.finish();
 }

@@ -124,7 +124,8 @@ void fuse_pads(Graph& graph) {
 
 namespace {
 
-// [n, c, ..] -> [n, g, c/g, ..] -> [n, c/g, g, ..] -> [n, c, ..]: output channel j * g + k is input channel k * (c/g) + j.
+// [n, c, ..] -> [n, g, c/g, ..] -> [n, c/g, g, ..] -> [n, c, ..]: output channel j * g + k is input channel k * (c/g) +
+// j.
 std::vector<int64_t> shuffle_perm(const Graph& graph, const Node& split, const Node& turn, const Node& join) {
   const Shape &x = graph.tensor(split.inputs[0]).shape, &mid = graph.tensor(split.outputs[0]).shape;
   if (x.size() < 3 || mid.size() != x.size() + 1 || graph.tensor(join.outputs[0]).shape != x) return {};
@@ -197,12 +198,17 @@ void fuse_adds(Graph& graph) {
     const int second = fusible_producer(edit, graph, i, add.inputs[1]);
     if (first < 0 && second < 0) continue;
     // The one computed last has the other addend ready, and its own inputs live on the least.
-    const bool take_first = second < 0 || (first >= 0 && position[static_cast<size_t>(first)] > position[static_cast<size_t>(second)]);
+    const bool take_first =
+        second < 0 || (first >= 0 && position[static_cast<size_t>(first)] > position[static_cast<size_t>(second)]);
     const int conv = take_first ? first : second;
     const TensorId own = add.inputs[take_first ? 0 : 1], other = add.inputs[take_first ? 1 : 0];
     const Tensor& inner = graph.tensor(own);
     Node& n = edit.node(conv);
-    n.fused_add = FusedAdd{.dtype = inner.dtype, .quant = *inner.quant, .range = n.range, .conv_is_first = take_first, .tensor = inner.name};
+    n.fused_add = FusedAdd{.dtype = inner.dtype,
+                           .quant = *inner.quant,
+                           .range = n.range,
+                           .conv_is_first = take_first,
+                           .tensor = inner.name};
     n.range = add.range;
     std::vector<TensorId> inputs = n.inputs;
     inputs.resize(3, kNoTensor);

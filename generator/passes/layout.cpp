@@ -90,7 +90,9 @@ class Layout {
     }
     for (TensorId id : graph_.outputs) {
       const int p = edit_.producer(id);
-      if (p < 0) user_error(fmt::format("graph output '{}' is no node's result; supported are computed outputs", graph_.tensor(id).name));
+      if (p < 0)
+        user_error(fmt::format("graph output '{}' is no node's result; supported are computed outputs",
+                               graph_.tensor(id).name));
       if (graph_.tensor(id).dtype == DType::f32 || edit_.node(p).op == OpKind::identity) continue;
       const TensorId inner = edit_.add_tensor(Tensor(graph_.tensor(id)));
       std::vector<TensorId>& outs = edit_.node(p).outputs;
@@ -101,7 +103,11 @@ class Layout {
   }
 
   Node edge(TensorId from, TensorId to, const char* kind) const {
-    return {.op = OpKind::identity, .name = graph_.tensor(from).name, .source = fmt::format("graph {}", kind), .inputs = {from}, .outputs = {to}};
+    return {.op = OpKind::identity,
+            .name = graph_.tensor(from).name,
+            .source = fmt::format("graph {}", kind),
+            .inputs = {from},
+            .outputs = {to}};
   }
 
   bool may_be_last(TensorId t) const {
@@ -119,9 +125,11 @@ class Layout {
       for (const Node& n : graph_.nodes) {
         if (!is_spatial(n.op) && !keeps_order(n.op)) continue;
         std::vector<TensorId> tensors = n.outputs;
-        std::copy_if(n.inputs.begin(), n.inputs.end(), std::back_inserter(tensors), [](TensorId t) { return t != kNoTensor; });
+        std::copy_if(n.inputs.begin(), n.inputs.end(), std::back_inserter(tensors),
+                     [](TensorId t) { return t != kNoTensor; });
         std::erase_if(tensors, [&](TensorId t) { return graph_.tensor(t).shape.size() != 3 || !may_be_last(t); });
-        const bool spatial = is_spatial(n.op) || std::any_of(tensors.begin(), tensors.end(), [&](TensorId t) { return last(t); });
+        const bool spatial =
+            is_spatial(n.op) || std::any_of(tensors.begin(), tensors.end(), [&](TensorId t) { return last(t); });
         for (TensorId t : tensors) {
           if (!spatial || last(t)) continue;
           last_[static_cast<size_t>(t)] = true;

@@ -14,9 +14,13 @@
 namespace octet {
 namespace {
 
-QRange type_range(DType dtype) { return {type_min(dtype), type_max(dtype)}; }
+QRange type_range(DType dtype) {
+  return {type_min(dtype), type_max(dtype)};
+}
 
-QRange united(QRange a, QRange b) { return {std::min(a.lo, b.lo), std::max(a.hi, b.hi)}; }
+QRange united(QRange a, QRange b) {
+  return {std::min(a.lo, b.lo), std::max(a.hi, b.hi)};
+}
 
 // The values that a node's result can have, from those of its inputs.
 QRange result_range(const Graph& graph, const std::vector<QRange>& ranges, const Node& n, TensorId out) {
@@ -64,11 +68,14 @@ QuantView Lowering::view(TensorId t) const {
 
 int Lowering::pitch(TensorId t) const {
   const int64_t pitch = place(t).pitch;
-  if (pitch > std::numeric_limits<int>::max()) user_error(fmt::format("tensor '{}' has rows of {} bytes; supported are rows below 2^31", tensor(t).name, pitch));
+  if (pitch > std::numeric_limits<int>::max())
+    user_error(fmt::format("tensor '{}' has rows of {} bytes; supported are rows below 2^31", tensor(t).name, pitch));
   return static_cast<int>(pitch);
 }
 
-int Lowering::channels(TensorId t) const { return tensor(t).shape.empty() ? 1 : static_cast<int>(tensor(t).shape.back()); }
+int Lowering::channels(TensorId t) const {
+  return tensor(t).shape.empty() ? 1 : static_cast<int>(tensor(t).shape.back());
+}
 
 int Lowering::rows(TensorId t) const {
   const int64_t count = element_count(tensor(t).shape);
@@ -99,19 +106,27 @@ Image image_of(const Tensor& t) {
     case 4: return {d(0), d(1), d(2), d(3)};
     case 3: return {d(0), 1, d(1), d(2)};
     case 2: return {d(0), 1, 1, d(1)};
-    default: user_error(fmt::format("tensor '{}' of shape {}: supported are images of rank 2 to 4", t.name, to_string(t.shape)));
+    default:
+      user_error(
+          fmt::format("tensor '{}' of shape {}: supported are images of rank 2 to 4", t.name, to_string(t.shape)));
   }
 }
 
 namespace {
 
-const Node& node_of(const Lowering& to, int node) { return to.graph.nodes[static_cast<size_t>(node)]; }
+const Node& node_of(const Lowering& to, int node) {
+  return to.graph.nodes[static_cast<size_t>(node)];
+}
 
 void lower_add(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId a = n.inputs[0], b = n.inputs[1], out = n.outputs[0];
   const ByteRange range = byte_range(n.range, to.view(out));
-  AddSpec spec{.pixels = to.rows(out), .channels = to.channels(out), .a_pitch = to.pitch(a), .b_pitch = to.pitch(b), .dst_pitch = to.pitch(out)};
+  AddSpec spec{.pixels = to.rows(out),
+               .channels = to.channels(out),
+               .a_pitch = to.pitch(a),
+               .b_pitch = to.pitch(b),
+               .dst_pitch = to.pitch(out)};
   spec.add = add_formula(spec.profile, to.view(a), to.view(b), to.view(out), range.lo, range.hi);
   to.add(node, spec, a, out, b);
 }
@@ -175,7 +190,11 @@ void lower_table(Lowering& to, int node) {
     table[static_cast<size_t>(byte)] = static_cast<uint8_t>(q + out_offset);
     identity = identity && q + out_offset == byte;
   }
-  const LutSpec spec{.pixels = to.rows(dst), .channels = to.channels(dst), .src_pitch = to.pitch(src), .dst_pitch = to.pitch(dst), .copy = identity};
+  const LutSpec spec{.pixels = to.rows(dst),
+                     .channels = to.channels(dst),
+                     .src_pitch = to.pitch(src),
+                     .dst_pitch = to.pitch(dst),
+                     .copy = identity};
   LoweredNode& lowered = to.add(node, spec, src, dst);
   if (!identity) put(lowered, OCTET_WEIGHTS, table);
 }
@@ -194,12 +213,14 @@ void lower_batch_norm(Lowering& to, int node) {
     scale[c] = affine.scale;
     shift[c] = affine.shift;
     if (!std::isfinite(scale[c]) || !std::isfinite(shift[c]))
-      user_error(fmt::format("{}: channel {} has variance {} and epsilon {}; supported are parameters with finite scale "
-                             "and shift",
-                             describe(n), c, variance[c], n.alpha));
+      user_error(
+          fmt::format("{}: channel {} has variance {} and epsilon {}; supported are parameters with finite scale "
+                      "and shift",
+                      describe(n), c, variance[c], n.alpha));
   }
   const ByteRange range = byte_range(n.range, to.view(dst));
-  AffineSpec spec{.pixels = to.rows(src), .channels = to.channels(src), .src_pitch = to.pitch(src), .dst_pitch = to.pitch(dst)};
+  AffineSpec spec{
+      .pixels = to.rows(src), .channels = to.channels(src), .src_pitch = to.pitch(src), .dst_pitch = to.pitch(dst)};
   spec.src = to.view(src);
   spec.dst = to.view(dst);
   spec.lo = range.lo;
@@ -226,7 +247,9 @@ QuantizeSpec edge_shape(const Lowering& to, TensorId stored) {
 void lower_edge(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId src = n.inputs[0], dst = n.outputs[0];
-  const auto among = [](const std::vector<TensorId>& ids, TensorId t) { return std::find(ids.begin(), ids.end(), t) != ids.end(); };
+  const auto among = [](const std::vector<TensorId>& ids, TensorId t) {
+    return std::find(ids.begin(), ids.end(), t) != ids.end();
+  };
   switch (n.op) {
     case OpKind::quantize: to.add(node, edge_shape(to, dst), src, dst); return;
     case OpKind::dequantize: to.add(node, DequantizeSpec{edge_shape(to, src)}, src, dst); return;
@@ -248,8 +271,8 @@ void lower_softmax(Lowering& to, int node) {
   const bool quantized = to.tensor(src).is_quantized();
   const int64_t behind = element_count(Shape(shape.begin() + static_cast<int64_t>(axis) + 1, shape.end()));
   if (behind != 1 || (quantized && axis + 1 != shape.size()))
-    user_error(fmt::format("{}: axis {} of {} is not the last; supported is softmax along the last axis (channels)", describe(n), axis,
-                           to_string(shape)));
+    user_error(fmt::format("{}: axis {} of {} is not the last; supported is softmax along the last axis (channels)",
+                           describe(n), axis, to_string(shape)));
   SoftmaxSpec spec{.length = static_cast<int>(shape[axis]), .quantized = quantized};
   spec.rows = static_cast<int>(element_count(shape) / shape[axis]);
   spec.src_pitch = quantized ? to.pitch(src) : spec.length;
@@ -267,7 +290,8 @@ void lower_permute(Lowering& to, int node) {
   const TensorId src = n.inputs[0], dst = n.outputs[0];
   if (n.perm.size() > 65536)
     user_error(fmt::format("{}: permutes {} channels; supported are 65536", describe(n), n.perm.size()));
-  const ChannelPermuteSpec spec{.pixels = to.rows(dst), .channels = to.channels(dst), .src_pitch = to.pitch(src), .dst_pitch = to.pitch(dst)};
+  const ChannelPermuteSpec spec{
+      .pixels = to.rows(dst), .channels = to.channels(dst), .src_pitch = to.pitch(src), .dst_pitch = to.pitch(dst)};
   put(to.add(node, spec, src, dst), OCTET_WEIGHTS, std::vector<uint16_t>(n.perm.begin(), n.perm.end()));
 }
 

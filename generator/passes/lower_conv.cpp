@@ -61,23 +61,26 @@ void fill_data(const Lowering& to, const Node& n, const Scales& s, ConvSpec& spe
   spec.weight_terms = terms_needed(weights);
   int terms = 0;
   data.weights = s8_terms(weights, terms);
-  if (terms != spec.weight_terms) internal_error(fmt::format("{}: {} terms instead of {}", describe(n), terms, spec.weight_terms));
+  if (terms != spec.weight_terms)
+    internal_error(fmt::format("{}: {} terms instead of {}", describe(n), terms, spec.weight_terms));
   data.bias.assign(oc, 0);
   if (n.inputs.size() > 2 && n.inputs[2] != kNoTensor) data.bias = integers(to.tensor(n.inputs[2]));
-  if (data.bias.size() != oc) internal_error(fmt::format("{}: {} biases for {} channels", describe(n), data.bias.size(), oc));
+  if (data.bias.size() != oc)
+    internal_error(fmt::format("{}: {} biases for {} channels", describe(n), data.bias.size(), oc));
   const QRange x = to.ranges[static_cast<size_t>(n.inputs[0])];
   for (size_t c = 0; c < oc; ++c) {
     const int64_t largest = largest_sum(&weights[c * row], row, data.bias[c], x, s.x.zero_point);
     if (largest > std::numeric_limits<int32_t>::max())
-      user_error(fmt::format("{}: the sum of output channel {} can reach {}; supported are sums below 2^31", describe(n), c,
-                             largest));
+      user_error(fmt::format("{}: the sum of output channel {} can reach {}; supported are sums below 2^31",
+                             describe(n), c, largest));
     float m = conv_multiplier(spec.profile, s.x.scale, w.quant->scale[w.quant->per_tensor() ? 0 : c], s.y.scale);
     // Below 2^-32 every product rounds to 0, and so it does at 2^-32; a channel that is always 0 needs no multiplier.
     if (m < 0x1p-32f || largest == 0) m = 0x1p-32f;
     if (!(m < 256.0f))
-      user_error(fmt::format("{}: multiplier {} of output channel {} is out of range; supported are input scale times "
-                             "weight scale over output scale below 256",
-                             describe(n), m, c));
+      user_error(
+          fmt::format("{}: multiplier {} of output channel {} is out of range; supported are input scale times "
+                      "weight scale over output scale below 256",
+                      describe(n), m, c));
     spec.requant.wide = spec.requant.wide || requant_is_wide(largest, m);
     data.multiplier.push_back(m);
   }

@@ -16,8 +16,10 @@ std::vector<int64_t> strides_of(const Lowering& to, TensorId t) {
   const size_t rank = tensor.shape.size();
   std::vector<int64_t> strides(rank, static_cast<int64_t>(dtype_bytes(tensor.dtype)));
   for (size_t d = rank; d-- > 0;) {
-    if (d + 2 == rank) strides[d] = to.place(t).pitch;
-    else if (d + 2 < rank) strides[d] = strides[d + 1] * tensor.shape[d + 1];
+    if (d + 2 == rank)
+      strides[d] = to.place(t).pitch;
+    else if (d + 2 < rank)
+      strides[d] = strides[d + 1] * tensor.shape[d + 1];
   }
   return strides;
 }
@@ -68,7 +70,11 @@ void concat_input(Lowering& to, int node, TensorId in, int64_t at) {
   const bool last = at + to.tensor(in).shape[axis] == to.tensor(out).shape[axis];
   // Kernels may write channels in fours, where that cannot touch the next piece.
   if (channels && at % 4 == 0 && (last || to.channels(in) % 4 == 0)) {
-    const LutSpec spec{.pixels = to.rows(in), .channels = to.channels(in), .src_pitch = to.pitch(in), .dst_pitch = to.pitch(out), .copy = true};
+    const LutSpec spec{.pixels = to.rows(in),
+                       .channels = to.channels(in),
+                       .src_pitch = to.pitch(in),
+                       .dst_pitch = to.pitch(out),
+                       .copy = true};
     to.add(node, spec, in, out).dst_offset = offset;
     return;
   }
@@ -86,7 +92,8 @@ void lower_concat(Lowering& to, int node) {
 }
 
 // The part of x that starts at `starts` and goes in `steps`, to output k.
-void take_part(Lowering& to, int node, size_t k, const std::vector<int64_t>& starts, const std::vector<int64_t>& steps) {
+void take_part(Lowering& to, int node, size_t k, const std::vector<int64_t>& starts,
+               const std::vector<int64_t>& steps) {
   const Node& n = to.graph.nodes[static_cast<size_t>(node)];
   const TensorId in = n.inputs[0], out = n.outputs[k];
   std::vector<int64_t> strides = strides_of(to, in);

@@ -11,7 +11,7 @@ namespace octet {
 struct Lowering {
   const Graph& graph;
   const std::vector<Place>& places;
-  std::vector<QRange> ranges;       // per tensor: the quantized values that can occur
+  std::vector<QRange> ranges;  // per tensor: the quantized values that can occur
   std::vector<LoweredNode> out;
 
   Lowering(const Graph& graph, const std::vector<Place>& places);
@@ -19,9 +19,9 @@ struct Lowering {
   const Tensor& tensor(TensorId t) const { return graph.tensor(t); }
   const Place& place(TensorId t) const { return places[static_cast<size_t>(t)]; }
   QuantView view(TensorId t) const;
-  int pitch(TensorId t) const;      // bytes between rows of the last dimension
-  int channels(TensorId t) const;   // the last dimension
-  int rows(TensorId t) const;       // everything before it
+  int pitch(TensorId t) const;     // bytes between rows of the last dimension
+  int channels(TensorId t) const;  // the last dimension
+  int rows(TensorId t) const;      // everything before it
   // Whether `inner`'s bytes lie where `offset` bytes into `outer`'s place are: nothing to do.
   bool placed_in(TensorId inner, TensorId outer, int64_t offset) const;
 

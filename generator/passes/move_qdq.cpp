@@ -57,7 +57,8 @@ TensorId activation_source(const Edit& edit, const Graph& graph, TensorId t) {
 std::string moved_name(const Edit& edit, const Graph& graph, TensorId out, const Tensor& like) {
   for (int reader : edit.consumers(out)) {
     const Node& n = edit.node(reader);
-    if (n.op == OpKind::quantize && same_quant(graph.tensor(n.outputs[0]), like)) return graph.tensor(n.outputs[0]).name;
+    if (n.op == OpKind::quantize && same_quant(graph.tensor(n.outputs[0]), like))
+      return graph.tensor(n.outputs[0]).name;
   }
   return graph.tensor(out).name + "_quantized";
 }
@@ -98,7 +99,7 @@ void raise(Edit& edit, int i) {
   for (TensorId out : node.outputs) {
     const int reader = edit.only_consumer(out);
     if (reader < 0 || edit.node(reader).op != OpKind::quantize) return;
-    const Tensor &first = graph.tensor(edit.node(quantizers.empty() ? reader : quantizers[0]).outputs[0]);
+    const Tensor& first = graph.tensor(edit.node(quantizers.empty() ? reader : quantizers[0]).outputs[0]);
     const Tensor& q = graph.tensor(edit.node(reader).outputs[0]);
     if (!q.quant->per_tensor() || !same_quant(q, first)) return;
     quantizers.push_back(reader);
@@ -142,7 +143,8 @@ void move_quantization(Graph& graph) {
   for (int i : upwards) {
     if (edit.removed(i)) continue;
     const OpKind op = edit.node(i).op;
-    if ((moves_values(op) || op == OpKind::concat || op == OpKind::pad) && is_float(graph, edit.node(i))) raise(edit, i);
+    if ((moves_values(op) || op == OpKind::concat || op == OpKind::pad) && is_float(graph, edit.node(i)))
+      raise(edit, i);
   }
   // Padding and joining that no quantize follows: exact where the parameters allow it.
   for (int i : edit.order()) {
@@ -155,14 +157,17 @@ void move_quantization(Graph& graph) {
 namespace {
 
 // Moving ops whose output has other parameters than their inputs: as QLinearConcat, or as the file wishes.
-bool moves_bytes(OpKind op) { return moves_values(op) || op == OpKind::concat || op == OpKind::pad; }
+bool moves_bytes(OpKind op) {
+  return moves_values(op) || op == OpKind::concat || op == OpKind::pad;
+}
 
 TensorId requantized(Edit& edit, int near, TensorId from, const Tensor& like, const std::string& name) {
   Graph& graph = edit.graph();
   const TensorId q =
       edit.add_tensor({.name = name, .dtype = like.dtype, .shape = graph.tensor(from).shape, .quant = like.quant});
-  edit.add_node({.op = OpKind::requantize, .name = name, .source = edit.node(near).source, .inputs = {from}, .outputs = {q}},
-                near);
+  edit.add_node(
+      {.op = OpKind::requantize, .name = name, .source = edit.node(near).source, .inputs = {from}, .outputs = {q}},
+      near);
   return q;
 }
 

@@ -10,8 +10,12 @@ namespace octet {
 using Table = std::array<int32_t, 256>;  // quantized values of the destination
 
 // The quantized value that a byte of this type means, and back.
-inline int32_t value_of_byte(int byte, DType dtype) { return dtype == DType::s8 && byte > 127 ? byte - 256 : byte; }
-inline int byte_of_value(int32_t q) { return q & 255; }
+inline int32_t value_of_byte(int byte, DType dtype) {
+  return dtype == DType::s8 && byte > 127 ? byte - 256 : byte;
+}
+inline int byte_of_value(int32_t q) {
+  return q & 255;
+}
 
 // dequantize -> quantize, then the range.
 Table requantize_values(const Tensor& from, const Tensor& to, const QRange& range);

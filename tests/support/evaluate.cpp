@@ -238,6 +238,8 @@ class Evaluator {
 
 }  // namespace
 
-Arrays evaluate(const Graph& graph, const Arrays& inputs) { return Evaluator(graph, inputs).run(); }
+Arrays evaluate(const Graph& graph, const Arrays& inputs) {
+  return Evaluator(graph, inputs).run();
+}
 
 }  // namespace octet

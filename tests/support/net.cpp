@@ -16,22 +16,26 @@ TensorId Net::constant(const std::string& name, Shape shape, const std::vector<f
   return graph.add_constant<float>(name, DType::f32, std::move(shape), values);
 }
 
-TensorId Net::weights(const std::string& name, DType dtype, Shape shape, const std::vector<int32_t>& values, QuantParams quant) {
+TensorId Net::weights(const std::string& name, DType dtype, Shape shape, const std::vector<int32_t>& values,
+                      QuantParams quant) {
   const TensorId t = add_integers(graph, name, dtype, std::move(shape), values);
   graph.tensor(t).quant = std::move(quant);
   return dequantize(t);
 }
 
 TensorId Net::quantize(TensorId x, const std::string& name, float scale, int32_t zero, DType dtype) {
-  const TensorId q = graph.add({.name = name, .dtype = dtype, .shape = shape(x), .quant = QuantParams{{scale}, {zero}, -1}});
-  graph.nodes.push_back({.op = OpKind::quantize, .name = name, .source = "QuantizeLinear", .inputs = {x}, .outputs = {q}});
+  const TensorId q =
+      graph.add({.name = name, .dtype = dtype, .shape = shape(x), .quant = QuantParams{{scale}, {zero}, -1}});
+  graph.nodes.push_back(
+      {.op = OpKind::quantize, .name = name, .source = "QuantizeLinear", .inputs = {x}, .outputs = {q}});
   return q;
 }
 
 TensorId Net::dequantize(TensorId q) {
   const std::string name = graph.tensor(q).name + "_real";
   const TensorId x = graph.add({.name = name, .shape = shape(q)});
-  graph.nodes.push_back({.op = OpKind::dequantize, .name = name, .source = "DequantizeLinear", .inputs = {q}, .outputs = {x}});
+  graph.nodes.push_back(
+      {.op = OpKind::dequantize, .name = name, .source = "DequantizeLinear", .inputs = {q}, .outputs = {x}});
   return x;
 }
 
@@ -44,7 +48,8 @@ TensorId Net::node(Node node, std::vector<TensorId> inputs, Shape shape) {
   return t;
 }
 
-TensorId Net::conv(const std::string& name, TensorId x, TensorId w, TensorId bias, Window window, Shape shape, int64_t group) {
+TensorId Net::conv(const std::string& name, TensorId x, TensorId w, TensorId bias, Window window, Shape shape,
+                   int64_t group) {
   std::vector<TensorId> inputs = {x, w};
   if (bias != kNoTensor) inputs.push_back(bias);
   return node({.op = OpKind::conv, .name = name, .window = window, .group = group}, inputs, std::move(shape));
@@ -55,7 +60,8 @@ TensorId Net::unary(const std::string& name, TensorId x, Unary function, float a
 }
 
 int count(const Graph& graph, OpKind op) {
-  return static_cast<int>(std::count_if(graph.nodes.begin(), graph.nodes.end(), [op](const Node& n) { return n.op == op; }));
+  return static_cast<int>(
+      std::count_if(graph.nodes.begin(), graph.nodes.end(), [op](const Node& n) { return n.op == op; }));
 }
 
 const Node* find(const Graph& graph, OpKind op) {

@@ -26,7 +26,8 @@ class Net {
   }
   // Appends the node; its one output is f32, of this shape, and called like the node.
   TensorId node(Node node, std::vector<TensorId> inputs, Shape shape);
-  TensorId conv(const std::string& name, TensorId x, TensorId w, TensorId bias, Window window, Shape shape, int64_t group = 1);
+  TensorId conv(const std::string& name, TensorId x, TensorId w, TensorId bias, Window window, Shape shape,
+                int64_t group = 1);
   TensorId unary(const std::string& name, TensorId x, Unary function, float alpha = 0, float beta = 0);
   void output(TensorId t) { graph.outputs.push_back(t); }
 

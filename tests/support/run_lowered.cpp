@@ -23,7 +23,8 @@ class Runner {
     for (const LoweredNode& n : lower(graph_, places_)) run_node(n);
     for (const auto& [id, bytes] : buffers_) {
       const auto guard = [&](size_t begin) {
-        return std::all_of(bytes.begin() + static_cast<long>(begin), bytes.begin() + static_cast<long>(begin + kGuardBytes),
+        return std::all_of(bytes.begin() + static_cast<long>(begin),
+                           bytes.begin() + static_cast<long>(begin + kGuardBytes),
                            [](uint8_t b) { return b == kGuard; });
       };
       EXPECT_TRUE(guard(0) && guard(bytes.size() - kGuardBytes)) << "bytes around " << graph_.tensor(id).name;
@@ -48,8 +49,10 @@ class Runner {
   void write_input(TensorId t, const std::vector<double>& values) {
     uint8_t* p = buffer(t);
     for (size_t i = 0; i < values.size(); ++i) {
-      if (graph_.tensor(t).dtype == DType::f32) reinterpret_cast<float*>(p)[i] = static_cast<float>(values[i]);
-      else p[i] = static_cast<uint8_t>(static_cast<int>(values[i]));
+      if (graph_.tensor(t).dtype == DType::f32)
+        reinterpret_cast<float*>(p)[i] = static_cast<float>(values[i]);
+      else
+        p[i] = static_cast<uint8_t>(static_cast<int>(values[i]));
     }
   }
 
@@ -88,6 +91,8 @@ class Runner {
 
 }  // namespace
 
-Arrays run_lowered(const Graph& graph, const Arrays& inputs, bool views) { return Runner(graph, views).run(inputs); }
+Arrays run_lowered(const Graph& graph, const Arrays& inputs, bool views) {
+  return Runner(graph, views).run(inputs);
+}
 
 }  // namespace octet
