@@ -5,20 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "bench/conv_shapes.h"
 #include "generator/kernel/spec.h"
 #include "generator/program/program.h"
 #include "generator/schedule/pack.h"
 
 namespace octet {
-
-// One line of tests/shapes/*.txt: `[nN] IHxIWxIC -> OC [kKHxKW] [sSHxSW] [dDHxDW] [pTOP,LEFT,BOTTOM,RIGHT] [gGROUPS]
-// network:layer`; k3 means k3x3, p1 all four sides. Geometry only; `name` is the network:layer.
-struct ConvShape {
-  std::string name;
-  ConvSpec spec;
-};
-std::vector<ConvShape> read_conv_shapes(const std::string& file);
-ConvShape parse_conv_shape(const std::string& line);
 
 // Quantization of a layer, and how its operands are filled.
 enum class ConvFill { random, extremes, ties };
@@ -43,7 +35,7 @@ struct ConvCase {
 };
 ConvCase make_conv_case(const ConvShape& shape, const ConvNumbers& numbers, uint32_t seed);
 
-// The plain answer: n * oh * ow * oc bytes.
+// The reference's answer: n * oh * ow * oc bytes.
 std::vector<uint8_t> expected_conv(const ConvCase& c);
 
 // Output buffer with guards, as a kernel wants it; `fault` tells the first wrong byte, or is empty. Channels between oc
