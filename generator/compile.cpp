@@ -1,0 +1,227 @@
+#include "generator/compile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <unordered_map>
+
+#include "generator/passes/lower.h"
+#include "generator/passes/place.h"
+#include "generator/program/build.h"
+#include "generator/schedule/pack.h"
+#include "generator/schedule/split.h"
+#include "runtime/status.h"
+
+namespace octet {
+namespace {
+
+template <class T>
+std::span<const std::byte> bytes_of(const std::vector<T>& v) {
+  return std::as_bytes(std::span<const T>(v));
+}
+
+// What one step reads besides activations, in the order of OctetArg.
+using StepData = std::array<std::vector<std::byte>, OCTET_ARG_COUNT>;
+
+template <class T>
+void put(StepData& data, OctetArg arg, const std::vector<T>& values) {
+  const auto bytes = bytes_of(values);
+  data[arg].assign(bytes.begin(), bytes.end());
+}
+
+class Compiler {
+ public:
+  Compiler(const Graph& graph, const CompileOptions& options)
+      : graph_(graph), options_(options), places_(place_tensors(graph, options.views)) {
+    model_.name = graph.name;
+    model_.target = options.target ? options.target : &host_target();
+  }
+
+  CompiledModel run() {
+    const std::vector<LoweredNode> nodes = lower(graph_, places_);
+    for (const LoweredNode& node : nodes) add_node(node);
+    plan_arena();
+    describe_edges();
+    describe_tensors();
+    return std::move(model_);
+  }
+
+ private:
+  void add_node(const LoweredNode& node) {
+    const auto group = groups_++;
+    for (const Part& part : split(node.spec, options_.reference ? 1 : options_.threads)) {
+      StepData data = node.data;
+      OctetStep step{};
+      step.kernel = kernel_for(node, part, data);
+      step.group = group;
+      step.args[OCTET_SRC] = reference_to(node.src, node.src_offset + part.src_offset, group);
+      step.args[OCTET_SRC2] = reference_to(node.src2, part.src2_offset, group);
+      step.args[OCTET_DST] = reference_to(node.dst, node.dst_offset + part.dst_offset, group);
+      for (int a = 0; a < OCTET_ARG_COUNT; ++a)
+        if (const auto& bytes = data[static_cast<size_t>(a)]; !bytes.empty()) step.args[a] = add_to_blob(bytes);
+      model_.plan.steps.push_back(step);
+      const Node& n = graph_.nodes[static_cast<size_t>(node.node)];
+      model_.steps.push_back({n.name, n.source, mac_count(part.spec)});
+    }
+  }
+
+  // The kernel of one part, made if no equal one exists; fills in the data that it reads.
+  uint32_t kernel_for(const LoweredNode& node, const Part& part, StepData& data) {
+    if (const auto* conv = std::get_if<ConvSpec>(&part.spec)) return conv_kernel(node, part, *conv, data);
+    std::optional<PlainKernel> plain = plain_kernel(part.spec);
+    if (options_.reference) {
+      if (plain) data[OCTET_CONSTANTS] = plain->params;
+      return unit("reference " + to_string(part.spec), part.spec, "reference", [](KernelUnit&) {});
+    }
+    const std::string key = to_string(part.spec);
+    const uint32_t k = unit(key, part.spec, "", [&](KernelUnit& u) {
+      u.program = build_program(part.spec, *model_.target, u.name);
+      u.schedule = u.program ? fmt::format("{} bytes a vector", model_.target->vector_bytes) : "plain loop";
+      if (!u.program) u.plain = plain;
+    });
+    const KernelUnit& u = model_.kernels[k];
+    if (u.program) put(data, OCTET_CONSTANTS, u.program->constants);
+    else if (plain) data[OCTET_CONSTANTS] = plain->params;
+    return k;
+  }
+
+  uint32_t conv_kernel(const LoweredNode& node, const Part& part, ConvSpec spec, StepData& data) {
+    ConvData raw = select_channels(std::get<ConvSpec>(node.spec), node.conv, part.oc_begin, part.oc_count);
+    if (options_.reference) {
+      put(data, OCTET_WEIGHTS, raw.weights);
+      put(data, OCTET_BIAS, raw.bias);
+      put(data, OCTET_SCALE, raw.multiplier);
+      return unit("reference " + to_string(spec), spec, "reference", [](KernelUnit&) {});
+    }
+    merge_groups(spec, raw);
+    BuiltConv built = plan_conv(spec, raw, *model_.target, options_.emitter);
+    const std::string words = built.schedule;
+    const uint32_t k = unit(to_string(spec) + " | " + words, spec, words,
+                            [&](KernelUnit& u) { u.program = built.build(u.name); });
+    put(data, OCTET_WEIGHTS, built.packed.weights);
+    put(data, OCTET_BIAS, built.packed.bias);
+    put(data, OCTET_SCALE, built.packed.scale);
+    put(data, OCTET_CONSTANTS, model_.kernels[k].program->constants);
+    return k;
+  }
+
+  template <class Make>
+  uint32_t unit(const std::string& key, const KernelSpec& spec, const std::string& schedule, Make make) {
+    const auto [at, fresh] = by_key_.try_emplace(key, static_cast<uint32_t>(model_.kernels.size()));
+    if (fresh) {
+      KernelUnit u{.name = fmt::format("{}_{}", spec_op_name(spec), model_.kernels.size()), .spec = spec, .schedule = schedule};
+      make(u);
+      model_.kernels.push_back(std::move(u));
+    }
+    return at->second;
+  }
+
+  // Equal data (splatted constants, parameters of equal ops) is stored once.
+  OctetRef add_to_blob(std::span<const std::byte> bytes) {
+    std::vector<uint8_t>& blob = model_.plan.blob;
+    const auto* p = reinterpret_cast<const uint8_t*>(bytes.data());
+    constexpr size_t kWorthComparing = 4096;
+    const std::string key = bytes.size() <= kWorthComparing ? std::string(p, p + bytes.size()) : std::string();
+    if (!key.empty())
+      if (const auto at = small_data_.find(key); at != small_data_.end()) return {OCTET_BLOB, 0, at->second};
+    const size_t offset = (blob.size() + OCTET_ALIGNMENT - 1) / OCTET_ALIGNMENT * OCTET_ALIGNMENT;
+    blob.resize(offset);
+    blob.insert(blob.end(), p, p + bytes.size());
+    if (!key.empty()) small_data_.emplace(key, offset);
+    return {OCTET_BLOB, 0, offset};
+  }
+
+  // Arena offsets are not known yet: `offset` is relative to the root's buffer until plan_arena.
+  OctetRef reference_to(TensorId id, int64_t offset, uint32_t group) {
+    if (id == kNoTensor) return {OCTET_NONE, 0, 0};
+    const auto among = [id](const std::vector<TensorId>& ids) {
+      return std::find(ids.begin(), ids.end(), id) - ids.begin();
+    };
+    const Place& place = places_[static_cast<size_t>(id)];
+    if (const auto i = among(graph_.inputs); i < static_cast<long>(graph_.inputs.size()))
+      return {OCTET_INPUT, static_cast<uint32_t>(i), static_cast<uint64_t>(offset)};
+    if (const auto o = among(graph_.outputs); o < static_cast<long>(graph_.outputs.size()))
+      return {OCTET_OUTPUT, static_cast<uint32_t>(o), static_cast<uint64_t>(offset)};
+    const Tensor& t = graph_.tensor(id);
+    if (t.is_constant())
+      return add_to_blob({t.data->data(), t.data->size()});
+    const auto [at, fresh] = buffer_of_.try_emplace(place.root, model_.buffers.size());
+    if (fresh) {
+      const Tensor& root = graph_.tensor(place.root);
+      const int64_t rows = root.shape.empty() ? 1 : element_count(root.shape) / std::max<int64_t>(1, root.shape.back());
+      model_.buffers.push_back({rows * place.pitch, static_cast<int>(group), static_cast<int>(group)});
+      model_.buffer_names.push_back(root.name);
+    }
+    Buffer& b = model_.buffers[at->second];
+    b.last = std::max(b.last, static_cast<int>(group));
+    return {OCTET_ARENA, static_cast<uint32_t>(at->second), static_cast<uint64_t>(place.offset + offset)};
+  }
+
+  void plan_arena() {
+    model_.memory = plan_memory(model_.buffers, options_.keep_all ? PlanMode::separate : PlanMode::reuse,
+                                OCTET_SLACK_BYTES);
+    model_.plan.arena_bytes = model_.memory.arena_bytes;
+    for (OctetStep& s : model_.plan.steps)
+      for (OctetRef& r : s.args)
+        if (r.space == OCTET_ARENA) r = in_arena(r.index, r.offset);
+  }
+
+  OctetRef in_arena(size_t buffer, uint64_t offset) const {
+    return {OCTET_ARENA, 0, offset + static_cast<uint64_t>(model_.memory.offset[buffer])};
+  }
+
+  TensorInfo edge(TensorId id, bool is_input) const {
+    const Tensor& t = graph_.tensor(id);
+    TensorInfo info{.name = t.name, .dtype = t.dtype, .shape = t.file_shape.empty() ? t.shape : t.file_shape};
+    const auto set = [&info](const Tensor& q) {
+      if (!q.quant || !q.quant->per_tensor()) return;
+      info.quantized = q.dtype;
+      info.scale = q.quant->scale[0];
+      info.zero_point = q.quant->zero_point[0];
+    };
+    set(t);
+    for (const Node& n : graph_.nodes) {
+      if (is_input && n.op == OpKind::quantize && n.inputs[0] == id) set(graph_.tensor(n.outputs[0]));
+      if (!is_input && n.op == OpKind::dequantize && n.outputs[0] == id) set(graph_.tensor(n.inputs[0]));
+    }
+    return info;
+  }
+
+  void describe_edges() {
+    for (TensorId id : graph_.inputs) model_.plan.inputs.push_back(edge(id, true));
+    for (TensorId id : graph_.outputs) model_.plan.outputs.push_back(edge(id, false));
+  }
+
+  void describe_tensors() {
+    for (size_t id = 0; id < graph_.tensors.size(); ++id) {
+      const Tensor& t = graph_.tensors[id];
+      const Place& place = places_[id];
+      const auto at = buffer_of_.find(place.root);
+      if (!t.is_quantized() || t.is_constant() || at == buffer_of_.end()) continue;
+      const bool moved = !t.file_shape.empty() && t.file_shape != t.shape;
+      model_.plan.tensors.push_back({t.name, t.dtype, t.shape, t.file_shape.empty() ? t.shape : t.file_shape,
+                                     moved && t.shape.size() >= 3, place.pitch,
+                                     in_arena(at->second, static_cast<uint64_t>(place.offset))});
+    }
+  }
+
+  const Graph& graph_;
+  const CompileOptions& options_;
+  std::vector<Place> places_;
+  CompiledModel model_;
+  uint32_t groups_ = 0;
+  std::unordered_map<std::string, uint32_t> by_key_;
+  std::unordered_map<std::string, size_t> small_data_;
+  std::map<TensorId, size_t> buffer_of_;  // root tensor -> buffer
+};
+
+}  // namespace
+
+CompiledModel compile(const Graph& graph, const CompileOptions& options) {
+  if (!graph.channels_last) internal_error("compile wants a graph that the passes have laid out");
+  return Compiler(graph, options).run();
+}
+
+}  // namespace octet

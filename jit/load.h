@@ -1,0 +1,38 @@
+// Model file -> runnable model in this process.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "generator/compile.h"
+#include "runtime/executor.h"
+
+namespace octet {
+
+enum class Engine { jit, cpp, reference };
+
+struct LoadOptions {
+  const Target* target = nullptr;  // nullptr: the host's best
+  Engine engine = Engine::jit;     // jit without machine code for the target (scalar) interprets the Programs
+  int threads = 1;
+  int64_t batch = 1;               // for a symbolic first dimension
+  bool keep_all = false;           // every quantized tensor can be read after a run
+  bool fuse = true;                // false: no residual fusion, so that keep_all shows every tensor of the file
+  bool views = true;               // false: concats and slices copy
+  std::string compiler = "c++";    // engine cpp
+  std::filesystem::path dump_dir;  // where graph, programs and code are written; empty: nowhere
+};
+
+struct LoadedModel {
+  Graph graph;                     // after all passes
+  CompiledModel compiled;          // its blob has moved into the executor
+  std::shared_ptr<const Executor> executor;
+  double import_seconds = 0, passes_seconds = 0, compile_seconds = 0, bind_seconds = 0;
+  size_t code_bytes = 0;           // machine code made by the JIT
+};
+
+// User errors: everything that import, passes and lower refuse; a target that this machine cannot run.
+LoadedModel load(const std::filesystem::path& model, const LoadOptions& options);
+
+}  // namespace octet
