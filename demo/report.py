@@ -79,12 +79,11 @@ def host_targets():
     return TARGETS[:TARGETS.index(best) + 1]
 
 
-def compile_ahead_of_time(octet):
+def compile_ahead_of_time(octet, targets):
     """The digit network as a program of its own, without Octet: digits_main."""
     source = OUT / "digits"
     shutil.rmtree(source, ignore_errors=True)
-    targets = [flag for t in TARGETS for flag in ("--target", t)]
-    call(octet, "compile", MODEL, "-o", source, "--name", "digits", *targets)
+    call(octet, "compile", MODEL, "-o", source, "--name", "digits", *(f for t in targets for f in ("--target", t)))
     program = OUT / "digits_main"
     call(os.environ.get("CXX", "g++"), "-std=c++17", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Wconversion",
          "-I", source, ROOT / "demo" / "digits_main.cpp", *sorted(source.glob("*.cpp")), "-o", program)
@@ -143,7 +142,7 @@ def main():
     rows = [("float, ONNX Runtime", "", held["expected_f32"], None), ("int8, ONNX Runtime", "", held["expected"], None)]
     with Progress(len(engines) + 2) as progress:
         progress.step("octet compile, g++")
-        program = compile_ahead_of_time(octet)
+        program = compile_ahead_of_time(octet, targets)
         progress.step("digits_main")
         logits, microseconds, arena = run_ahead_of_time(program, held)
         rows.append(("ahead of time (C++)", targets[-1], logits, microseconds))
@@ -160,7 +159,7 @@ def main():
         same = "" if i == 0 else "yes" if logits.tobytes() == reference.tobytes() else "NO"
         speed = "" if microseconds is None else f"{microseconds:.1f}"
         print(f"  {name:22}{target:13}{accuracy(logits):7.2f} %{speed:>10}   {same}")
-    print(f"\n  The compiled program is {kib(program)} with {len(TARGETS)} targets inside, and needs "
+    print(f"\n  The compiled program is {kib(program)} with {len(targets)} targets inside, and needs "
           f"{arena / 1024:.1f} KiB of memory.")
 
     agree = all(logits.tobytes() == reference.tobytes() for _, _, logits, _ in rows[1:])

@@ -90,6 +90,7 @@ class Builder {
   void ptr_set(Ptr target, Mem from);
   void ptr_add(Ptr target, int64_t step);
   void note(const std::string& text);
+  void heading(const std::string& line) { program_.heading.push_back(line); }
 
   // Loads and the like return the register they write.
   Reg load(int w, Role role, Mem m) { return put_mem(Op::load, w, reg(role), m); }

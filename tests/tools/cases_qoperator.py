@@ -59,7 +59,8 @@ def convs():
 def matmuls():
     for number, (kind, xt, wt, wzero, channels, shape) in enumerate([
             ("u8s8", U8, S8, 0, True, [4, 67]), ("u8u8", U8, U8, 121, False, [2, 3, 32]),
-            ("s8s8", S8, S8, 0, True, [1, 5]), ("u8s8_wz", U8, S8, 9, True, [3, 64]), ("u8u8_wz", U8, U8, 140, True, [3, 33])]):
+            ("s8s8", S8, S8, 0, True, [1, 5]), ("u8s8_wz", U8, S8, 9, True, [3, 64]),
+            ("u8u8_wz", U8, U8, 140, True, [3, 33])]):
         c = case(f"qlinearmatmul_{kind}", xt)
         xq = c.pick()
         w, wq = c.weights((shape[-1], 13), wt, 1 if channels else None, wzero)

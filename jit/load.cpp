@@ -1,0 +1,129 @@
+#include "jit/load.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <fstream>
+
+#include "generator/emit_cpp/library.h"
+#include "generator/import/onnx.h"
+#include "generator/kernel/reference.h"
+#include "generator/passes/passes.h"
+#include "generator/program/interpret.h"
+#include "jit/backend.h"
+#include "jit/dump.h"
+#include "runtime/status.h"
+
+namespace octet {
+namespace {
+
+class Stopwatch {
+ public:
+  // Seconds since the last call.
+  double lap() {
+    const auto now = Clock::now();
+    const double seconds = std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+    return seconds;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point last_ = Clock::now();
+};
+
+void check_target(const Target& target, Engine engine) {
+  if (engine == Engine::reference || host_runs(target)) return;
+  user_error(fmt::format("target {}: this machine cannot run it (or OCTET_MAX_TARGET forbids it); its best is {}",
+                         target.name, host_target().name));
+}
+
+std::vector<BoundKernel> bind_reference(const CompiledModel& model) {
+  std::vector<BoundKernel> kernels;
+  for (const KernelUnit& u : model.kernels)
+    kernels.push_back({nullptr, [spec = u.spec](const OctetArgs& args) { reference(spec, args); }});
+  return kernels;
+}
+
+struct Bound {
+  std::vector<BoundKernel> kernels;
+  std::shared_ptr<void> owner;
+  size_t code_bytes = 0;
+};
+
+Bound bind_jit(const CompiledModel& model, const LoadOptions& options) {
+  auto memory = std::make_shared<CodeMemory>();
+  Bound bound{.owner = memory};
+  for (const KernelUnit& u : model.kernels) {
+    if (!u.program) {
+      bound.kernels.push_back({u.plain->function, {}});
+    } else if (!model.target->has_jit) {
+      bound.kernels.push_back({nullptr, [program = *u.program](const OctetArgs& args) { interpret(program, args); }});
+    } else {
+      CodeOffsets offsets;
+      const CompiledKernel code =
+          compile(*u.program, *model.target, *memory, options.dump_dir.empty() ? nullptr : &offsets);
+      if (!options.dump_dir.empty()) dump_kernel(options.dump_dir, *u.program, code, offsets);
+      bound.kernels.push_back({code.entry, {}});
+      bound.code_bytes += code.code_bytes;
+    }
+  }
+  memory->seal();
+  return bound;
+}
+
+Bound bind_cpp(const CompiledModel& model, const LoadOptions& options) {
+  KernelLibrary library = build_kernel_library(model, options.compiler);
+  Bound bound{.owner = library.handle};
+  for (OctetKernel k : library.kernels) bound.kernels.push_back({k, {}});
+  return bound;
+}
+
+void dump_text(const std::filesystem::path& dir, const std::string& file, const std::string& text) {
+  std::error_code ignored;
+  std::filesystem::create_directories(dir, ignored);
+  std::ofstream out(dir / file);
+  out << text;
+  if (!out.flush()) user_error("cannot write " + (dir / file).string());
+}
+
+}  // namespace
+
+LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) {
+  LoadedModel m;
+  const Target& target = options.target ? *options.target : host_target();
+  check_target(target, options.engine);
+  Stopwatch watch;
+  m.graph = import_onnx(path, {.batch = options.batch});
+  m.import_seconds = watch.lap();
+  run_passes(m.graph, {.fuse = options.fuse, .dump_dir = options.dump_dir});
+  m.passes_seconds = watch.lap();
+  m.compiled = compile(m.graph, {.target = &target,
+                                 .emitter = options.engine == Engine::cpp || !target.has_jit ? Emitter::compiler : Emitter::jit,
+                                 .reference = options.engine == Engine::reference,
+                                 .threads = options.threads,
+                                 .keep_all = options.keep_all,
+                                 .views = options.views});
+  m.compile_seconds = watch.lap();
+  if (!options.dump_dir.empty()) {
+    dump_text(options.dump_dir, "graph.txt", print(m.graph));
+    std::string kernels;
+    for (const KernelUnit& u : m.compiled.kernels)
+      kernels += fmt::format("{}\n  {}\n  {}\n", u.name, to_string(u.spec), u.schedule);
+    dump_text(options.dump_dir, "kernels.txt", kernels);
+  }
+  Bound bound;
+  switch (options.engine) {
+    case Engine::jit: bound = bind_jit(m.compiled, options); break;
+    case Engine::cpp: bound = bind_cpp(m.compiled, options); break;
+    case Engine::reference: bound.kernels = bind_reference(m.compiled); break;
+  }
+  m.code_bytes = bound.code_bytes;
+  m.executor = std::make_shared<const Executor>(std::move(m.compiled.plan), std::move(bound.kernels),
+                                                std::move(bound.owner), options.threads);
+  m.compiled.plan = {};
+  m.bind_seconds = watch.lap();
+  return m;
+}
+
+}  // namespace octet
