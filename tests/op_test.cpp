@@ -33,8 +33,13 @@ Program program_of(const OpCase& op, int w) {
   return b.finish();
 }
 
+bool has_dot4(const Program& p) {
+  return std::any_of(p.code.begin(), p.code.end(), [](const Inst& i) { return i.op == Op::dot4; });
+}
+
 bool suits(const OpCase& op, int w, const Target& target) {
-  return w >= op.min_width && w <= op.max_width && w <= target.vector_bytes && op.act_groups <= target.act_groups;
+  return w >= op.min_width && w <= op.max_width && w <= target.vector_bytes && op.act_groups <= target.act_groups &&
+         (target.best_dot == DotForm::fused || !has_dot4(program_of(op, w)));
 }
 
 std::vector<Instance> all_instances() {

@@ -1,0 +1,20 @@
+#include "jit/backend.h"
+
+#include <string_view>
+
+#include "jit/x64/lower.h"
+#include "runtime/status.h"
+
+namespace octet {
+
+CompiledKernel compile(const Program& program, const Target& target, CodeMemory& memory, CodeOffsets* offsets) {
+  const std::string_view name = target.name;
+  const auto lower = name == "avx2" ? lower_avx2 : name == "avx512_vnni" ? lower_avx512_vnni : nullptr;
+  if (!lower) internal_error(program.name + ": no machine code for target " + target.name);
+  const std::span<uint8_t> room = memory.reserve(most_code_bytes(program));
+  const size_t bytes = lower(program, target.vector_registers, room, offsets);
+  memory.commit(program.name, bytes);
+  return {reinterpret_cast<OctetKernel>(room.data()), bytes};
+}
+
+}  // namespace octet
