@@ -50,10 +50,13 @@ void print_row(std::span<const float> row, int top, bool integers, const std::ve
   const std::vector<double> share = integers || probabilities ? std::vector<double>() : softmax(row);
   for (const size_t c : order) {
     fmt::print("  {:<{}}  ", label(c), width);
-    if (probabilities) fmt::print("{:5.1f} %", 100 * row[c]);
-    else if (integers) fmt::print("{:4}", static_cast<int>(row[c]));
-    else fmt::print("{:5.1f} %  score {:.4g}", 100 * share[c], row[c]);
-    fmt::print(labels.empty() ? "\n" : "  class {}\n", c);
+    if (probabilities)
+      fmt::print("{:5.1f} %", 100 * row[c]);
+    else if (integers)
+      fmt::print("{:4}", static_cast<int>(row[c]));
+    else
+      fmt::print("{:5.1f} %  score {:.4g}", 100 * share[c], row[c]);
+    fmt::print("{}\n", labels.empty() ? "" : fmt::format("  class {}", c));
   }
 }
 
@@ -64,8 +67,10 @@ std::vector<std::string> read_labels(const std::string& path) {
   const std::vector<uint8_t> bytes = read_file(path, size_t{16} << 20);
   std::vector<std::string> labels(1);
   for (const uint8_t b : bytes) {
-    if (b == '\n') labels.emplace_back();
-    else if (b != '\r') labels.back() += static_cast<char>(b);
+    if (b == '\n')
+      labels.emplace_back();
+    else if (b != '\r')
+      labels.back() += static_cast<char>(b);
   }
   if (labels.back().empty()) labels.pop_back();
   if (labels.empty()) user_error(path + ": no labels (one class a line is expected)");

@@ -20,14 +20,14 @@ void ModelOptions::add_target(CLI::App& verb) {
 void ModelOptions::add_running(CLI::App& verb) {
   add_target(verb);
   verb.add_option("--engine", engine,
-                  "jit: machine code made now; cpp: C++ through the system's compiler; reference: slow and obvious")
+                  "jit: machine code made now; cpp: C++ through the system's compiler;\nreference: slow and obvious")
       ->capture_default_str();
   verb.add_option("--threads", threads, "Threads that one run uses; the bytes stay the same")->capture_default_str();
   verb.add_option("--batch", batch, "Images at a time, where the file leaves it open")->capture_default_str();
-  verb.add_option("--dump", dump_dir, "Write graph, programs and code into this folder (or OCTET_DUMP=DIR)")
-      ->envname("OCTET_DUMP");
-  verb.add_flag("!--no-fuse", fuse, "Residual adds stay kernels of their own (to bisect)");
-  verb.add_flag("!--no-views", views, "Concats and slices copy (to bisect)");
+  verb.add_option("--dump", dump_dir, "Write graph, programs and code into this folder")->envname("OCTET_DUMP");
+  const char* bisect = "To bisect";
+  verb.add_flag("--no-fuse", no_fuse, "Residual adds and tables stay kernels of their own")->group(bisect);
+  verb.add_flag("--no-views", no_views, "Concats and slices copy")->group(bisect);
 }
 
 LoadOptions ModelOptions::load_options() const {
@@ -37,8 +37,8 @@ LoadOptions ModelOptions::load_options() const {
           .engine = engine_named(engine),
           .threads = threads,
           .batch = batch,
-          .fuse = fuse,
-          .views = views,
+          .fuse = !no_fuse,
+          .views = !no_views,
           .dump_dir = dump_dir};
 }
 
@@ -68,7 +68,9 @@ std::string quantization_text(const TensorInfo& t) {
   return fmt::format("{}, scale {:.6g}, zero point {}", dtype_name(t.quantized), t.scale, t.zero_point);
 }
 
-std::string file_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
+std::string file_name(const std::string& path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
 
 Progress::Progress(std::string label, size_t total)
     : label_(std::move(label)), total_(total), terminal_(isatty(STDERR_FILENO) != 0) {}

@@ -14,7 +14,7 @@ struct ModelOptions {
   std::string model, target = "host", engine = "jit", dump_dir;
   int threads = 1;
   int64_t batch = 1;
-  bool fuse = true, views = true;
+  bool no_fuse = false, no_views = false;
 
   void add_model(CLI::App& verb);
   void add_target(CLI::App& verb);
@@ -25,7 +25,7 @@ struct ModelOptions {
 const Target& target_named(const std::string& name);
 Engine engine_named(const std::string& name);
 
-std::string bytes_text(size_t bytes);        // "3.2 MiB"
+std::string bytes_text(size_t bytes);                     // "3.2 MiB"
 std::string quantization_text(const TensorInfo& tensor);  // "u8, scale 0.0078, zero point 128", or nothing
 std::string file_name(const std::string& path);
 

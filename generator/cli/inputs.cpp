@@ -27,7 +27,8 @@ std::array<float, 3> three_numbers(const char* flag, const std::string& text) {
     }
     if (n < 2 && (p == end || *p++ != ',')) break;
   }
-  if (n < 3 || p != end) user_error(fmt::format("{} takes one number or three, such as 0.5,0.5,0.5, not '{}'", flag, text));
+  if (n < 3 || p != end)
+    user_error(fmt::format("{} takes one number or three, such as 0.5,0.5,0.5, not '{}'", flag, text));
   return values;
 }
 
@@ -108,8 +109,7 @@ Array photo_input(const std::string& path, const TensorInfo& t, const PhotoOptio
 Array read_input(const std::string& path, const TensorInfo& t, const PhotoOptions& options) {
   if (is_photo(path)) return photo_input(path, t, options);
   if (has_extension(path, ".npy")) return fit(read_npy(path), t, path);
-  if (!has_extension(path, ".npz"))
-    user_error(path + ": inputs are .npy, .npz or photographs (.bmp, .jpg, .png)");
+  if (!has_extension(path, ".npz")) user_error(path + ": inputs are .npy, .npz or photographs (.bmp, .jpg, .png)");
   const NpzReader npz(path);
   if (std::find(npz.names().begin(), npz.names().end(), t.name) == npz.names().end())
     user_error(fmt::format("{}: no member named like the input '{}' (it has: {})", path, t.name,
@@ -180,15 +180,18 @@ Inputs gather_inputs(const std::vector<TensorInfo>& tensors, const InputOptions&
       if (i == 0)
         for (int64_t r = 0; r < rows; ++r)
           in.names.push_back(file_name(path) + (rows > 1 ? fmt::format(" [{}]", r) : ""));
-      if (all.data.empty()) all = std::move(one);
-      else append(all, one);
+      if (all.data.empty())
+        all = std::move(one);
+      else
+        append(all, one);
     }
     const int64_t batch = t.shape.empty() ? 1 : t.shape[0], given = t.shape.empty() ? 1 : all.shape[0];
     if (given % batch != 0)
       user_error(fmt::format("input '{}': {} pictures, but the model takes {} at a time", t.name, given, batch));
     const auto runs = static_cast<size_t>(given / batch);
     if (i > 0 && runs != in.runs)
-      user_error(fmt::format("input '{}' is given {} times, input '{}' {} times", t.name, runs, tensors[0].name, in.runs));
+      user_error(
+          fmt::format("input '{}' is given {} times, input '{}' {} times", t.name, runs, tensors[0].name, in.runs));
     in.runs = runs;
     in.arrays.push_back(std::move(all));
   }

@@ -38,8 +38,18 @@ int complain(const char* message, int status) {
 
 void warn_about_cap() {
   const char* cap = std::getenv("OCTET_MAX_TARGET");
-  if (cap && *cap && !find_target(cap))
-    std::fprintf(stderr, "octet: OCTET_MAX_TARGET=%s is no target; ignored\n", cap);
+  if (cap && *cap && !find_target(cap)) std::fprintf(stderr, "octet: OCTET_MAX_TARGET=%s is no target; ignored\n", cap);
+}
+
+// CLI11 would only say that a subcommand is missing.
+void check_verb(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::string known;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    if (verb->get_name() == argv[1]) return;
+    known += (known.empty() ? "" : ", ") + verb->get_name();
+  }
+  user_error(std::string("unknown command '") + argv[1] + "' (" + known + ")");
 }
 
 int run_command(int argc, char** argv) {
@@ -55,6 +65,7 @@ int run_command(int argc, char** argv) {
   add_explain(app);
   try {
     warn_about_cap();
+    check_verb(app, argc, argv);
     app.parse(argc, argv);  // runs the verb's callback
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version

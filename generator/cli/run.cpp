@@ -36,8 +36,7 @@ Array stacked(DType dtype, std::vector<int64_t> shape, size_t runs) {
 
 class Runner {
  public:
-  Runner(const Executor& executor, const Inputs& inputs, bool dump_all)
-      : plan_(executor.plan()), inputs_(inputs) {
+  Runner(const Executor& executor, const Inputs& inputs, bool dump_all) : plan_(executor.plan()), inputs_(inputs) {
     for (const TensorInfo& t : plan_.outputs) results_.emplace_back(t.name, stacked(t.dtype, t.shape, inputs.runs));
     if (!dump_all) return;
     std::set<std::string> seen;
@@ -62,13 +61,16 @@ class Runner {
   void run_one(ExecutionContext& context, size_t r) {
     std::vector<const void*> in;
     std::vector<void*> out;
-    for (size_t i = 0; i < plan_.inputs.size(); ++i) in.push_back(inputs_.arrays[i].data.data() + r * plan_.inputs[i].bytes());
-    for (size_t o = 0; o < plan_.outputs.size(); ++o) out.push_back(results_[o].second.data.data() + r * plan_.outputs[o].bytes());
+    for (size_t i = 0; i < plan_.inputs.size(); ++i)
+      in.push_back(inputs_.arrays[i].data.data() + r * plan_.inputs[i].bytes());
+    for (size_t o = 0; o < plan_.outputs.size(); ++o)
+      out.push_back(results_[o].second.data.data() + r * plan_.outputs[o].bytes());
     context.run(in, out);
     for (size_t t = 0; t < places_.size(); ++t) {
       const std::vector<uint8_t> values = context.read(*places_[t]);
       std::vector<uint8_t>& all = results_[plan_.outputs.size() + t].second.data;
-      if (values.size() * inputs_.runs != all.size()) internal_error("tensor " + places_[t]->name + " has another size");
+      if (values.size() * inputs_.runs != all.size())
+        internal_error("tensor " + places_[t]->name + " has another size");
       std::copy(values.begin(), values.end(), all.begin() + static_cast<std::ptrdiff_t>(r * values.size()));
     }
   }
@@ -133,8 +135,9 @@ void add_run(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("run", "Run a network over arrays or photographs");
   o->model.add_model(*verb);
   verb->add_option("--input", o->inputs.files,
-                   "FILE or NAME=FILE: .npy, .npz (a member per input, of its name), .bmp, .jpg, .png. May be repeated: "
-                   "one per input, or more pictures. More rows than the model takes are run one after the other")
+                   "FILE or NAME=FILE: .npy, .npz (a member per input, of its name), .bmp, .jpg, .png;\n"
+                   "repeat it for more inputs or more pictures; more rows than the model takes at\n"
+                   "a time are run one after the other")
       ->required()
       ->take_all()
       ->allow_extra_args(false);
