@@ -112,7 +112,7 @@ std::vector<Layer> layers_of(const CompiledModel& model, const Plan& plan, std::
   for (size_t s = 0; s < plan.steps.size(); ++s) {
     if (s == 0 || plan.steps[s].group != plan.steps[s - 1].group) {
       const KernelUnit& unit = model.kernels[plan.steps[s].kernel];
-      layers.push_back({model.steps[s].node, spec_op_name(unit.spec), shape_text(unit.spec), unit.schedule});
+      layers.push_back({printable(model.steps[s].node), spec_op_name(unit.spec), shape_text(unit.spec), unit.schedule});
       first_steps.push_back(s);
     }
     layers.back().macs += model.steps[s].macs;
@@ -280,7 +280,12 @@ void bench(const BenchOptions& o) {
     all.push_back(as_json(o, result));
   }
   // One target is an object, several are a list.
-  if (!o.json.empty()) write_file(o.json, std::string_view((all.size() == 1 ? all[0] : all).dump(1) + "\n"));
+  if (!o.json.empty())
+    write_file(
+        o.json,
+        std::string_view(
+            (all.size() == 1 ? all[0] : all).dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) +
+            "\n"));
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ Engine engine_named(const std::string& name);
 std::string bytes_text(size_t bytes);                     // "3.2 MiB"
 std::string quantization_text(const TensorInfo& tensor);  // "u8, scale 0.0078, zero point 128", or nothing
 std::string file_name(const std::string& path);
+std::string printable(std::string text);  // names come from files: control characters become '?'
 
 // A bar on stderr, drawn only on a terminal and only once the work has taken two seconds.
 class Progress {

@@ -26,8 +26,7 @@ Exit status: 0 done, 1 an error that one line on stderr explains, 2 an internal 
 int complain(const char* message, int status) {
   std::string line(message);
   while (!line.empty() && line.back() == '\n') line.pop_back();
-  for (char& c : line)
-    if (c == '\n' || c == '\r') c = ' ';
+  line = printable(line);
   if (status == 2)
     std::fprintf(stderr, "octet: internal error: %s; please report it with the model and this command line\n",
                  line.c_str());

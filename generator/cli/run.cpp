@@ -98,8 +98,8 @@ void print_summary(const std::string& name, const Array& a) {
     case DType::s64: count(a.values<int64_t>()); break;
     default: count(a.values<uint8_t>());
   }
-  fmt::print("{}: {} {}, {:.6g} to {:.6g}, mean {:.6g}\n", name, dtype_name(a.dtype), dims_text(a.shape), least, most,
-             sum / static_cast<double>(std::max<int64_t>(1, a.elements())));
+  fmt::print("{}: {} {}, {:.6g} to {:.6g}, mean {:.6g}\n", printable(name), dtype_name(a.dtype), dims_text(a.shape),
+             least, most, sum / static_cast<double>(std::max<int64_t>(1, a.elements())));
 }
 
 void write_results(const std::string& path, const NamedArrays& results) {
