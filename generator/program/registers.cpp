@@ -18,8 +18,7 @@ struct Reads {
   std::array<Reg, 4> reg;
   int count = 0;
 
-  explicit Reads(const Inst& i) {
-    const uint8_t operands = op_row(i.op).operands;
+  Reads(const Inst& i, uint8_t operands) {
     if (operands & kReadsD) reg[static_cast<size_t>(count++)] = i.d;
     if (operands & kA) reg[static_cast<size_t>(count++)] = i.a;
     if ((operands & kB) && i.b != kNone) reg[static_cast<size_t>(count++)] = i.b;
@@ -37,7 +36,7 @@ std::vector<Interval> lifetimes_of_registers(const Program& p) {
     if (i.op == Op::loop_end) lifetimes.leave_loop();
     const uint8_t operands = op_row(i.op).operands;
     const bool early = operands & kEarlyClobber;  // d lives before the last read, and the operands past the write
-    for (const Reg r : Reads(i)) lifetimes.touch(r, early ? 2 * k + 1 : 2 * k);
+    for (const Reg r : Reads(i, operands)) lifetimes.touch(r, early ? 2 * k + 1 : 2 * k);
     if ((operands & kD) && early) lifetimes.touch(i.d, 2 * k);
     if (operands & kD) lifetimes.touch(i.d, 2 * k + 1);
   }
@@ -59,10 +58,11 @@ class Scan {
       const Inst& i = program_.code[static_cast<size_t>(k)];
       if (i.op == Op::loop_end) release_all_until(2 * k);
       const uint8_t operands = op_row(i.op).operands;
+      const Reads reads(i, operands);
       uint64_t dying = 0;
-      for (const Reg r : Reads(i)) dying |= release(r, 2 * k);
+      for (const Reg r : reads) dying |= release(r, 2 * k);
       if ((operands & kD) && physical_[static_cast<size_t>(i.d)] == kNone) place(i.d, k, dying);
-      for (const Reg r : Reads(i)) release(r, 2 * k + 1);
+      for (const Reg r : reads) release(r, 2 * k + 1);
       if (operands & kD) release(i.d, 2 * k + 1);
     }
     return std::move(physical_);

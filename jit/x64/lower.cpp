@@ -1,5 +1,7 @@
 #include "jit/x64/lower.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -187,7 +189,8 @@ void Lowering::binary(const Inst& i, const Operand& b) {
   switch (i.op) {
     case Op::dot4:
       // Every group of a broadcast activation is the same, and without groups it is what the instruction does.
-      if (i.imm > 0) internal_error(program_.name + ": a dot by element group, which x86 does not have");
+      if (i.imm > 0)
+        internal_error(fmt::format("{}: dot4 of element group {}, which x86 does not have", program_.name, i.imm));
       return dot4(d, a, b);
     case Op::and_:
     case Op::or_:

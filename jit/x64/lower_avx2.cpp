@@ -13,7 +13,7 @@ class LoweringAvx2 final : public Lowering {
 
  private:
   void dot4(const Xmm&, const Xmm&, const Operand&) override {
-    internal_error("dot4 in a Program for avx2, whose dot form is maddubs or widened");
+    internal_error(program_.name + ": dot4 in a Program for avx2, whose dot form is maddubs or widened");
   }
 
   void bitwise(Op op, const Xmm& d, const Xmm& a, const Operand& b) override {

@@ -40,6 +40,8 @@ class Lowering : protected Xbyak::CodeGenerator {
   // A physical register in the width of an instruction.
   static Xmm in_width(int physical, int bytes);
 
+  const Program& program_;
+
  private:
   Xmm vector(Reg r, int bytes) const { return in_width(physical_[static_cast<size_t>(r)], bytes); }
   Address stack(Home slot) const { return qword[rsp + 8 * slot.index]; }
@@ -63,7 +65,6 @@ class Lowering : protected Xbyak::CodeGenerator {
   void store_split(const Inst& i);
   void store_part(const Address& m, int physical, int from, int bytes);
 
-  const Program& program_;
   std::vector<int> physical_;  // of each virtual register
   Homes homes_;
   std::vector<const uint8_t*> tops_;  // of the open loops

@@ -1,0 +1,425 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "generator/program/build.h"
+#include "generator/program/dot.h"
+#include "generator/program/epilogue.h"
+#include "generator/schedule/edges.h"
+#include "generator/schedule/pack.h"
+#include "runtime/status.h"
+
+namespace octet {
+namespace {
+
+// Consecutive output rows of one class; sets of equally long runs with equally many taps share one body.
+struct RowRun {
+  int first = 0, rows = 0;
+  Taps taps;
+  int row_class = 0;
+};
+struct RowSet {
+  RowRun run;  // the first
+  int runs = 1;
+  int row_step = 0, tap_step = 0, class_step = 0;  // from run to run
+};
+
+std::vector<RowSet> row_sets(const PixelClasses& classes) {
+  std::vector<RowRun> runs;
+  const std::vector<int>& of = classes.rows.of;
+  for (int y = 0; y < static_cast<int>(of.size()); ++y) {
+    if (!runs.empty() && runs.back().row_class == of[static_cast<size_t>(y)])
+      ++runs.back().rows;
+    else
+      runs.push_back(
+          {y, 1, classes.rows.classes[static_cast<size_t>(of[static_cast<size_t>(y)])], of[static_cast<size_t>(y)]});
+  }
+  std::vector<RowSet> sets;
+  for (const RowRun& r : runs) {
+    const auto joins = [&r](const RowSet& s) {
+      const int row = r.first - s.run.first, tap = r.taps.begin - s.run.taps.begin, cls = r.row_class - s.run.row_class;
+      return s.run.rows == r.rows && s.run.taps.count() == r.taps.count() &&
+             (s.runs == 1 ||
+              (row == s.runs * s.row_step && tap == s.runs * s.tap_step && cls == s.runs * s.class_step));
+    };
+    const auto at = std::find_if(sets.begin(), sets.end(), joins);
+    if (at == sets.end()) {
+      sets.push_back({.run = r});
+      continue;
+    }
+    if (at->runs == 1) {
+      at->row_step = r.first - at->run.first;
+      at->tap_step = r.taps.begin - at->run.taps.begin;
+      at->class_step = r.row_class - at->run.row_class;
+    }
+    ++at->runs;
+  }
+  return sets;
+}
+
+// Neighbouring taps of a kernel row that the same pixels [lo, hi) of a tile have.
+struct TapRun {
+  Taps taps;
+  int lo = 0, hi = 0;
+};
+
+// Equal tiles in a row.
+struct TileRun {
+  int x = 0, pixels = 0, count = 1;
+};
+
+// How far the kernel's own pointers move; `pixels` and `channels` are those of dst and src2.
+struct Move {
+  int64_t src = 0, weights = 0, bias = 0, scale = 0, pixels = 0, channels = 0;
+  Move operator+(const Move& o) const {
+    return {src + o.src, weights + o.weights, bias + o.bias, scale + o.scale, pixels + o.pixels, channels + o.channels};
+  }
+  Move operator-(const Move& o) const { return *this + o * -1; }
+  Move operator*(int64_t n) const { return {src * n, weights * n, bias * n, scale * n, pixels * n, channels * n}; }
+};
+
+class ConvBuilder {
+ public:
+  ConvBuilder(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target, std::string name)
+      : spec_(flattened(spec)),
+        window_(spec_.window),
+        schedule_(schedule),
+        target_(target),
+        classes_(pixel_classes(spec_)),
+        row_sets_(row_sets(classes_)),
+        b_(std::move(name)) {
+    ic_ = spec_.ic / spec_.groups;
+    oc_ = spec_.oc / spec_.groups;
+    steps_ = (ic_ + 3) / 4;
+    act_ = b_.ptr();
+    weight_ = b_.ptr();
+    epilogue_ = {spec_.requant, spec_.residual, spec_.residual_is_first, spec_.add, schedule_.registers};
+    check();
+  }
+
+  Program run() {
+    b_.loop(spec_.groups, bumps({.src = ic_}), [&] {
+      for (const OcBlock& block : schedule_.blocks) build_block(block);
+    });
+    Program p = b_.finish();
+    p.heading = heading();
+    return p;
+  }
+
+ private:
+  void check() const {
+    const auto fail = [](const std::string& why) { internal_error("build_conv: " + why); };
+    if (target_.signed_storage) fail("no target stores activations signed yet");
+    if (spec_.groups > 1 && (ic_ % 4 || oc_ % 4)) fail("channels of a group are no multiple of 4");
+    if (spec_.src_pitch < round_up(spec_.ic, 4)) fail("source pixels are not padded to 4 channels");
+    for (const OcBlock& block : schedule_.blocks) {
+      const int need = block.pixels * block.vectors() + 1 + DotEmitter::extra_registers(schedule_.dot);
+      if (need > schedule_.registers)
+        fail(fmt::format("a tile of {} pixels x {} vectors needs {} registers, the budget is {}", block.pixels,
+                         block.vectors(), need, schedule_.registers));
+    }
+  }
+
+  std::vector<std::string> heading() const {
+    std::string layer =
+        fmt::format("conv {}x{} stride {}x{}: {} x {}x{}x{} -> {}x{}x{}", window_.kh, window_.kw, window_.stride_h,
+                    window_.stride_w, spec_.n, spec_.ih, spec_.iw, spec_.ic, spec_.oh, spec_.ow, spec_.oc);
+    if (spec_.groups > 1) layer += fmt::format(", {} groups", spec_.groups);
+    if (spec_.residual) layer += ", residual add";
+    return {layer, "schedule: " + to_string(schedule_), schedule_.reason};
+  }
+
+  int64_t src_row() const { return static_cast<int64_t>(spec_.iw) * spec_.src_pitch; }
+  int64_t tap_bytes() const { return static_cast<int64_t>(steps_) * step_; }  // weights of one tap
+  int64_t image_pixels() const { return static_cast<int64_t>(spec_.oh) * spec_.ow; }
+
+  static Bump bump(Ptr p, int64_t step) {
+    if (step != static_cast<int32_t>(step)) internal_error("build_conv: pointer step beyond 2^31");
+    return {p, static_cast<int32_t>(step)};
+  }
+  std::vector<Bump> bumps(const Move& m) const {
+    std::vector<Bump> all;
+    const auto put = [&all](Ptr p, int64_t step) {
+      if (step) all.push_back(bump(p, step));
+    };
+    put(OCTET_SRC, m.src);
+    put(OCTET_WEIGHTS, m.weights);
+    put(OCTET_BIAS, m.bias);
+    put(OCTET_SCALE, m.scale);
+    put(OCTET_DST, m.pixels * spec_.dst_pitch + m.channels);
+    if (spec_.residual) put(OCTET_SRC2, m.pixels * spec_.src2_pitch + m.channels);
+    return all;
+  }
+  void move(const Move& m) {
+    for (const Bump& s : bumps(m)) b_.ptr_add(s.ptr, s.step);
+  }
+
+  // All output pixels for the block's channels. Leaves the outputs at the next channels, data behind the block's.
+  void build_block(const OcBlock& block) {
+    block_ = &block;
+    step_ = step_bytes(block, schedule_.dot);
+    if (schedule_.blocks.size() > 1 || block.count > 1)
+      b_.note(fmt::format("output channels {}..{} of {}, {} a block", block.oc,
+                          std::min(oc_, block.oc + block.count * block.channels) - 1, oc_, block.channels));
+    const Move image{.src = spec_.ih * src_row(), .pixels = image_pixels()};
+    const Move next{.weights = spec_.weight_terms * int64_t{window_.kh} * window_.kw * tap_bytes(),
+                    .bias = int64_t{4} * block.channels * classes_.biases,
+                    .scale = int64_t{4} * block.channels,
+                    .channels = block.channels};
+    b_.loop(block.count, bumps(next - image * spec_.n), [&] { b_.loop(spec_.n, {}, [&] { build_image(image); }); });
+  }
+
+  // Leaves src and the outputs behind the image.
+  void build_image(const Move& image) {
+    Move here;
+    for (const RowSet& set : row_sets_) {
+      const Move first = start_of(set, 0), step = start_of(set, 1) - first;
+      const Move run{.src = set.run.rows * window_.stride_h * src_row(), .pixels = int64_t{set.run.rows} * spec_.ow};
+      taps_ = set.run.taps.count();
+      if (row_sets_.size() > 1) b_.note(row_note(set));
+      move(first - here);
+      b_.loop(set.runs, bumps(step - run), [&] {
+        const int64_t row_end = int64_t{spec_.ow} * window_.stride_w * spec_.src_pitch;
+        b_.loop(set.run.rows, bumps({.src = window_.stride_h * src_row() - row_end}), [&] { build_row(); });
+      });
+      here = first + step * set.runs;
+    }
+    move(image - here);
+  }
+
+  std::string row_note(const RowSet& set) const {
+    std::string rows;
+    for (int i = 0; i < std::min(set.runs, 4); ++i) {
+      const int y = set.run.first + i * set.row_step;
+      rows += fmt::format("{}{}", i ? ", " : "", y);
+      if (set.run.rows > 1) rows += fmt::format("..{}", y + set.run.rows - 1);
+    }
+    return fmt::format("rows {}{}: {} of {} kernel rows", rows, set.runs > 4 ? ", ..." : "", taps_, window_.kh);
+  }
+
+  // Where run i of a set starts, relative to the image: its first existing tap of its first row.
+  Move start_of(const RowSet& set, int64_t i) const {
+    const int64_t y = set.run.first + i * set.row_step, tap = set.run.taps.begin + i * set.tap_step;
+    return {.src = (y * window_.stride_h - window_.pad_top + tap * window_.dilation_h) * src_row(),
+            .weights = tap * window_.kw * tap_bytes(),
+            .bias = (set.run.row_class + i * set.class_step) * classes_.row_step() * 4 * block_->channels,
+            .pixels = y * spec_.ow};
+  }
+
+  void build_row() {
+    const std::vector<TileRun> runs = tile_runs();
+    for (const TileRun& run : runs) {
+      const Move tile{.src = int64_t{run.pixels} * window_.stride_w * spec_.src_pitch, .pixels = run.pixels};
+      if (runs.size() > 1)
+        b_.note(fmt::format("pixels {}..{} of {}{}", run.x, run.x + run.pixels * run.count - 1, spec_.ow,
+                            run.count > 1 ? fmt::format(", {} at a time", run.pixels) : ""));
+      b_.loop(run.count, bumps(tile), [&] { build_tile(run); });
+    }
+  }
+
+  // Tiles of nearly equal width; neighbours of equal classes become one loop.
+  std::vector<TileRun> tile_runs() const {
+    const int tiles = (spec_.ow + block_->pixels - 1) / block_->pixels;
+    const auto classes = classes_.columns.of.begin();
+    std::vector<TileRun> runs;
+    for (int k = 0, x = 0; k < tiles; ++k) {
+      const int n = spec_.ow / tiles + (k < spec_.ow % tiles);
+      if (!runs.empty() && runs.back().pixels == n && std::equal(classes + x, classes + x + n, classes + runs.back().x))
+        ++runs.back().count;
+      else
+        runs.push_back({x, n, 1});
+      x += n;
+    }
+    return runs;
+  }
+
+  Taps column_taps(int x) const {
+    return classes_.columns.classes[static_cast<size_t>(classes_.columns.of[static_cast<size_t>(x)])];
+  }
+
+  std::vector<TapRun> tap_runs(const TileRun& tile) const {
+    std::vector<TapRun> runs;
+    for (int kw = 0; kw < window_.kw; ++kw) {
+      const auto has = [&](int i) {
+        const Taps t = column_taps(tile.x + i);
+        return kw >= t.begin && kw < t.end;
+      };
+      int lo = 0, hi = tile.pixels;
+      while (lo < hi && !has(lo)) ++lo;
+      while (hi > lo && !has(hi - 1)) --hi;
+      if (lo == hi) continue;
+      const bool joins = !runs.empty() && runs.back().taps.end == kw && runs.back().lo == lo && runs.back().hi == hi;
+      if (joins)
+        ++runs.back().taps.end;
+      else
+        runs.push_back({{kw, kw + 1}, lo, hi});
+    }
+    return runs;
+  }
+
+  void build_tile(const TileRun& tile) {
+    DotEmitter dot(b_, schedule_.dot, block_->widest());
+    start_accumulators(tile);
+    const std::vector<TapRun> runs = tap_runs(tile);
+    if (taps_ > 0 && !runs.empty()) {
+      dot.begin();
+      dot_ = &dot;
+      b_.ptr_set(weight_, {OCTET_WEIGHTS, static_cast<int32_t>(runs.front().taps.begin * tap_bytes())});
+      // A second term lies behind all kernel rows of the first, of which `taps_` were read.
+      b_.loop(spec_.weight_terms, {bump(weight_, (window_.kh - taps_) * window_.kw * tap_bytes())},
+              [&] { build_taps(runs); });
+    }
+    store(tile);
+  }
+
+  // Biases: pixels of one class share the load.
+  void start_accumulators(const TileRun& tile) {
+    acc_.assign(static_cast<size_t>(tile.pixels), {});
+    for (size_t i = 0; i < acc_.size(); ++i) {
+      const auto class_of = [&](size_t p) {
+        return classes_.columns.of[static_cast<size_t>(tile.x) + p] * classes_.column_step();
+      };
+      size_t same = 0;
+      while (class_of(same) != class_of(i)) ++same;
+      int32_t at = class_of(i) * 4 * block_->channels;
+      for (const VectorGroup& g : block_->groups)
+        for (int j = 0; j < g.vectors; ++j, at += g.bytes) {
+          const Reg acc = b_.reg(Role::acc);
+          if (same < i)
+            b_.copy(g.bytes, acc, acc_[same][acc_[i].size()]);
+          else
+            b_.load_into(g.bytes, acc, {OCTET_BIAS, at});
+          acc_[i].push_back(acc);
+        }
+    }
+  }
+
+  // All taps of one weight term.
+  void build_taps(const std::vector<TapRun>& runs) {
+    const int64_t tap_src = int64_t{window_.dilation_w} * spec_.src_pitch;
+    const int first = runs.front().taps.begin, span = runs.back().taps.end - first;
+    b_.ptr_set(act_, {OCTET_SRC, static_cast<int32_t>(first * tap_src - int64_t{window_.pad_left} * spec_.src_pitch)});
+    const std::vector<Bump> next_row{bump(act_, window_.dilation_h * src_row() - span * tap_src),
+                                     bump(weight_, (window_.kw - span) * tap_bytes())};
+    b_.loop(taps_, next_row, [&] {
+      int kw = first;
+      for (const TapRun& run : runs) {
+        b_.ptr_add(act_, (run.taps.begin - kw) * tap_src);
+        b_.ptr_add(weight_, (run.taps.begin - kw) * tap_bytes());
+        kw = run.taps.end;
+        if (tap_src == 4 * steps_)
+          build_steps(run, run.taps.count() * steps_);  // the taps' channels are one row
+        else
+          b_.loop(run.taps.count(), {bump(act_, tap_src - 4 * steps_)}, [&] { build_steps(run, steps_); });
+      }
+    });
+  }
+
+  // `count` k-steps from where the pointers are; leaves them behind.
+  void build_steps(const TapRun& run, int count) {
+    const int groups = target_.act_groups, chunk = groups * schedule_.unroll;
+    const auto some = [&](int steps) {
+      for (int u = 0; u < steps; u += groups) build_step(run, std::min(groups, steps - u), u);
+    };
+    b_.loop(count / chunk, {bump(act_, 4 * chunk), bump(weight_, int64_t{chunk} * step_)}, [&] { some(chunk); });
+    const int rest = count % chunk;
+    some(rest);
+    b_.ptr_add(act_, 4 * rest);
+    b_.ptr_add(weight_, int64_t{rest} * step_);
+  }
+
+  Mem source(int pixel, int step) const {
+    return {act_, static_cast<int32_t>(int64_t{pixel} * window_.stride_w * spec_.src_pitch + 4 * step)};
+  }
+
+  void build_step(const TapRun& run, int groups, int step) {
+    if (target_.act_groups == 1)
+      weights_stay(run, step);
+    else
+      activations_stay(run, groups, step);
+  }
+
+  // One activation register at a time against all weights of the step, which stay in registers as far as they fit.
+  void weights_stay(const TapRun& run, int step) {
+    const int live = static_cast<int>(acc_.size()) * block_->vectors() + 1;
+    int room = schedule_.dot == DotForm::fused && run.hi - run.lo > 1 ? schedule_.registers - live : 0;
+    std::vector<Reg> resident;
+    each_vector(step,
+                [&](int w, size_t, Mem at) { resident.push_back(room-- > 0 ? b_.load(w, Role::weight, at) : kNone); });
+    for (int i = run.lo; i < run.hi; ++i) {
+      const Reg act = b_.load_act(block_->widest(), source(i, step), 4);
+      dot_->activation(act);
+      each_vector(step, [&](int w, size_t v, Mem at) {
+        dot_->dot(w, acc_[static_cast<size_t>(i)][v], act, resident[v], at, 0);
+      });
+    }
+  }
+
+  // Several k-steps of every pixel stay in registers; one weight register at a time goes against all pixels.
+  void activations_stay(const TapRun& run, int groups, int step) {
+    const int bytes = groups == 1 ? 4 : groups == 2 ? 8 : 16;
+    std::vector<Reg> act;
+    for (int i = run.lo; i < run.hi; ++i) act.push_back(b_.load_act(block_->widest(), source(i, step), bytes));
+    for (int g = 0; g < groups; ++g)
+      each_vector(step + g, [&](int w, size_t v, Mem at) {
+        const Reg weights = b_.load(w, Role::weight, at);
+        for (int i = run.lo; i < run.hi; ++i)
+          dot_->dot(w, acc_[static_cast<size_t>(i)][v], act[static_cast<size_t>(i - run.lo)], weights, at, g);
+      });
+  }
+
+  // visit(bytes, index, address) for every weight vector of a k-step.
+  template <class Visit>
+  void each_vector(int step, Visit visit) {
+    int32_t at = step * step_;
+    size_t v = 0;
+    for (const VectorGroup& g : block_->groups)
+      for (int j = 0; j < g.vectors; ++j, ++v) {
+        visit(g.bytes, v, Mem{weight_, at});
+        at += g.channels() / g.vectors * step_ / block_->channels;
+      }
+  }
+
+  void store(const TileRun& tile) {
+    int left = tile.pixels * block_->vectors();
+    size_t v = 0;
+    for (const VectorGroup& g : block_->groups) {
+      OutputTile out{.group = g};
+      left -= tile.pixels * g.vectors;
+      out.live = left;
+      for (int i = 0; i < tile.pixels; ++i) {
+        const auto from = acc_[static_cast<size_t>(i)].begin() + static_cast<ptrdiff_t>(v);
+        out.acc.emplace_back(from, from + g.vectors);
+        out.dst_offset.push_back(i * spec_.dst_pitch);
+        out.src2_offset.push_back(i * spec_.src2_pitch);
+      }
+      emit_epilogue(b_, epilogue_, out);
+      v += static_cast<size_t>(g.vectors);
+    }
+  }
+
+  const ConvSpec spec_;
+  const Window window_;
+  const ConvSchedule& schedule_;
+  const Target& target_;
+  const PixelClasses classes_;
+  const std::vector<RowSet> row_sets_;
+  Builder b_;
+  Epilogue epilogue_;
+  int ic_ = 4, oc_ = 4, steps_ = 1;  // channels of a group, k-steps of a tap
+  Ptr act_, weight_;                 // walk through a tile's activations and weights
+  // Where the builder is: the block, bytes of a k-step, kernel rows that the rows have, the tile's accumulators.
+  const OcBlock* block_ = nullptr;
+  int step_ = 0, taps_ = 0;
+  std::vector<std::vector<Reg>> acc_;
+  DotEmitter* dot_ = nullptr;
+};
+
+}  // namespace
+
+Program build_conv(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target, std::string name) {
+  return ConvBuilder(spec, schedule, target, std::move(name)).run();
+}
+
+}  // namespace octet

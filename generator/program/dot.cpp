@@ -1,0 +1,45 @@
+#include "generator/program/dot.h"
+
+namespace octet {
+
+void DotEmitter::begin() {
+  if (form_ == DotForm::maddubs) held_ = b_.load(bytes_, Role::weight, b_.constant16(1));
+  if (form_ == DotForm::widened) held_ = b_.load(bytes_, Role::weight, b_.constant16(0xff));
+}
+
+void DotEmitter::activation(Reg act) {
+  if (form_ != DotForm::widened) return;
+  b_.op(Op::and_, bytes_, even_ = b_.reg(Role::act), act, held_);
+  b_.unary(Op::srl16, bytes_, odd_ = b_.reg(Role::act), act, 8);
+}
+
+void DotEmitter::dot(int w, Reg acc, Reg act, Reg weights, Mem at, int group) {
+  const Builder::Operand operand = weights == kNone ? Builder::Operand(at) : Builder::Operand(weights);
+  if (form_ == DotForm::fused) {
+    b_.dot4(w, acc, act, operand, group);
+    return;
+  }
+  const Reg x = b_.reg(Role::temp);
+  if (form_ == DotForm::maddubs) {
+    b_.op(Op::maddubs, w, x, act, operand);
+    b_.op(Op::madd16, w, x, x, held_);
+    b_.op(Op::add32, w, acc, acc, x);
+    return;
+  }
+  b_.op(Op::madd16, w, x, even_, at);
+  b_.op(Op::add32, w, acc, acc, x);
+  const Reg y = b_.reg(Role::temp);
+  b_.op(Op::madd16, w, y, odd_, Mem{at.ptr, at.offset + w});
+  b_.op(Op::add32, w, acc, acc, y);
+}
+
+int DotEmitter::extra_registers(DotForm form) {
+  switch (form) {
+    case DotForm::fused: return 0;
+    case DotForm::maddubs: return 2;  // ones, product
+    case DotForm::widened: return 4;  // mask, even, odd, product
+  }
+  return 0;
+}
+
+}  // namespace octet

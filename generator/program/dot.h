@@ -1,0 +1,31 @@
+// The target's exact form of acc.s32 += sum of four u8 * s8.
+#pragma once
+
+#include "generator/program/program.h"
+#include "targets/target.h"
+
+namespace octet {
+
+class DotEmitter {
+ public:
+  DotEmitter(Builder& b, DotForm form, int activation_bytes) : b_(b), form_(form), bytes_(activation_bytes) {}
+
+  // Once per tile, before its loops: what they hold in registers.
+  void begin();
+  // After an activation is loaded, before the dots with it.
+  void activation(Reg act);
+  // Weights in a register (fused only; kNone otherwise) or at `at`.
+  void dot(int w, Reg acc, Reg act, Reg weights, Mem at, int group);
+
+  // Registers alive in the inner loop besides accumulators, the activation and weights.
+  static int extra_registers(DotForm form);
+
+ private:
+  Builder& b_;
+  DotForm form_;
+  int bytes_;
+  Reg held_ = kNone;  // ones or the mask of even bytes
+  Reg even_ = kNone, odd_ = kNone;
+};
+
+}  // namespace octet

@@ -1,0 +1,137 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "generator/schedule/edges.h"
+#include "generator/schedule/exactness.h"
+#include "generator/schedule/schedule.h"
+#include "runtime/status.h"
+
+namespace octet {
+namespace {
+
+// Accumulators that leave room for what else lives in the inner loop: one activation and the weights of a step
+// (fused); activation, ones, product (maddubs); activation, its halves, the mask, product (widened).
+int accumulators(const Target& target, int registers, DotForm dot) {
+  if (target.vector_bytes == 16) return 16;  // small vectors: the loop's other work is in proportion
+  switch (dot) {
+    case DotForm::fused: return registers - 4;
+    case DotForm::maddubs: return registers - 6;
+    case DotForm::widened: return std::max(8, registers - 8);
+  }
+  return 8;
+}
+
+// The widest tile of at most `most` accumulators such that all tiles of a row are equal or differ by one pixel.
+int tile_pixels(int row, int vectors, int most) {
+  int widest = std::max(1, most / vectors);
+  // One vector of channels: four pixels make one store, and more than 8 buy nothing, but a short row is one tile.
+  if (vectors == 1 && row > 14) widest = std::min(widest, 8);
+  const int tiles = (row + widest - 1) / widest;
+  return (row + tiles - 1) / tiles;
+}
+
+// Short loops pay for their jump; long ones do not, and edge tiles would fill the instruction cache.
+int unroll_of(const ConvSpec& flat, int steps) {
+  const bool one_tap = flat.window.kh * flat.window.kw == 1;
+  if (!one_tap) return 1;
+  if (flat.oh * flat.ow == 1) return 4;
+  if (steps > 32) return 1;
+  for (int u : {4, 3, 2})
+    if (steps % u == 0) return u;
+  return 1;
+}
+
+DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& target, std::string& reason) {
+  if (target.best_dot != DotForm::maddubs) {
+    reason = fmt::format("{} dot", dot_name(target.best_dot));
+    return target.best_dot;
+  }
+  const PairScan scan = scan_pairs(spec, data);
+  if (scan.exact()) {
+    reason = fmt::format("maddubs: none of {} weight pairs can saturate", scan.pairs);
+    return DotForm::maddubs;
+  }
+  reason = fmt::format("widened: {} of {} weight pairs could saturate maddubs", scan.saturating, scan.pairs);
+  return DotForm::widened;
+}
+
+}  // namespace
+
+int OcBlock::vectors() const {
+  int n = 0;
+  for (const VectorGroup& g : groups) n += g.vectors;
+  return n;
+}
+
+int OcBlock::widest() const {
+  int bytes = 0;
+  for (const VectorGroup& g : groups) bytes = std::max(bytes, g.bytes);
+  return bytes;
+}
+
+std::vector<OcBlock> split_channels(int channels, int max_vectors, int vector_bytes) {
+  std::vector<OcBlock> blocks;
+  const int all = round_up(channels, 4);
+  for (int oc = 0; oc < all;) {
+    OcBlock block{.oc = oc};
+    int left = max_vectors, bytes = vector_bytes;
+    // A tail of less than a full vector joins the block before it, by at most two narrower vectors.
+    for (int rest = all - oc; rest > 0 && (left > 0 || rest < vector_bytes / 4); rest = all - oc - block.channels) {
+      while (bytes / 4 > rest) bytes /= 2;
+      const int n = rest >= bytes && left >= 4 ? 4 : rest >= bytes / 2 && left >= 2 ? 2 : 1;
+      block.groups.push_back({n, bytes, block.channels});
+      block.channels += block.groups.back().channels();
+      left -= n;
+    }
+    oc += block.channels;
+    if (!blocks.empty() && blocks.back().groups == block.groups)
+      ++blocks.back().count;
+    else
+      blocks.push_back(std::move(block));
+  }
+  return blocks;
+}
+
+const char* dot_name(DotForm dot) {
+  static const char* const names[] = {"fused", "maddubs", "widened"};
+  return names[static_cast<size_t>(dot)];
+}
+
+int ConvSchedule::pixels() const {
+  return blocks.front().pixels;
+}
+int ConvSchedule::vectors() const {
+  return blocks.front().vectors();
+}
+
+std::string to_string(const ConvSchedule& s) {
+  std::string text = fmt::format("{} dot, unroll {}, {} registers, tiles", dot_name(s.dot), s.unroll, s.registers);
+  for (const OcBlock& b : s.blocks) {
+    text += fmt::format(" {}x(", b.pixels);
+    for (const VectorGroup& g : b.groups) text += fmt::format("{}{}x{}B", g.oc ? "+" : "", g.vectors, g.bytes);
+    text += fmt::format(")*{}", b.count);
+  }
+  return text;
+}
+
+ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter) {
+  if (spec.groups > 1 && (spec.ic / spec.groups % 4 != 0 || spec.oc / spec.groups % 4 != 0))
+    internal_error("choose_conv: groups of channels that are no multiple of 4; merge_groups comes first");
+  ConvSchedule s;
+  s.dot = dot_form(spec, data, target, s.reason);
+  s.registers = emitter == Emitter::jit ? target.vector_registers : target.compiler_registers;
+  const ConvSpec flat = flattened(spec);
+  const int row = flat.ow;
+  const bool scalar = target.vector_bytes == 16 && target.act_groups == 1;
+  const int most = scalar ? 8 : accumulators(target, s.registers, s.dot);
+  const bool few_pixels = static_cast<int64_t>(flat.n) * flat.oh * row * 4 <= most;
+  const int vectors = few_pixels || most >= 24 || target.vector_bytes == 16 ? 4 : 2;
+  s.blocks = split_channels(spec.oc / spec.groups, vectors, target.vector_bytes);
+  for (OcBlock& b : s.blocks) b.pixels = tile_pixels(row, b.vectors(), most);
+  s.unroll = unroll_of(flat, (spec.ic / spec.groups + 3) / 4);
+  s.reason += fmt::format("; tile {} pixels x {} vectors for {} registers", s.pixels(), s.vectors(), s.registers);
+  return s;
+}
+
+}  // namespace octet

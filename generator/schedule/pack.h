@@ -1,0 +1,36 @@
+// Weights, biases and multipliers in the order in which a convolution kernel reads them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "generator/kernel/spec.h"
+#include "generator/schedule/schedule.h"
+#include "targets/target.h"
+
+namespace octet {
+
+// Order, outermost first: group, block of output channels, then
+//   weights  term, kh, kw, 4 input channels (one k-step), vector, lane, e < 4: one byte each; where the dot is widened,
+//            per vector first e = 0, 2 of every lane and then e = 1, 3, as s16;
+//   bias     pixel class (rows outer), vector, lane: bias - src_zero * sum of the weights of the taps that exist;
+//   scale    vector, lane.
+// Channels beyond oc and beyond ic have zero weights, zero bias and zero scale.
+struct PackedConv {
+  std::vector<int8_t> weights;
+  std::vector<int32_t> bias;
+  std::vector<float> scale;
+};
+PackedConv pack_conv(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target, const ConvData& data);
+
+// The weights again, for tests.
+std::vector<int8_t> unpack_weights(const ConvSpec& spec, const ConvSchedule& schedule, const PackedConv& packed);
+
+// Bytes of one k-step of a block.
+int step_bytes(const OcBlock& block, DotForm dot);
+
+// Grouped convolutions (depthwise excepted) whose groups are no multiple of 4 input and 4 output channels become fewer,
+// larger groups with zero weights, which is exact; one group at the worst.
+void merge_groups(ConvSpec& spec, ConvData& data);
+
+}  // namespace octet

@@ -1,0 +1,60 @@
+// Schedule: how a kernel is computed. Builders and pack_conv read it; nothing else decides.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "generator/kernel/spec.h"
+#include "targets/target.h"
+
+namespace octet {
+
+// Vectors of s32 lanes that the epilogue packs into one vector of bytes. Vector j, lane l holds channel
+// 4 * vectors * (l / 4) + 4 * j + l % 4 of the group, so that packing inside 16-byte blocks leaves channels in order.
+struct VectorGroup {
+  int vectors = 1;  // 1, 2 or 4
+  int bytes = 16;   // of each vector: 16, 32 or 64
+  int oc = 0;       // first channel, relative to the block's first
+  int channels() const { return vectors * bytes / 4; }
+  int channel(int vector, int lane) const { return oc + 4 * vectors * (lane / 4) + 4 * vector + lane % 4; }
+  bool operator==(const VectorGroup&) const = default;
+};
+
+// Output channels that one register tile covers; `count` equal blocks follow each other.
+struct OcBlock {
+  std::vector<VectorGroup> groups;
+  int oc = 0, channels = 0, count = 1;
+  int pixels = 1;  // of the register tile; tiles narrower by one where the row does not divide
+  int vectors() const;
+  int widest() const;  // bytes of its widest vector
+  bool operator==(const OcBlock&) const = default;
+};
+
+// Covers round_up(channels, 4) channels, never more, by blocks of at most `max_vectors` vectors of at most
+// `vector_bytes`: narrower vectors take the tail.
+std::vector<OcBlock> split_channels(int channels, int max_vectors, int vector_bytes);
+
+// Whose register budget a schedule keeps: a JIT's, or that of a C++ compiler (design/program.md 6.1).
+enum class Emitter : uint8_t { jit, compiler };
+const char* dot_name(DotForm dot);
+
+struct ConvSchedule {
+  DotForm dot = DotForm::fused;
+  int registers = 16;           // vector registers that the kernel may keep alive
+  int unroll = 1;               // k-steps (4 input channels each) per loop trip
+  std::vector<OcBlock> blocks;  // cover the output channels of one group
+  std::string reason;           // why this dot form and this tile, in words
+  int pixels() const;           // of the main tile
+  int vectors() const;
+  bool operator==(const ConvSchedule&) const = default;
+};
+
+// One line; equal text if and only if the kernels are equal, given equal specs.
+std::string to_string(const ConvSchedule& schedule);
+
+// Dense and grouped convolution and linear; groups as merge_groups leaves them. Reads the weights only where the
+// target's dot form needs a proof.
+ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter);
+
+}  // namespace octet

@@ -1,0 +1,254 @@
+#include "tests/support/conv_case.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <sstream>
+
+#include "runtime/status.h"
+#include "tests/support/random.h"
+
+namespace octet {
+namespace {
+
+// "3" or "3x5", or with commas.
+std::vector<int> numbers_of(std::string text) {
+  for (char& c : text)
+    if (c == 'x' || c == ',') c = ' ';
+  std::istringstream in(text);
+  std::vector<int> values;
+  for (int v; in >> v;) values.push_back(v);
+  return values;
+}
+
+int out_size(int in, int kernel, int stride, int dilation, int before, int after) {
+  return (in + before + after - (kernel - 1) * dilation - 1) / stride + 1;
+}
+
+void set_field(ConvSpec& s, char field, std::vector<int> v) {
+  const int first = v.at(0), second = v.size() > 1 ? v[1] : first;
+  Window& w = s.window;
+  switch (field) {
+    case 'n': s.n = first; break;
+    case 'g': s.groups = first; break;
+    case 'k': w.kh = first, w.kw = second; break;
+    case 's': w.stride_h = first, w.stride_w = second; break;
+    case 'd': w.dilation_h = first, w.dilation_w = second; break;
+    case 'p':
+      v.resize(4, first);
+      w.pad_top = v[0], w.pad_left = v[1], w.pad_bottom = v[2], w.pad_right = v[3];
+      break;
+    default: user_error(fmt::format("shape file: unknown field {}", field));
+  }
+}
+
+uint8_t activation(ConvFill fill, Random& random) {
+  const uint32_t r = random();
+  return static_cast<uint8_t>(fill == ConvFill::extremes ? (r & 256 ? 255 : 0) : r);
+}
+
+int8_t weight(const ConvNumbers& n, Random& random) {
+  const int limit = n.weight_limit;
+  if (n.fill == ConvFill::extremes) return static_cast<int8_t>(random() % 2 ? limit - 1 : -limit);
+  return static_cast<int8_t>(static_cast<int>(random() % static_cast<uint32_t>(2 * limit)) - limit);
+}
+
+// Spreads the accumulators over some 600 steps, so that both ends saturate; powers of two make exact ties.
+float multiplier(const ConvNumbers& n, int products, Random& random) {
+  if (n.requant.wide && random() % 2) return 3.0e5f;  // the other channels give what lies between the clamps
+  const double deviation =
+      (n.fill == ConvFill::extremes ? 23000.0 : 8200.0) * n.weight_limit / 128 * std::sqrt(products);
+  const double m = 150.0 / deviation;
+  if (n.fill == ConvFill::ties) return static_cast<float>(std::exp2(std::round(std::log2(m))));
+  return static_cast<float>(m * (0.5 + (random() % 1000) / 1000.0));
+}
+
+}  // namespace
+
+ConvShape parse_conv_shape(const std::string& line) {
+  ConvShape shape;
+  ConvSpec& s = shape.spec;
+  std::istringstream in(line);
+  bool output = false;
+  for (std::string word; in >> word;) {
+    if (word.find(':') != std::string::npos)
+      shape.name = word;
+    else if (word == "->")
+      output = true;
+    else if (std::isdigit(static_cast<unsigned char>(word[0])) && !output) {
+      const std::vector<int> v = numbers_of(word);
+      s.ih = v.at(0), s.iw = v.at(1), s.ic = v.at(2);
+    } else if (std::isdigit(static_cast<unsigned char>(word[0])))
+      s.oc = numbers_of(word)[0];
+    else
+      set_field(s, word[0], numbers_of(word.substr(1)));
+  }
+  const Window& w = s.window;
+  s.oh = out_size(s.ih, w.kh, w.stride_h, w.dilation_h, w.pad_top, w.pad_bottom);
+  s.ow = out_size(s.iw, w.kw, w.stride_w, w.dilation_w, w.pad_left, w.pad_right);
+  s.src_pitch = round_up(s.ic, 4);
+  s.dst_pitch = s.src2_pitch = round_up(s.oc, 4);
+  if (shape.name.empty() || s.oh < 1 || s.ow < 1) user_error("shape file: bad line: " + line);
+  return shape;
+}
+
+std::vector<ConvShape> read_conv_shapes(const std::string& file) {
+  std::ifstream in(file);
+  if (!in) user_error("cannot read " + file);
+  std::vector<ConvShape> shapes;
+  for (std::string line; std::getline(in, line);)
+    if (!line.empty() && line[0] != '#') shapes.push_back(parse_conv_shape(line));
+  return shapes;
+}
+
+const std::vector<ConvNumbers>& conv_numbers() {
+  using enum ConvFill;
+  const AddFormula u8_add{0.37f, 1.21f, -23.4f, 0, 0, 0, 0, 255};
+  const AddFormula s8_add{0.5f, 0.5f, 0.5f, 128, 128, 128, 130, 250};  // powers of two: exact ties
+  static const std::vector<ConvNumbers> all = {
+      {.name = "random", .src_zero = 113, .requant = {7, 0, 255}},
+      {.name = "extremes", .fill = extremes, .src_zero = 255, .requant = {255, 0, 255}},
+      {.name = "extremes_zero0", .fill = extremes, .requant = {0, 0, 255}},
+      {.name = "ties", .fill = ties, .src_zero = 128, .requant = {128, 128, 255}},
+      {.name = "clamped", .src_zero = 1, .requant = {100, 90, 180}, .extra_pitch = 36},
+      {.name = "wide", .fill = extremes, .src_zero = 128, .requant = {3, 2, 200, true}},
+      {.name = "residual", .src_zero = 9, .requant = {113, 20, 240}, .residual = true, .add = u8_add},
+      {.name = "residual_first_s8",
+       .fill = ties,
+       .src_zero = 128,
+       .requant = {130, 0, 255},
+       .residual = true,
+       .residual_is_first = true,
+       .add = s8_add,
+       .extra_pitch = 4},
+      {.name = "residual_wide",
+       .requant = {0, 0, 255, true},
+       .residual = true,
+       .add = {1e8f, 3.0f, 0.0f, 0, 128, 5, 4, 254}},
+      {.name = "two_terms", .fill = extremes, .src_zero = 77, .requant = {128, 0, 255}, .weight_terms = 2},
+      {.name = "safe", .fill = extremes, .src_zero = 200, .requant = {128, 0, 255}, .weight_limit = 64},
+      {.name = "safe_two_terms", .src_zero = 0, .requant = {128, 0, 255}, .weight_terms = 2, .weight_limit = 64},
+      {.name = "safe_residual",
+       .src_zero = 3,
+       .requant = {0, 0, 255},
+       .residual = true,
+       .residual_is_first = true,
+       .add = u8_add,
+       .weight_limit = 60},
+  };
+  return all;
+}
+
+ConvCase make_conv_case(const ConvShape& shape, const ConvNumbers& n, uint32_t seed) {
+  Random random(seed);
+  ConvCase c{.name = shape.name + " " + n.name + fmt::format(" seed {}", seed), .spec = shape.spec};
+  ConvSpec& s = c.spec;
+  s.src_zero = n.src_zero;
+  s.requant = n.requant;
+  s.residual = n.residual;
+  s.residual_is_first = n.residual_is_first;
+  s.add = n.add;
+  s.weight_terms = n.weight_terms;
+  s.src_pitch += n.extra_pitch;
+  s.dst_pitch += n.extra_pitch;
+  s.src2_pitch += 2 * n.extra_pitch;
+  const int products = s.ic / s.groups * s.window.kh * s.window.kw;
+  const auto fill = [&](std::vector<uint8_t>& v, int64_t bytes) {
+    v.resize(static_cast<size_t>(bytes) + OCTET_SLACK_BYTES);
+    for (uint8_t& b : v) b = activation(n.fill, random);
+  };
+  fill(c.src, int64_t{s.n} * s.ih * s.iw * s.src_pitch);
+  if (s.residual) fill(c.src2, int64_t{s.n} * s.oh * s.ow * s.src2_pitch);
+  c.data.weights.resize(static_cast<size_t>(s.weight_terms * s.oc) * static_cast<size_t>(products));
+  for (int8_t& w : c.data.weights) w = weight(n, random);
+  for (int o = 0; o < s.oc; ++o) {
+    c.data.bias.push_back(static_cast<int32_t>(random() % 20001) - 10000);
+    c.data.multiplier.push_back(multiplier(n, products, random));
+  }
+  return c;
+}
+
+namespace {
+
+int64_t accumulate(const ConvCase& c, int n, int y, int x, int o) {
+  const ConvSpec& s = c.spec;
+  const Window& w = s.window;
+  const int ic = s.ic / s.groups, first = o / (s.oc / s.groups) * ic;
+  int64_t acc = c.data.bias[static_cast<size_t>(o)];
+  for (int term = 0; term < s.weight_terms; ++term)
+    for (int kh = 0; kh < w.kh; ++kh)
+      for (int kw = 0; kw < w.kw; ++kw) {
+        const int iy = y * w.stride_h - w.pad_top + kh * w.dilation_h;
+        const int ix = x * w.stride_w - w.pad_left + kw * w.dilation_w;
+        if (iy < 0 || ix < 0 || iy >= s.ih || ix >= s.iw) continue;
+        const uint8_t* in = c.src.data() + (int64_t{n * s.ih + iy} * s.iw + ix) * s.src_pitch + first;
+        const int8_t* wt = c.data.weights.data() + ((int64_t{term * s.oc + o} * w.kh + kh) * w.kw + kw) * ic;
+        for (int i = 0; i < ic; ++i) acc += (in[i] - s.src_zero) * wt[i];
+      }
+  return acc;
+}
+
+// Clamped as a float before converting: no product overflows.
+int round_clamped(double v, int zero, int lo, int hi) {
+  return static_cast<int>(std::nearbyint(std::clamp(v, double(lo - zero), double(hi - zero)))) + zero;
+}
+
+}  // namespace
+
+std::vector<uint8_t> expected_conv(const ConvCase& c) {
+  const ConvSpec& s = c.spec;
+  std::vector<uint8_t> out;
+  for (int n = 0; n < s.n; ++n)
+    for (int y = 0; y < s.oh; ++y)
+      for (int x = 0; x < s.ow; ++x)
+        for (int o = 0; o < s.oc; ++o) {
+          const auto acc = static_cast<float>(static_cast<int32_t>(accumulate(c, n, y, x, o)));
+          const Requant& r = s.requant;
+          int q = round_clamped(acc * c.data.multiplier[static_cast<size_t>(o)], r.zero, r.lo, r.hi);
+          if (s.residual) {
+            const int other = c.src2[static_cast<size_t>((int64_t{n * s.oh + y} * s.ow + x) * s.src2_pitch + o)];
+            const AddFormula& f = s.add;
+            const int a = s.residual_is_first ? other : q, b = s.residual_is_first ? q : other;
+            const float inner = std::fma(static_cast<float>(b - f.offset_b), f.rb, f.k);
+            q = round_clamped(std::fma(static_cast<float>(a - f.offset_a), f.ra, inner), f.offset_out, f.lo, f.hi);
+          }
+          out.push_back(static_cast<uint8_t>(q));
+        }
+  return out;
+}
+
+ConvOutput::ConvOutput(const ConvSpec& spec)
+    : spec_(spec),
+      bytes_(static_cast<size_t>(int64_t{spec.n} * spec.oh * spec.ow * spec.dst_pitch) + 2 * kGuard, kUntouched) {}
+
+std::string ConvOutput::fault(const std::vector<uint8_t>& expected) const {
+  const auto pitch = static_cast<size_t>(spec_.dst_pitch), oc = static_cast<size_t>(spec_.oc);
+  for (size_t i = 0; i < bytes_.size(); ++i) {
+    const bool guard = i < kGuard || i >= bytes_.size() - kGuard;
+    const size_t pixel = guard ? 0 : (i - kGuard) / pitch, channel = guard ? pitch : (i - kGuard) % pitch;
+    if (!guard && channel >= oc && channel < static_cast<size_t>(round_up(spec_.oc, 4))) continue;
+    const uint8_t want = !guard && channel < oc ? expected[pixel * oc + channel] : kUntouched;
+    if (bytes_[i] == want) continue;
+    if (guard) return fmt::format("guard byte {} overwritten", i);
+    const int w = spec_.ow, p = static_cast<int>(pixel);
+    return fmt::format("image {} row {} column {} channel {}: {} instead of {}", p / w / spec_.oh, p / w % spec_.oh,
+                       p % w, channel, bytes_[i], want);
+  }
+  return {};
+}
+
+OctetArgs conv_args(const ConvCase& c, const PackedConv& packed, const Program& program, ConvOutput& out) {
+  OctetArgs args{};
+  args.p[OCTET_SRC] = c.src.data();
+  args.p[OCTET_WEIGHTS] = packed.weights.data();
+  args.p[OCTET_DST] = out.data();
+  args.p[OCTET_BIAS] = packed.bias.data();
+  args.p[OCTET_SCALE] = packed.scale.data();
+  args.p[OCTET_SRC2] = c.src2.data();
+  args.p[OCTET_CONSTANTS] = program.constants.data();
+  return args;
+}
+
+}  // namespace octet

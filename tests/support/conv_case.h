@@ -1,0 +1,66 @@
+// Convolution layers from shape files, filled with numbers that hurt, and the check of a kernel's whole output buffer.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "generator/kernel/spec.h"
+#include "generator/program/program.h"
+#include "generator/schedule/pack.h"
+
+namespace octet {
+
+// One line of tests/shapes/*.txt: `[nN] IHxIWxIC -> OC [kKHxKW] [sSHxSW] [dDHxDW] [pTOP,LEFT,BOTTOM,RIGHT] [gGROUPS]
+// network:layer`; k3 means k3x3, p1 all four sides. Geometry only; `name` is the network:layer.
+struct ConvShape {
+  std::string name;
+  ConvSpec spec;
+};
+std::vector<ConvShape> read_conv_shapes(const std::string& file);
+ConvShape parse_conv_shape(const std::string& line);
+
+// Quantization of a layer, and how its operands are filled.
+enum class ConvFill { random, extremes, ties };
+struct ConvNumbers {
+  std::string name;
+  ConvFill fill = ConvFill::random;
+  int src_zero = 0;
+  Requant requant;
+  bool residual = false, residual_is_first = false;
+  AddFormula add;
+  int weight_terms = 1;
+  int weight_limit = 128;  // weights in [-limit, limit - 1]; up to 64 no maddubs pair saturates
+  int extra_pitch = 0;     // bytes beyond the smallest pitch, of src, dst and src2
+};
+const std::vector<ConvNumbers>& conv_numbers();
+
+struct ConvCase {
+  std::string name;
+  ConvSpec spec;
+  ConvData data;
+  std::vector<uint8_t> src, src2;  // with slack behind
+};
+ConvCase make_conv_case(const ConvShape& shape, const ConvNumbers& numbers, uint32_t seed);
+
+// The plain answer: n * oh * ow * oc bytes.
+std::vector<uint8_t> expected_conv(const ConvCase& c);
+
+// Output buffer with guards, as a kernel wants it; `fault` tells the first wrong byte, or is empty. Channels between oc
+// and round_up(oc, 4) may hold anything; every other byte that is no output must be untouched.
+class ConvOutput {
+ public:
+  explicit ConvOutput(const ConvSpec& spec);
+  uint8_t* data() { return bytes_.data() + kGuard; }
+  std::string fault(const std::vector<uint8_t>& expected) const;
+
+ private:
+  static constexpr size_t kGuard = 256;
+  static constexpr uint8_t kUntouched = 0xA5;
+  ConvSpec spec_;
+  std::vector<uint8_t> bytes_;
+};
+
+OctetArgs conv_args(const ConvCase& c, const PackedConv& packed, const Program& program, ConvOutput& out);
+
+}  // namespace octet
