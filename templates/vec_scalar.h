@@ -10,9 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ == 2
-#error "Octet needs floats that round to their own type (on 32-bit x86: -msse2 -mfpmath=sse)"
-#endif
+#include "templates/exact_math.h"
 
 // Ops are internal to each translation unit, so that files compiled for different machines never share a definition.
 // OCTET_CALL marks those that are too big to repeat at each use: calling them keeps the compile time of a kernel low.
@@ -65,38 +63,8 @@ static inline uint8_t sat_u8(int32_t x) {
   return static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x);
 }
 
-// ---- one lane of the ops that need thought --------------------------------------------------------------------------
-
-// Nearest integer, ties to even: adding 1.5 * 2^52 leaves an ulp of 1, so the addition itself rounds, and the low half
-// of the sum is the integer in two's complement. Exact for every |x| < 2^31; garbage, but defined, beyond.
-static inline int32_t round_even(float x) {
-  const double sum = static_cast<double>(x) + 6755399441055744.0;
-  uint64_t bits;
-  memcpy(&bits, &sum, 8);
-  const uint32_t low = static_cast<uint32_t>(bits);
-  int32_t i;
-  memcpy(&i, &low, 4);
-  return i;
-}
-
-// a * b + c with one rounding. The product is exact in binary64 (48 bits). The sum is not: its rounding error is found
-// exactly (Knuth's TwoSum) and folded into the last bit (round to odd), after which the conversion to binary32 rounds
-// as if from the exact value, because 53 >= 24 + 2 bits. It is immune to contraction, since the product is exact.
-static inline float fma_once(float a, float b, float c) {
-  const double p = static_cast<double>(a) * static_cast<double>(b), q = static_cast<double>(c);
-  const double sum = p + q;
-  const double p_part = sum - q, q_part = sum - p_part;
-  const double error = (p - p_part) + (q - q_part);  // NaN where the sum is not finite: then nothing is folded in
-  uint64_t bits;
-  memcpy(&bits, &sum, 8);
-  const uint64_t inexact = (error < 0) | (error > 0);
-  const uint64_t toward_zero = (error < 0) != (sum < 0);  // the exact value is nearer to zero than the sum
-  bits -= toward_zero & inexact;                          // the magnitude truncated...
-  bits |= inexact;                                        // ...and its last bit sticky
-  double odd;
-  memcpy(&odd, &bits, 8);
-  return static_cast<float>(odd);
-}
+using octet_math::fma_once;
+using octet_math::round_even;
 
 // ---- memory
 // -----------------------------------------------------------------------------------------------------------
@@ -313,7 +281,7 @@ OCTET_VEC Vec<W> cvt_f32(const Vec<W>& a) {
 OCTET_CALL Vec<W> cvt_i32(const Vec<W>& a) {
   const auto x = lanes<float>(a);
   Lanes<int32_t, W> d;
-  for (int i = 0; i < W / 4; ++i) d.v[i] = round_even(x.v[i]);
+  for (int i = 0; i < W / 4; ++i) d.v[i] = round_even(static_cast<double>(x.v[i]));
   return bytes(d);
 }
 

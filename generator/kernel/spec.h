@@ -98,7 +98,8 @@ struct MulSpec {
   bool operator==(const MulSpec&) const = default;
 };
 
-enum class PoolKind : uint8_t { max, average, global_average };
+// mean: ReduceMean over h and w, which ORT leaves in float; requant.h has its order of additions.
+enum class PoolKind : uint8_t { max, average, global_average, mean };
 struct PoolSpec {
   Profile profile = Profile::ort;
   PoolKind kind = PoolKind::max;

@@ -1,0 +1,132 @@
+#include "generator/kernel/plain.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "generator/kernel/requant.h"
+#include "runtime/status.h"
+#include "templates/plain_ops.h"
+
+namespace octet {
+namespace {
+
+template <class Params>
+PlainKernel make(const char* name, OctetKernel function, const Params& params) {
+  PlainKernel kernel{name, function, std::vector<std::byte>(sizeof(Params))};
+  std::memcpy(kernel.params.data(), &params, sizeof(Params));
+  return kernel;
+}
+
+#define OCTET_MAKE(function, params) make(#function, function, params)
+
+std::optional<PlainKernel> plain(const ConvSpec&) { return std::nullopt; }
+
+std::optional<PlainKernel> plain(const AddSpec& s) {
+  const AddFormula& f = s.add;
+  return OCTET_MAKE(octet_plain_add,
+                    (octet_plain::Add{s.pixels, s.channels, s.a_pitch, s.b_pitch, s.dst_pitch, f.offset_a, f.offset_b,
+                                      f.offset_out, f.lo, f.hi, f.ra, f.rb, f.k}));
+}
+
+std::optional<PlainKernel> plain(const MulSpec& s) {
+  return OCTET_MAKE(octet_plain_mul,
+                    (octet_plain::Mul{s.n, s.pixels, s.channels, s.broadcast, s.a_pitch, s.b_pitch, s.dst_pitch,
+                                      s.a_zero, s.b_zero, s.out_zero_point, s.out_offset, s.lo, s.hi, s.m}));
+}
+
+std::optional<PlainKernel> plain(const PoolSpec& s) {
+  const bool whole = s.kind == PoolKind::global_average || s.kind == PoolKind::mean;
+  const Window w = whole ? Window{.kh = s.ih, .kw = s.iw} : s.window;
+  const octet_plain::Pool p = {.images = s.n,
+                               .ih = s.ih,
+                               .iw = s.iw,
+                               .oh = s.oh,
+                               .ow = s.ow,
+                               .channels = s.channels,
+                               .src_pitch = s.src_pitch,
+                               .dst_pitch = s.dst_pitch,
+                               .kh = w.kh,
+                               .kw = w.kw,
+                               .stride_h = w.stride_h,
+                               .stride_w = w.stride_w,
+                               .dilation_h = w.dilation_h,
+                               .dilation_w = w.dilation_w,
+                               .pad_top = w.pad_top,
+                               .pad_left = w.pad_left,
+                               .count_include_pad = s.count_include_pad,
+                               .src_zero = s.src.zero(),
+                               .zero_point = s.dst.zero_point,
+                               .offset = s.dst.offset(),
+                               .lo = s.lo,
+                               .hi = s.hi,
+                               .src_scale = s.src.scale,
+                               .dst_scale = s.dst.scale,
+                               .multiplier = global_average_multiplier(s.profile, s.src, s.dst, s.ih * s.iw)};
+  switch (s.kind) {
+    case PoolKind::max: return OCTET_MAKE(octet_plain_max_pool, p);
+    case PoolKind::average: return OCTET_MAKE(octet_plain_average_pool, p);
+    case PoolKind::global_average: return OCTET_MAKE(octet_plain_global_average_pool, p);
+    case PoolKind::mean: return OCTET_MAKE(octet_plain_reduce_mean, p);
+  }
+  return std::nullopt;
+}
+
+std::optional<PlainKernel> plain(const LutSpec& s) {
+  const octet_plain::Rows p = {s.pixels, s.channels, s.src_pitch, s.dst_pitch};
+  return s.copy ? OCTET_MAKE(octet_plain_copy, p) : OCTET_MAKE(octet_plain_lut, p);
+}
+
+std::optional<PlainKernel> plain(const AffineSpec& s) {
+  return OCTET_MAKE(octet_plain_affine,
+                    (octet_plain::Affine{s.pixels, s.channels, s.src_pitch, s.dst_pitch, s.src.zero(), s.dst.zero(),
+                                         s.lo, s.hi, s.src.scale, s.dst.scale}));
+}
+
+octet_plain::Edge edge_params(const QuantizeSpec& s) {
+  return {s.n, s.pixels, s.channels, s.channels_first, s.pitch, s.quant.zero(), s.quant.is_signed ? 0x80 : 0, 0,
+          s.quant.scale};
+}
+
+std::optional<PlainKernel> plain(const QuantizeSpec& s) { return OCTET_MAKE(octet_plain_quantize, edge_params(s)); }
+std::optional<PlainKernel> plain(const DequantizeSpec& s) { return OCTET_MAKE(octet_plain_dequantize, edge_params(s)); }
+
+std::optional<PlainKernel> plain(const EdgeSpec& s) {
+  octet_plain::Edge p = edge_params(s);
+  p.to_storage = s.to_storage;
+  return OCTET_MAKE(octet_plain_edge, p);
+}
+
+std::optional<PlainKernel> plain(const SoftmaxSpec& s) {
+  const octet_plain::Softmax p = {s.rows, s.length, s.src_pitch, s.dst_pitch, s.dst.zero(), s.dst.scale};
+  return s.quantized ? OCTET_MAKE(octet_plain_softmax, p) : OCTET_MAKE(octet_plain_softmax_f32, p);
+}
+
+std::optional<PlainKernel> plain(const CopySpec& s) {
+  constexpr size_t kRank = octet_plain::kCopyRank;
+  const size_t rank = s.dims.size();
+  if (rank > kRank || s.src_strides.size() != rank || s.dst_strides.size() != rank)
+    internal_error("strided copy of wrong rank: " + to_string(s));
+  octet_plain::Copy p = {.src_offset = s.src_offset,
+                         .dst_offset = s.dst_offset,
+                         .fill_bytes = s.fill ? s.fill_bytes : 0,
+                         .bytes = s.bytes,
+                         .fill_value = s.fill_value};
+  std::fill(std::begin(p.dims), std::end(p.dims), 1);
+  std::copy(s.dims.begin(), s.dims.end(), std::end(p.dims) - rank);
+  std::copy(s.src_strides.begin(), s.src_strides.end(), std::end(p.src_strides) - rank);
+  std::copy(s.dst_strides.begin(), s.dst_strides.end(), std::end(p.dst_strides) - rank);
+  return OCTET_MAKE(octet_plain_strided_copy, p);
+}
+
+std::optional<PlainKernel> plain(const ChannelPermuteSpec& s) {
+  return OCTET_MAKE(octet_plain_channel_permute,
+                    (octet_plain::Rows{s.pixels, s.channels, s.src_pitch, s.dst_pitch}));
+}
+
+}  // namespace
+
+std::optional<PlainKernel> plain_kernel(const KernelSpec& spec) {
+  return std::visit([](const auto& s) { return plain(s); }, spec);
+}
+
+}  // namespace octet

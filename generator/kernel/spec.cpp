@@ -1,0 +1,225 @@
+#include "generator/kernel/spec.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace octet {
+namespace {
+
+// One line of "name value" pairs. Fields at their defaults are left out, so the text stays short and still tells any
+// two specs apart.
+class Line {
+ public:
+  explicit Line(const char* op) : text_(op) {}
+
+  template <class T>
+  Line& add(const char* name, const T& value, const T& fallback) {
+    if (value == fallback) return *this;
+    text_ += fmt::format(" {} {}", name, value);
+    return *this;
+  }
+  Line& add(const char* name, float value, float fallback) {
+    if (value == fallback) return *this;
+    text_ += fmt::format(" {} {}", name, value + 0.0f);  // shortest text that reads back equal; -0 equals 0
+    return *this;
+  }
+  Line& flag(const char* name, bool value) {
+    if (value) text_ += fmt::format(" {}", name);
+    return *this;
+  }
+  Line& raw(const std::string& text) {
+    if (!text.empty()) text_ += " " + text;
+    return *this;
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+std::string window_text(const Window& w) {
+  std::string s = fmt::format("{}x{}", w.kh, w.kw);
+  const auto pair = [&s](const char* name, int a, int b, int usual) {
+    if (a != usual || b != usual) s += a == b ? fmt::format(" {}{}", name, a) : fmt::format(" {}{},{}", name, a, b);
+  };
+  pair("s", w.stride_h, w.stride_w, 1);
+  pair("d", w.dilation_h, w.dilation_w, 1);
+  if (w.pad_top == w.pad_left && w.pad_top == w.pad_bottom && w.pad_top == w.pad_right) pair("p", w.pad_top, w.pad_top, 0);
+  else s += fmt::format(" p{},{},{},{}", w.pad_top, w.pad_left, w.pad_bottom, w.pad_right);
+  return s;
+}
+
+std::string image(int n, int h, int w, int c) {
+  return n == 1 ? fmt::format("{}x{}x{}", h, w, c) : fmt::format("{}x{}x{}x{}", n, h, w, c);
+}
+
+std::string range_text(int lo, int hi) { return lo == 0 && hi == 255 ? "" : fmt::format("clamp {}..{}", lo, hi); }
+
+std::string requant_text(const Requant& r) {
+  Line line("requant");
+  line.add("zero", r.zero, 0).raw(range_text(r.lo, r.hi)).flag("wide", r.wide);
+  return line.text();
+}
+
+std::string add_text(const AddFormula& f) {
+  if (f == AddFormula{}) return "";
+  Line line("add");
+  line.add("ra", f.ra, 0.0f).add("rb", f.rb, 0.0f).add("k", f.k, 0.0f);
+  line.add("offset_a", f.offset_a, 0).add("offset_b", f.offset_b, 0).add("offset_out", f.offset_out, 0);
+  return line.raw(range_text(f.lo, f.hi)).text();
+}
+
+std::string view_text(const char* name, const QuantView& v) {
+  return fmt::format("{} {}*({} - {})", name, v.scale + 0.0f, v.is_signed ? "s8" : "u8", v.zero_point);
+}
+
+Line start(const KernelSpec& spec) {
+  Line line(spec_op_name(spec));
+  return line.raw(shape_text(spec));
+}
+
+Line describe(const KernelSpec& spec, const ConvSpec& s) {
+  Line line = start(spec);
+  line.raw(profile_name(s.profile)).add("groups", s.groups, 1);
+  line.add("src_pitch", s.src_pitch, round_up(s.ic, 4)).add("dst_pitch", s.dst_pitch, round_up(s.oc, 4));
+  line.add("src_zero", s.src_zero, 0).add("terms", s.weight_terms, 1).raw(requant_text(s.requant));
+  line.flag("residual", s.residual).flag("residual_is_first", s.residual_is_first);
+  return line.add("src2_pitch", s.src2_pitch, 4).raw(add_text(s.add));
+}
+
+Line describe(const KernelSpec& spec, const AddSpec& s) {
+  const int dense = round_up(s.channels, 4);
+  Line line = start(spec);
+  line.raw(profile_name(s.profile)).add("a_pitch", s.a_pitch, dense).add("b_pitch", s.b_pitch, dense);
+  return line.add("dst_pitch", s.dst_pitch, dense).raw(add_text(s.add));
+}
+
+Line describe(const KernelSpec& spec, const MulSpec& s) {
+  const int dense = round_up(s.channels, 4);
+  Line line = start(spec);
+  line.raw(profile_name(s.profile)).add("a_pitch", s.a_pitch, dense).add("b_pitch", s.b_pitch, dense);
+  line.add("dst_pitch", s.dst_pitch, dense).add("a_zero", s.a_zero, 0).add("b_zero", s.b_zero, 0).add("m", s.m, 1.0f);
+  return line.add("zero", s.out_zero_point, 0).add("offset", s.out_offset, 0).raw(range_text(s.lo, s.hi));
+}
+
+Line describe(const KernelSpec& spec, const PoolSpec& s) {
+  const int dense = round_up(s.channels, 4);
+  Line line = start(spec);
+  line.raw(profile_name(s.profile)).flag("count_include_pad", s.count_include_pad);
+  line.add("src_pitch", s.src_pitch, dense).add("dst_pitch", s.dst_pitch, dense);
+  return line.raw(view_text("from", s.src)).raw(view_text("to", s.dst)).raw(range_text(s.lo, s.hi));
+}
+
+Line describe(const KernelSpec& spec, const LutSpec& s) {
+  const int dense = round_up(s.channels, 4);
+  return start(spec).add("src_pitch", s.src_pitch, dense).add("dst_pitch", s.dst_pitch, dense);
+}
+
+Line describe(const KernelSpec& spec, const AffineSpec& s) {
+  const int dense = round_up(s.channels, 4);
+  Line line = start(spec);
+  line.raw(profile_name(s.profile)).add("src_pitch", s.src_pitch, dense).add("dst_pitch", s.dst_pitch, dense);
+  return line.raw(view_text("from", s.src)).raw(view_text("to", s.dst)).raw(range_text(s.lo, s.hi));
+}
+
+// Quantize, dequantize and edge have the same fields; their names differ.
+Line describe(const KernelSpec& spec, const QuantizeSpec& s) {
+  Line line = start(spec);
+  line.raw(s.channels_first ? "planes" : "pixels").add("pitch", s.pitch, round_up(s.channels, 4));
+  if (const auto* edge = std::get_if<EdgeSpec>(&spec)) line.raw(edge->to_storage ? "to_storage" : "from_storage");
+  return line.raw(view_text("quant", s.quant));
+}
+
+Line describe(const KernelSpec& spec, const SoftmaxSpec& s) {
+  Line line = start(spec);
+  line.raw(s.quantized ? "quantized" : "f32");
+  line.add("src_pitch", s.src_pitch, round_up(s.length, 4)).add("dst_pitch", s.dst_pitch, round_up(s.length, 4));
+  return line.raw(view_text("from", s.src)).raw(view_text("to", s.dst));
+}
+
+Line describe(const KernelSpec& spec, const CopySpec& s) {
+  Line line = start(spec);
+  line.raw(fmt::format("from [{}] to [{}]", fmt::join(s.src_strides, ","), fmt::join(s.dst_strides, ",")));
+  line.add("src_offset", s.src_offset, int64_t{0}).add("dst_offset", s.dst_offset, int64_t{0});
+  return line.flag("fill", s.fill).add("value", s.fill_value, 0).add("bytes", s.fill_bytes, int64_t{0});
+}
+
+Line describe(const KernelSpec& spec, const ChannelPermuteSpec& s) {
+  const int dense = round_up(s.channels, 4);
+  return start(spec).add("src_pitch", s.src_pitch, dense).add("dst_pitch", s.dst_pitch, dense);
+}
+
+const char* op_name_of(const ConvSpec& s) {
+  if (s.is_depthwise()) return "depthwise";
+  if (s.groups > 1) return "grouped_conv";
+  return s.is_pointwise() && s.ih == 1 && s.iw == 1 && s.oh == 1 && s.ow == 1 ? "linear" : "conv";
+}
+const char* op_name_of(const AddSpec&) { return "add"; }
+const char* op_name_of(const MulSpec&) { return "mul"; }
+const char* op_name_of(const PoolSpec& s) {
+  switch (s.kind) {
+    case PoolKind::max: return "max_pool";
+    case PoolKind::average: return "average_pool";
+    case PoolKind::global_average: return "global_average_pool";
+    case PoolKind::mean: return "reduce_mean";
+  }
+  return "pool";
+}
+const char* op_name_of(const LutSpec& s) { return s.copy ? "copy" : "lut"; }
+const char* op_name_of(const AffineSpec&) { return "affine"; }
+const char* op_name_of(const QuantizeSpec&) { return "quantize"; }
+const char* op_name_of(const DequantizeSpec&) { return "dequantize"; }
+const char* op_name_of(const EdgeSpec&) { return "edge"; }
+const char* op_name_of(const SoftmaxSpec&) { return "softmax"; }
+const char* op_name_of(const CopySpec&) { return "strided_copy"; }
+const char* op_name_of(const ChannelPermuteSpec&) { return "channel_permute"; }
+
+std::string pixels_by_channels(int pixels, int channels) { return fmt::format("{}x{}", pixels, channels); }
+
+std::string shape_of(const ConvSpec& s) {
+  return fmt::format("{} {} -> {}", window_text(s.window), image(s.n, s.ih, s.iw, s.ic), image(s.n, s.oh, s.ow, s.oc));
+}
+std::string shape_of(const PoolSpec& s) {
+  return fmt::format("{} {} -> {}", window_text(s.window), image(s.n, s.ih, s.iw, s.channels),
+                     image(s.n, s.oh, s.ow, s.channels));
+}
+std::string shape_of(const MulSpec& s) {
+  return fmt::format("{}x{}x{} * {}", s.n, s.pixels, s.channels,
+                     s.broadcast ? pixels_by_channels(s.n, s.channels) : "same");
+}
+std::string shape_of(const QuantizeSpec& s) { return fmt::format("{}x{}x{}", s.n, s.pixels, s.channels); }
+std::string shape_of(const SoftmaxSpec& s) { return pixels_by_channels(s.rows, s.length); }
+std::string shape_of(const CopySpec& s) { return fmt::format("{} of {} bytes", fmt::join(s.dims, "x"), s.bytes); }
+template <class Spec>
+std::string shape_of(const Spec& s) {
+  return pixels_by_channels(s.pixels, s.channels);
+}
+
+}  // namespace
+
+const char* profile_name(Profile profile) {
+  switch (profile) {
+    case Profile::ort: return "ort";
+  }
+  return "?";
+}
+
+const char* spec_op_name(const KernelSpec& spec) {
+  return std::visit([](const auto& s) { return op_name_of(s); }, spec);
+}
+
+std::string to_string(const KernelSpec& spec) {
+  return std::visit([&spec](const auto& s) { return describe(spec, s).text(); }, spec);
+}
+
+std::string shape_text(const KernelSpec& spec) {
+  return std::visit([](const auto& s) { return shape_of(s); }, spec);
+}
+
+int64_t mac_count(const KernelSpec& spec) {
+  const auto* s = std::get_if<ConvSpec>(&spec);
+  if (!s) return 0;
+  return int64_t{s->n} * s->oh * s->ow * s->oc * s->window.kh * s->window.kw * (s->ic / s->groups);
+}
+
+}  // namespace octet

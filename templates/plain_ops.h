@@ -1,0 +1,552 @@
+// Every op but convolution as plain C++17 loops: what emitted C++ calls where no Program exists, and what the runtime
+// does the same with. Embedded verbatim in emitted C++, after runtime/abi.h and templates/exact_math.h.
+//
+// Each op reads its parameters by OCTET_CONSTANTS and its tables by OCTET_WEIGHTS, OCTET_SCALE and OCTET_BIAS. No
+// library is called (memcpy apart). Every float operation rounds once, so build with -ffp-contract=off. Inner loops
+// are shaped for the compiler's vectorizer: restrict pointers, counts known before the loop, floats rounded by
+// round_small after the clamp.
+#ifndef OCTET_PLAIN_OPS_H
+#define OCTET_PLAIN_OPS_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "runtime/abi.h"
+#include "templates/exact_math.h"
+
+#define OCTET_PLAIN [[maybe_unused]] static
+
+namespace octet_plain {
+
+// Channels or pixels handled at a time by loops that keep partial results on the stack.
+enum { kChunk = 64 };
+
+template <class T>
+inline const T* in(const OctetArgs* args, int which) {
+  return static_cast<const T*>(args->p[which]);
+}
+template <class T>
+inline T* out(const OctetArgs* args) {
+  return static_cast<T*>(const_cast<void*>(args->p[OCTET_DST]));
+}
+inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// A clamp in float, then rounding; NaN gives lo. [lo, hi] are integers within 2^22.
+struct Rounder {
+  float lo, hi;
+  int32_t add;  // to the rounded value, giving the byte
+  uint8_t operator()(float v) const {
+    const float above = v > lo ? v : lo;
+    const float clamped = above < hi ? above : hi;
+    return static_cast<uint8_t>(octet_math::round_small(clamped) + add);
+  }
+};
+
+// The end of a formula that adds the zero point after rounding, and of one that has it in the float already.
+inline Rounder round_then_zero(int32_t zero, int32_t lo, int32_t hi) {
+  return {static_cast<float>(lo - zero), static_cast<float>(hi - zero), zero};
+}
+
+// ---- parameters -----------------------------------------------------------------------------------------------------
+
+struct Add {
+  int32_t pixels, channels, a_pitch, b_pitch, dst_pitch;
+  int32_t offset_a, offset_b, offset_out, lo, hi;
+  float ra, rb, k;
+};
+
+struct Mul {
+  int32_t images, pixels, channels, broadcast, a_pitch, b_pitch, dst_pitch;
+  int32_t a_zero, b_zero, zero_point, offset, lo, hi;
+  float m;
+};
+
+struct Pool {
+  int32_t images, ih, iw, oh, ow, channels, src_pitch, dst_pitch;
+  int32_t kh, kw, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, count_include_pad;
+  int32_t src_zero, zero_point, offset, lo, hi;  // src_zero, lo, hi: storage bytes
+  float src_scale, dst_scale, multiplier;
+};
+
+struct Rows {  // lut, copy, channel_permute
+  int32_t pixels, channels, src_pitch, dst_pitch;
+};
+
+struct Affine {
+  int32_t pixels, channels, src_pitch, dst_pitch;
+  int32_t src_zero, dst_zero, lo, hi;  // storage bytes
+  float src_scale, dst_scale;
+};
+
+struct Edge {  // quantize, dequantize, edge
+  int32_t images, pixels, channels, channels_first, pitch;
+  int32_t zero, flip, to_storage;  // zero: storage byte
+  float scale;
+};
+
+struct Softmax {
+  int32_t rows, length, src_pitch, dst_pitch;
+  int32_t zero;  // storage byte
+  float dst_scale;
+};
+
+enum { kCopyRank = 6 };
+struct Copy {
+  int64_t dims[kCopyRank], src_strides[kCopyRank], dst_strides[kCopyRank];
+  int64_t src_offset, dst_offset, fill_bytes;
+  int32_t bytes, fill_value;
+};
+
+// ---- pooling --------------------------------------------------------------------------------------------------------
+
+// The taps of one output that lie inside the image.
+struct Taps {
+  int32_t y_begin, y_end, x_begin, x_end;  // in taps
+  const uint8_t* first;                    // the pixel of tap (0, 0), which may lie outside
+};
+
+inline int32_t taps_before(int32_t start, int32_t dilation, int32_t limit) {  // how many of start + i * dilation < limit
+  return start >= limit ? 0 : (limit - start + dilation - 1) / dilation;
+}
+
+inline Taps taps_at(const Pool& p, const uint8_t* image, int32_t y, int32_t x) {
+  const int32_t top = y * p.stride_h - p.pad_top, left = x * p.stride_w - p.pad_left;
+  Taps t;
+  t.y_begin = taps_before(top, p.dilation_h, 0);
+  t.x_begin = taps_before(left, p.dilation_w, 0);
+  t.y_end = static_cast<int32_t>(smaller(p.kh, taps_before(top, p.dilation_h, p.ih)));
+  t.x_end = static_cast<int32_t>(smaller(p.kw, taps_before(left, p.dilation_w, p.iw)));
+  t.first = image + (static_cast<int64_t>(top) * p.iw + left) * p.src_pitch;
+  return t;
+}
+
+// Calls each(bytes) for every tap inside the image, row by row; `bytes` are its channels.
+template <class Each>
+inline void for_each_tap(const Pool& p, const Taps& t, Each each) {
+  for (int32_t ky = t.y_begin; ky < t.y_end; ++ky)
+    for (int32_t kx = t.x_begin; kx < t.x_end; ++kx)
+      each(t.first + (static_cast<int64_t>(ky) * p.dilation_h * p.iw + static_cast<int64_t>(kx) * p.dilation_w) * p.src_pitch);
+}
+
+// Calls each(taps, output pixel's bytes) for every output pixel.
+template <class Each>
+inline void for_each_window(const OctetArgs* args, const Pool& p, Each each) {
+  const uint8_t* image = in<uint8_t>(args, OCTET_SRC);
+  uint8_t* dst = out<uint8_t>(args);
+  for (int32_t n = 0; n < p.images; ++n, image += static_cast<int64_t>(p.ih) * p.iw * p.src_pitch)
+    for (int32_t y = 0; y < p.oh; ++y)
+      for (int32_t x = 0; x < p.ow; ++x, dst += p.dst_pitch) each(taps_at(p, image, y, x), dst);
+}
+
+inline void max_into(uint8_t* __restrict best, const uint8_t* __restrict tap, int64_t count) {
+  for (int64_t c = 0; c < count; ++c) best[c] = best[c] > tap[c] ? best[c] : tap[c];
+}
+
+inline void sum_into(float* __restrict sum, const uint8_t* __restrict tap, int64_t count, int32_t zero, float scale) {
+  for (int64_t c = 0; c < count; ++c) sum[c] += static_cast<float>(tap[c] - zero) * scale;
+}
+
+inline void sum_into(int32_t* __restrict sum, const uint8_t* __restrict tap, int64_t count, int32_t zero) {
+  for (int64_t c = 0; c < count; ++c) sum[c] += tap[c] - zero;
+}
+
+}  // namespace octet_plain
+
+OCTET_PLAIN void octet_plain_max_pool(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Pool p = *in<Pool>(args, OCTET_CONSTANTS);
+  const uint8_t lo = static_cast<uint8_t>(p.lo), hi = static_cast<uint8_t>(p.hi);
+  for_each_window(args, p, [&](const Taps& taps, uint8_t* dst) {
+    for (int64_t c = 0; c < p.channels; c += kChunk) {
+      const int64_t count = smaller(kChunk, p.channels - c);
+      uint8_t best[kChunk];
+      memset(best, lo, sizeof best);
+      for_each_tap(p, taps, [&](const uint8_t* tap) { max_into(best, tap + c, count); });
+      for (uint8_t& b : best) b = b < hi ? b : hi;
+      memcpy(dst + c, best, static_cast<size_t>(count));
+    }
+  });
+}
+
+// Sum of dequantized values from left to right; mean; RN32(mean / scale) + zero point, rounded together.
+OCTET_PLAIN void octet_plain_average_pool(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Pool p = *in<Pool>(args, OCTET_CONSTANTS);
+  const Rounder round = round_then_zero(p.offset, p.lo, p.hi);
+  for_each_window(args, p, [&](const Taps& t, uint8_t* dst) {
+    const int32_t inside = (t.y_end - t.y_begin) * (t.x_end - t.x_begin);
+    const int32_t count = p.count_include_pad ? p.kh * p.kw : inside > 1 ? inside : 1;
+    for (int64_t c = 0; c < p.channels; c += kChunk) {
+      const int64_t width = smaller(kChunk, p.channels - c);
+      float sum[kChunk] = {};
+      for_each_tap(p, t, [&](const uint8_t* tap) { sum_into(sum, tap + c, width, p.src_zero, p.src_scale); });
+      for (int64_t i = 0; i < width; ++i) {
+        const float mean = sum[i] / static_cast<float>(count);
+        const float scaled = mean / p.dst_scale;
+        dst[c + i] = round(scaled + static_cast<float>(p.zero_point));
+      }
+    }
+  });
+}
+
+OCTET_PLAIN void octet_plain_global_average_pool(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Pool p = *in<Pool>(args, OCTET_CONSTANTS);
+  const Rounder round = round_then_zero(p.zero_point + p.offset, p.lo, p.hi);
+  for_each_window(args, p, [&](const Taps& t, uint8_t* dst) {
+    for (int64_t c = 0; c < p.channels; c += kChunk) {
+      const int64_t width = smaller(kChunk, p.channels - c);
+      int32_t sum[kChunk] = {};
+      for_each_tap(p, t, [&](const uint8_t* tap) { sum_into(sum, tap + c, width, p.src_zero); });
+      for (int64_t i = 0; i < width; ++i) dst[c + i] = round(static_cast<float>(sum[i]) * p.multiplier);
+    }
+  });
+}
+
+namespace octet_plain {
+
+// The sum of `count` strided values in the order of aligned 16-byte vectors, where the first value lies `start` floats
+// behind an aligned address (generator/kernel/requant.h, mean_bytes).
+inline float sum_by_vectors(const Pool& p, const uint8_t* src, int64_t start, int64_t count) {
+  const auto value = [&](int64_t i) { return static_cast<float>(src[i * p.src_pitch] - p.src_zero) * p.src_scale; };
+  const int64_t head = smaller((4 - start % 4) % 4, count), vectors = (count - head) / 4, tail = head + 4 * vectors;
+  float even[4] = {}, odd[4] = {}, sum = 0;
+  int64_t v = 0;
+  for (; v + 2 <= vectors; v += 2)
+    for (int64_t lane = 0; lane < 4; ++lane) {
+      even[lane] += value(head + 4 * v + lane);
+      odd[lane] += value(head + 4 * v + 4 + lane);
+    }
+  for (int64_t lane = 0; lane < 4; ++lane) {
+    even[lane] += odd[lane];
+    if (v < vectors) even[lane] += value(head + 4 * v + lane);
+  }
+  if (vectors > 0) sum = (even[0] + even[2]) + (even[1] + even[3]);
+  for (int64_t i = 0; i < head; ++i) sum += value(i);
+  for (int64_t i = tail; i < count; ++i) sum += value(i);
+  return sum;
+}
+
+}  // namespace octet_plain
+
+OCTET_PLAIN void octet_plain_reduce_mean(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Pool p = *in<Pool>(args, OCTET_CONSTANTS);
+  const Rounder round = round_then_zero(p.zero_point + p.offset, p.lo, p.hi);
+  const int64_t count = static_cast<int64_t>(p.ih) * p.iw;
+  for (int64_t n = 0; n < p.images; ++n)
+    for (int64_t c = 0; c < p.channels; ++c) {
+      const uint8_t* src = in<uint8_t>(args, OCTET_SRC) + n * count * p.src_pitch + c;
+      const float mean = sum_by_vectors(p, src, (n * p.channels + c) * count, count) / static_cast<float>(count);
+      out<uint8_t>(args)[n * p.dst_pitch + c] = round(mean / p.dst_scale);
+    }
+}
+
+// ---- elementwise ----------------------------------------------------------------------------------------------------
+
+OCTET_PLAIN void octet_plain_add(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Add p = *in<Add>(args, OCTET_CONSTANTS);
+  const Rounder round = round_then_zero(p.offset_out, p.lo, p.hi);
+  const uint8_t *a = in<uint8_t>(args, OCTET_SRC), *b = in<uint8_t>(args, OCTET_SRC2);
+  uint8_t* dst = out<uint8_t>(args);
+  float b_part[256];  // the inner of the two fused operations depends on one byte
+  for (int32_t i = 0; i < 256; ++i) b_part[i] = octet_math::fma_once(static_cast<float>(i - p.offset_b), p.rb, p.k);
+  for (int32_t pixel = 0; pixel < p.pixels; ++pixel, a += p.a_pitch, b += p.b_pitch, dst += p.dst_pitch)
+    for (int32_t c = 0; c < p.channels; ++c)
+      dst[c] = round(octet_math::fma_once(static_cast<float>(a[c] - p.offset_a), p.ra, b_part[b[c]]));
+}
+
+namespace octet_plain {
+
+inline void mul_row(uint8_t* __restrict dst, const uint8_t* __restrict a, const uint8_t* __restrict b, const Mul& p) {
+  const Rounder round = round_then_zero(p.offset, p.lo, p.hi);
+  const int32_t a_zero = p.a_zero, b_zero = p.b_zero, channels = p.channels;
+  const float m = p.m, zero = static_cast<float>(p.zero_point);
+  for (int32_t c = 0; c < channels; ++c) {
+    const float scaled = static_cast<float>((a[c] - a_zero) * (b[c] - b_zero)) * m;
+    dst[c] = round(scaled + zero);
+  }
+}
+
+inline void affine_row(uint8_t* __restrict dst, const uint8_t* __restrict src, const float* __restrict scale,
+                       const float* __restrict shift, const Affine& p) {
+  const Rounder round = round_then_zero(p.dst_zero, p.lo, p.hi);
+  const int32_t zero = p.src_zero, channels = p.channels;
+  const float src_scale = p.src_scale, dst_scale = p.dst_scale;
+  for (int32_t c = 0; c < channels; ++c) {
+    const float d = static_cast<float>(src[c] - zero) * src_scale;
+    const float product = d * scale[c];
+    dst[c] = round((product + shift[c]) / dst_scale);
+  }
+}
+
+inline void lut_row(uint8_t* __restrict dst, const uint8_t* __restrict src, const uint8_t* __restrict table,
+                    int64_t count) {
+  int64_t i = 0;
+  for (; i + 4 <= count; i += 4) {
+    const uint8_t q0 = table[src[i]], q1 = table[src[i + 1]], q2 = table[src[i + 2]], q3 = table[src[i + 3]];
+    dst[i] = q0;
+    dst[i + 1] = q1;
+    dst[i + 2] = q2;
+    dst[i + 3] = q3;
+  }
+  for (; i < count; ++i) dst[i] = table[src[i]];
+}
+
+// Rows without padding between them are one long row.
+inline Rows joined(Rows p) {
+  if (p.src_pitch == p.channels && p.dst_pitch == p.channels && p.pixels < INT32_MAX / (p.channels + 1))
+    return {1, p.pixels * p.channels, 0, 0};
+  return p;
+}
+
+}  // namespace octet_plain
+
+OCTET_PLAIN void octet_plain_mul(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Mul p = *in<Mul>(args, OCTET_CONSTANTS);
+  const uint8_t *a = in<uint8_t>(args, OCTET_SRC), *b = in<uint8_t>(args, OCTET_SRC2);
+  uint8_t* dst = out<uint8_t>(args);
+  for (int32_t n = 0; n < p.images; ++n) {
+    for (int32_t pixel = 0; pixel < p.pixels; ++pixel, a += p.a_pitch, dst += p.dst_pitch) {
+      mul_row(dst, a, b, p);
+      if (!p.broadcast) b += p.b_pitch;
+    }
+    if (p.broadcast) b += p.b_pitch;
+  }
+}
+
+OCTET_PLAIN void octet_plain_affine(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Affine p = *in<Affine>(args, OCTET_CONSTANTS);
+  const uint8_t* src = in<uint8_t>(args, OCTET_SRC);
+  uint8_t* dst = out<uint8_t>(args);
+  for (int32_t pixel = 0; pixel < p.pixels; ++pixel, src += p.src_pitch, dst += p.dst_pitch)
+    affine_row(dst, src, in<float>(args, OCTET_SCALE), in<float>(args, OCTET_BIAS), p);
+}
+
+OCTET_PLAIN void octet_plain_lut(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Rows p = joined(*in<Rows>(args, OCTET_CONSTANTS));
+  const uint8_t *src = in<uint8_t>(args, OCTET_SRC), *table = in<uint8_t>(args, OCTET_WEIGHTS);
+  uint8_t* dst = out<uint8_t>(args);
+  for (int32_t pixel = 0; pixel < p.pixels; ++pixel, src += p.src_pitch, dst += p.dst_pitch)
+    lut_row(dst, src, table, p.channels);
+}
+
+OCTET_PLAIN void octet_plain_copy(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Rows p = joined(*in<Rows>(args, OCTET_CONSTANTS));
+  const uint8_t* src = in<uint8_t>(args, OCTET_SRC);
+  uint8_t* dst = out<uint8_t>(args);
+  for (int32_t pixel = 0; pixel < p.pixels; ++pixel, src += p.src_pitch, dst += p.dst_pitch)
+    memcpy(dst, src, static_cast<size_t>(p.channels));
+}
+
+OCTET_PLAIN void octet_plain_channel_permute(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Rows p = *in<Rows>(args, OCTET_CONSTANTS);
+  const uint8_t* src = in<uint8_t>(args, OCTET_SRC);
+  const uint16_t* perm = in<uint16_t>(args, OCTET_WEIGHTS);
+  uint8_t* dst = out<uint8_t>(args);
+  for (int32_t pixel = 0; pixel < p.pixels; ++pixel, src += p.src_pitch, dst += p.dst_pitch)
+    for (int32_t c = 0; c < p.channels; ++c) dst[c] = src[perm[c]];
+}
+
+// ---- the network's edges --------------------------------------------------------------------------------------------
+
+namespace octet_plain {
+
+// Calls each(pixel's bytes, file's element of channel 0, distance of channels there, how many pixels, distance of
+// pixels in the file), in runs of at most kChunk pixels.
+template <class Each>
+inline void for_each_run(const Edge& p, Each each) {
+  for (int64_t n = 0; n < p.images; ++n)
+    for (int64_t pixel = 0; pixel < p.pixels; pixel += kChunk) {
+      const int64_t count = smaller(kChunk, p.pixels - pixel), image = n * p.pixels * p.channels;
+      const int64_t bytes = (n * p.pixels + pixel) * p.pitch;
+      if (p.channels_first) each(bytes, image + pixel, p.pixels, count, int64_t{1});
+      else each(bytes, image + pixel * p.channels, int64_t{1}, count, int64_t{p.channels});
+    }
+}
+
+inline void quantize_row(uint8_t* __restrict dst, const float* __restrict src, int64_t count, const Rounder round,
+                         float scale) {
+  for (int64_t i = 0; i < count; ++i) dst[i] = round(src[i] / scale);
+}
+
+// One plane's values into byte `shift` / 8 of each pixel's word.
+inline void quantize_into_words(uint32_t* __restrict words, const float* __restrict src, int64_t count,
+                                const Rounder round, float scale, int32_t shift) {
+  for (int64_t i = 0; i < count; ++i) {
+    const float v = src[i] / scale;
+    const float above = v > round.lo ? v : round.lo;
+    const float clamped = above < round.hi ? above : round.hi;
+    words[i] |= static_cast<uint32_t>(octet_math::round_small(clamped) + round.add) << shift;
+  }
+}
+
+inline void dequantize_row(float* __restrict dst, const uint8_t* __restrict src, int64_t count, int32_t zero,
+                           float scale) {
+  for (int64_t i = 0; i < count; ++i) dst[i] = static_cast<float>(src[i] - zero) * scale;
+}
+
+}  // namespace octet_plain
+
+OCTET_PLAIN void octet_plain_quantize(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Edge p = *in<Edge>(args, OCTET_CONSTANTS);
+  const Rounder round = round_then_zero(p.zero, 0, 255);
+  const float* src = in<float>(args, OCTET_SRC);
+  uint8_t* dst = out<uint8_t>(args);
+  for_each_run(p, [&](int64_t bytes, int64_t file, int64_t channel_step, int64_t count, int64_t pixel_step) {
+    if (!p.channels_first) {
+      for (int64_t i = 0; i < count; ++i)
+        quantize_row(dst + bytes + i * p.pitch, src + file + i * pixel_step, p.channels, round, p.scale);
+    } else if (p.pitch == 4) {  // a pixel is one word: images
+      uint32_t words[kChunk] = {};
+      for (int32_t c = 0; c < p.channels; ++c)
+        quantize_into_words(words, src + file + c * channel_step, count, round, p.scale, 8 * c);
+      memcpy(dst + bytes, words, static_cast<size_t>(4 * count));
+    } else {
+      uint8_t plane[kChunk];
+      for (int32_t c = 0; c < p.channels; ++c) {
+        quantize_row(plane, src + file + c * channel_step, count, round, p.scale);
+        for (int64_t i = 0; i < count; ++i) dst[bytes + i * p.pitch + c] = plane[i];
+      }
+    }
+  });
+}
+
+OCTET_PLAIN void octet_plain_dequantize(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Edge p = *in<Edge>(args, OCTET_CONSTANTS);
+  const uint8_t* src = in<uint8_t>(args, OCTET_SRC);
+  float* dst = out<float>(args);
+  for_each_run(p, [&](int64_t bytes, int64_t file, int64_t channel_step, int64_t count, int64_t pixel_step) {
+    if (!p.channels_first || p.pixels == 1) {
+      for (int64_t i = 0; i < count; ++i)
+        dequantize_row(dst + file + i * pixel_step, src + bytes + i * p.pitch, p.channels, p.zero, p.scale);
+      return;
+    }
+    uint8_t plane[kChunk];
+    for (int32_t c = 0; c < p.channels; ++c) {
+      for (int64_t i = 0; i < count; ++i) plane[i] = src[bytes + i * p.pitch + c];
+      dequantize_row(dst + file + c * channel_step, plane, count, p.zero, p.scale);
+    }
+  });
+}
+
+// Integers as the file has them <-> storage bytes.
+OCTET_PLAIN void octet_plain_edge(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Edge p = *in<Edge>(args, OCTET_CONSTANTS);
+  const uint8_t* src = in<uint8_t>(args, OCTET_SRC);
+  uint8_t* dst = out<uint8_t>(args);
+  const uint8_t flip = static_cast<uint8_t>(p.flip);
+  for_each_run(p, [&](int64_t bytes, int64_t file, int64_t channel_step, int64_t count, int64_t pixel_step) {
+    for (int32_t c = 0; c < p.channels; ++c)
+      for (int64_t i = 0; i < count; ++i) {
+        const int64_t stored = bytes + i * p.pitch + c, given = file + i * pixel_step + c * channel_step;
+        if (p.to_storage) dst[stored] = static_cast<uint8_t>(src[given] ^ flip);
+        else dst[given] = static_cast<uint8_t>(src[stored] ^ flip);
+      }
+  });
+}
+
+// ---- softmax --------------------------------------------------------------------------------------------------------
+
+// E[d] = rne(exp(-d * s_x) * 2^b) by OCTET_WEIGHTS, d the distance from the row's largest byte; the sum is exact.
+OCTET_PLAIN void octet_plain_softmax(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Softmax p = *in<Softmax>(args, OCTET_CONSTANTS);
+  const uint8_t* src = in<uint8_t>(args, OCTET_SRC);
+  const uint32_t* table = in<uint32_t>(args, OCTET_WEIGHTS);
+  uint8_t* dst = out<uint8_t>(args);
+  const double inverse = 1.0 / static_cast<double>(p.dst_scale), lo = -p.zero, hi = 255 - p.zero;
+  for (int32_t row = 0; row < p.rows; ++row, src += p.src_pitch, dst += p.dst_pitch) {
+    uint8_t largest = 0;
+    for (int32_t i = 0; i < p.length; ++i) largest = src[i] > largest ? src[i] : largest;
+    uint64_t sum = 0;
+    for (int32_t i = 0; i < p.length; ++i) sum += table[largest - src[i]];
+    for (int32_t i = 0; i < p.length; ++i) {
+      const double v = static_cast<double>(table[largest - src[i]]) * inverse / static_cast<double>(sum);
+      const double above = v > lo ? v : lo;
+      dst[i] = static_cast<uint8_t>(octet_math::round_even(above < hi ? above : hi) + p.zero);
+    }
+  }
+}
+
+namespace octet_plain {
+
+// exp(x) for x <= 0, in binary64 throughout, so within one unit of the last place of binary32 after rounding. x = n ln 2
+// + r with |r| <= ln 2 / 2; ln 2 in two parts, the first short enough for n times it to be exact; then a Taylor series
+// whose first omitted term is below 2^-40.
+inline double exp_of(double x) {
+  if (!(x > -110.0)) return x <= -110.0 ? 0.0 : x;  // below half of the least binary32; NaN stays
+  const int32_t n = octet_math::round_even(x * 1.4426950408889634);
+  const double r = (x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10;
+  double sum = 1.0 / 39916800.0;
+  const double coefficients[] = {1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0, 1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0,
+                                 1.0 / 24.0,      1.0 / 6.0,      0.5,           1.0,          1.0};
+  for (double c : coefficients) sum = sum * r + c;
+  const uint64_t bits = static_cast<uint64_t>(n + 1023) << 52;
+  double power;
+  memcpy(&power, &bits, 8);
+  return sum * power;
+}
+
+}  // namespace octet_plain
+
+OCTET_PLAIN void octet_plain_softmax_f32(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Softmax p = *in<Softmax>(args, OCTET_CONSTANTS);
+  const float* src = in<float>(args, OCTET_SRC);
+  float* dst = out<float>(args);
+  for (int32_t row = 0; row < p.rows; ++row, src += p.src_pitch, dst += p.dst_pitch) {
+    float largest = src[0];
+    for (int32_t i = 1; i < p.length; ++i) largest = src[i] > largest ? src[i] : largest;
+    double sum = 0;
+    for (int32_t i = 0; i < p.length; ++i) {
+      const float e = static_cast<float>(exp_of(static_cast<double>(src[i]) - static_cast<double>(largest)));
+      dst[i] = e;
+      sum += static_cast<double>(e);
+    }
+    for (int32_t i = 0; i < p.length; ++i) dst[i] = static_cast<float>(static_cast<double>(dst[i]) / sum);
+  }
+}
+
+// ---- strided copies -------------------------------------------------------------------------------------------------
+
+namespace octet_plain {
+
+inline void copy_elements(uint8_t* dst, const uint8_t* src, const Copy& p) {
+  const int64_t count = p.dims[kCopyRank - 1], from = p.src_strides[kCopyRank - 1], to = p.dst_strides[kCopyRank - 1];
+  if (from == p.bytes && to == p.bytes) {
+    memcpy(dst, src, static_cast<size_t>(count * p.bytes));
+  } else if (p.bytes == 1) {
+    for (int64_t i = 0; i < count; ++i) dst[i * to] = src[i * from];
+  } else {
+    for (int64_t i = 0; i < count; ++i) memcpy(dst + i * to, src + i * from, static_cast<size_t>(p.bytes));
+  }
+}
+
+inline void copy_dims(uint8_t* dst, const uint8_t* src, const Copy& p, int32_t dim) {
+  if (dim == kCopyRank - 1) return copy_elements(dst, src, p);
+  for (int64_t i = 0; i < p.dims[dim]; ++i)
+    copy_dims(dst + i * p.dst_strides[dim], src + i * p.src_strides[dim], p, dim + 1);
+}
+
+}  // namespace octet_plain
+
+OCTET_PLAIN void octet_plain_strided_copy(const OctetArgs* args) {
+  using namespace octet_plain;
+  const Copy p = *in<Copy>(args, OCTET_CONSTANTS);
+  uint8_t* dst = out<uint8_t>(args);
+  if (p.fill_bytes > 0) memset(dst, p.fill_value, static_cast<size_t>(p.fill_bytes));
+  copy_dims(dst + p.dst_offset, in<uint8_t>(args, OCTET_SRC) + p.src_offset, p, 0);
+}
+
+#undef OCTET_PLAIN
+#endif
