@@ -41,7 +41,7 @@ std::vector<size_t> spread(const std::vector<KernelUnit>& kernels, int count) {
 std::string plain_kernel_text(const KernelUnit& u) {
   Writer out;
   out.open(fmt::format("void {}(const OctetArgs* args) noexcept {{", u.name));
-  out.line(fmt::format("octet_plain::{}(args);", u.plain->name));
+  out.line(fmt::format("{}(args);", u.plain->name));
   out.close();
   return out.take();
 }
