@@ -27,7 +27,14 @@
   static
 #endif
 // Kernels mark their loops with it: unrolling was the schedule's business.
+#if defined(__clang__)
+#define OCTET_LOOP _Pragma("clang loop unroll(disable)")
+#elif defined(__GNUC__)
+#define OCTET_LOOP _Pragma("GCC unroll 1")
+#else
 #define OCTET_LOOP
+#endif
+#define OCTET_TARGET_END
 
 namespace octet_scalar {
 
@@ -56,12 +63,8 @@ static inline Vec<W> bytes(const Lanes<T, W>& x) {
   return d;
 }
 
-static inline int16_t sat16(int32_t x) {
-  return static_cast<int16_t>(x < -32768 ? -32768 : x > 32767 ? 32767 : x);
-}
-static inline uint8_t sat_u8(int32_t x) {
-  return static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x);
-}
+static inline int16_t sat16(int32_t x) { return static_cast<int16_t>(x < -32768 ? -32768 : x > 32767 ? 32767 : x); }
+static inline uint8_t sat_u8(int32_t x) { return static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x); }
 
 using octet_math::fma_once;
 using octet_math::round_even;
@@ -75,9 +78,7 @@ OCTET_VEC Vec<W> load(const uint8_t* p) {
   return d;
 }
 
-OCTET_VEC Vec<W> load_acc(const uint8_t* p) {
-  return load<W>(p);
-}
+OCTET_VEC Vec<W> load_acc(const uint8_t* p) { return load<W>(p); }
 
 template <int W>
 static inline Vec<W> load_act(const uint8_t* p, int n) {
@@ -98,17 +99,11 @@ OCTET_VEC Vec<W> widen8_32(const uint8_t* p) {
   return bytes(d);
 }
 
-OCTET_VEC Vec<W> broadcast32(const uint8_t* p) {
-  return load_act<W>(p, 4);
-}
+OCTET_VEC Vec<W> broadcast32(const uint8_t* p) { return load_act<W>(p, 4); }
 
-OCTET_VEC void store(uint8_t* p, const Vec<W>& a) {
-  memcpy(p, a.b, W);
-}
+OCTET_VEC void store(uint8_t* p, const Vec<W>& a) { memcpy(p, a.b, W); }
 
-OCTET_VEC void store_low(uint8_t* p, const Vec<W>& a, int n) {
-  memcpy(p, a.b, static_cast<size_t>(n));
-}
+OCTET_VEC void store_low(uint8_t* p, const Vec<W>& a, int n) { memcpy(p, a.b, static_cast<size_t>(n)); }
 
 OCTET_VEC void store_split(uint8_t* p, const Vec<W>& a, int n, int exist, const int32_t* offset) {
   const int piece = 16 / n;
@@ -140,9 +135,7 @@ OCTET_VEC void dot4_in_place(Vec<W>& d, const Lanes<uint16_t, W>& a, const Vec<W
 }
 
 // The activation bytes of every dword are those of its own place.
-OCTET_CALL void dot4_lanes(Vec<W>& d, const Vec<W>& a, const Vec<W>& b) {
-  dot4_in_place(d, lanes<uint16_t>(a), b);
-}
+OCTET_CALL void dot4_lanes(Vec<W>& d, const Vec<W>& a, const Vec<W>& b) { dot4_in_place(d, lanes<uint16_t>(a), b); }
 
 // The activation bytes of every dword are the four bytes at `group` of its block.
 OCTET_CALL void dot4_group(Vec<W>& d, const Vec<W>& a, const Vec<W>& b, int group) {
@@ -255,18 +248,10 @@ static inline Vec<W> zip(const Vec<W>& a, const Vec<W>& b, int half) {
   return bytes(d);
 }
 
-OCTET_VEC Vec<W> zip_lo8(const Vec<W>& a, const Vec<W>& b) {
-  return zip<uint8_t>(a, b, 0);
-}
-OCTET_VEC Vec<W> zip_hi8(const Vec<W>& a, const Vec<W>& b) {
-  return zip<uint8_t>(a, b, 1);
-}
-OCTET_VEC Vec<W> zip_lo16(const Vec<W>& a, const Vec<W>& b) {
-  return zip<uint16_t>(a, b, 0);
-}
-OCTET_VEC Vec<W> zip_hi16(const Vec<W>& a, const Vec<W>& b) {
-  return zip<uint16_t>(a, b, 1);
-}
+OCTET_VEC Vec<W> zip_lo8(const Vec<W>& a, const Vec<W>& b) { return zip<uint8_t>(a, b, 0); }
+OCTET_VEC Vec<W> zip_hi8(const Vec<W>& a, const Vec<W>& b) { return zip<uint8_t>(a, b, 1); }
+OCTET_VEC Vec<W> zip_lo16(const Vec<W>& a, const Vec<W>& b) { return zip<uint16_t>(a, b, 0); }
+OCTET_VEC Vec<W> zip_hi16(const Vec<W>& a, const Vec<W>& b) { return zip<uint16_t>(a, b, 1); }
 
 // ---- float
 // ------------------------------------------------------------------------------------------------------------

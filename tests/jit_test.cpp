@@ -182,11 +182,11 @@ TEST(Pointers, WorkOnTheStackToo) {
 TEST(Pointers, InnerLoopsKeepTheirRegisters) {
   const Program p = many_pointers(9);
   const Homes homes = place_pointers_and_counters(p, 6);
-  std::vector<size_t> begins;
-  for (size_t k = 0; k < p.code.size(); ++k)
-    if (p.code[k].op == Op::loop_begin) begins.push_back(k);
-  EXPECT_EQ(homes.counters[begins.front()].kind, Home::slot);
-  EXPECT_EQ(homes.counters[begins.back()].kind, Home::reg);
+  std::vector<size_t> loops;  // in the order of their begins
+  for (const Inst& i : p.code)
+    if (i.op == Op::loop_begin) loops.push_back(static_cast<size_t>(i.extra));
+  EXPECT_EQ(homes.counters[loops.front()].kind, Home::slot);
+  EXPECT_EQ(homes.counters[loops.back()].kind, Home::reg);
   EXPECT_EQ(homes.pointers.back().kind, Home::reg);
   EXPECT_EQ(homes.pointers[OCTET_SRC2].kind, Home::reg);
   EXPECT_EQ(homes.pointers[OCTET_CONSTANTS].kind, Home::none) << "nothing reads it";

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <concepts>
+
 namespace octet {
 namespace {
 
@@ -191,6 +193,7 @@ std::string shape_of(const QuantizeSpec& s) { return fmt::format("{}x{}x{}", s.n
 std::string shape_of(const SoftmaxSpec& s) { return pixels_by_channels(s.rows, s.length); }
 std::string shape_of(const CopySpec& s) { return fmt::format("{} of {} bytes", fmt::join(s.dims, "x"), s.bytes); }
 template <class Spec>
+  requires(!std::derived_from<Spec, QuantizeSpec>)
 std::string shape_of(const Spec& s) {
   return pixels_by_channels(s.pixels, s.channels);
 }

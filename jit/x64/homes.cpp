@@ -14,18 +14,19 @@ bool uses_memory(const Inst& i) {
          ((operands & kC) && i.c == kNone);
 }
 
-std::vector<bool> pointers_read(const Program& p) {
-  std::vector<bool> read(static_cast<size_t>(p.pointers));
+// Which pointers something reads or writes through.
+std::vector<bool> pointers_in_use(const Program& p) {
+  std::vector<bool> in_use(static_cast<size_t>(p.pointers));
   for (const Inst& i : p.code)
-    if (uses_memory(i)) read[static_cast<size_t>(i.m.ptr)] = true;
-  return read;
+    if (uses_memory(i)) in_use[static_cast<size_t>(i.m.ptr)] = true;
+  return in_use;
 }
 
 // Pointers first, then one value per loop, numbered by its row in bumps.
 class Usage {
  public:
   explicit Usage(const Program& p)
-      : read_(pointers_read(p)),
+      : in_use_(pointers_in_use(p)),
         lifetimes_(p, static_cast<size_t>(p.pointers) + p.bumps.size()),
         runs_of_(lifetimes_.intervals().size()) {
     for (Ptr q = 0; q < OCTET_ARG_COUNT; ++q) use(q, 0, 1);  // loaded by the prologue
@@ -54,7 +55,7 @@ class Usage {
 
  private:
   void use(Ptr q, int position, double runs) {
-    if (!read_[static_cast<size_t>(q)]) return;
+    if (!in_use_[static_cast<size_t>(q)]) return;
     lifetimes_.touch(q, position);
     runs_of_[static_cast<size_t>(q)] += runs;
   }
@@ -64,7 +65,7 @@ class Usage {
     runs_of_[static_cast<size_t>(p.pointers + i.extra)] += runs;
   }
 
-  std::vector<bool> read_;
+  std::vector<bool> in_use_;
   Lifetimes lifetimes_;
   std::vector<double> runs_of_;  // how often each value is used in one run of the kernel
 };
@@ -111,10 +112,7 @@ Homes place_pointers_and_counters(const Program& p, int registers) {
 
   Homes result;
   result.pointers.assign(homes.begin(), homes.begin() + p.pointers);
-  result.counters.resize(p.code.size());
-  for (size_t k = 0; k < p.code.size(); ++k)
-    if (p.code[k].op == Op::loop_begin || p.code[k].op == Op::loop_end)
-      result.counters[k] = homes[static_cast<size_t>(p.pointers + p.code[k].extra)];
+  result.counters.assign(homes.begin() + p.pointers, homes.end());
   result.registers = static_cast<int>(registers_in_use.size());
   result.slots = static_cast<int>(slots_in_use.size());
   return result;

@@ -16,7 +16,7 @@ struct Home {
 
 struct Homes {
   std::vector<Home> pointers;  // per pointer of the Program
-  std::vector<Home> counters;  // per instruction index of a loop_begin or loop_end
+  std::vector<Home> counters;  // per loop, by its row in bumps
   int registers = 0;           // of the pool, the first so many are in use
   int slots = 0;
 };

@@ -115,18 +115,19 @@ void Lowering::leave() {
 }
 
 void Lowering::begin_loop(const Inst& i, size_t k) {
-  const Home& counter = homes_.counters[k];
+  const Home& counter = homes_.counters[static_cast<size_t>(i.extra)];
   if (counter.kind == Home::reg)
     mov(general_registers()[static_cast<size_t>(counter.index)].cvt32(), i.imm);
   else
     mov(stack(counter), i.imm);
+  // For decoders that fetch 32 bytes at a time. Zen 4 does not care: dot loops run at 99 % of peak with or without.
   if (is_innermost(program_, k)) align(32);
   tops_.push_back(getCurr());
 }
 
-void Lowering::end_loop(const Inst& i, size_t k) {
+void Lowering::end_loop(const Inst& i) {
   for (const Bump& b : program_.bumps[static_cast<size_t>(i.extra)]) add_to_pointer(b.ptr, b.step);
-  const Home& counter = homes_.counters[k];
+  const Home& counter = homes_.counters[static_cast<size_t>(i.extra)];
   if (counter.kind == Home::reg)
     dec(general_registers()[static_cast<size_t>(counter.index)].cvt32());
   else
@@ -161,7 +162,7 @@ void Lowering::lower(const Inst& i, size_t k) {
   switch (i.op) {
     case Op::note: return;
     case Op::loop_begin: return begin_loop(i, k);
-    case Op::loop_end: return end_loop(i, k);
+    case Op::loop_end: return end_loop(i);
     case Op::ptr_set: return set_pointer(i.target, i.m);
     case Op::ptr_add: return add_to_pointer(i.target, i.imm);
     case Op::load: return vmovups(d(), address(i.m));

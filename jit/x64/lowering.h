@@ -53,7 +53,7 @@ class Lowering : protected Xbyak::CodeGenerator {
   void enter();
   void leave();
   void begin_loop(const Inst& i, size_t k);
-  void end_loop(const Inst& i, size_t k);
+  void end_loop(const Inst& i);
   void set_pointer(Ptr target, Mem from);
   void add_to_pointer(Ptr p, int32_t step);
 

@@ -5,20 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "bench/conv_shapes.h"
 #include "generator/kernel/spec.h"
 #include "generator/program/program.h"
 #include "generator/schedule/pack.h"
 
 namespace octet {
-
-// One line of tests/shapes/*.txt: `[nN] IHxIWxIC -> OC [kKHxKW] [sSHxSW] [dDHxDW] [pTOP,LEFT,BOTTOM,RIGHT] [gGROUPS]
-// network:layer`; k3 means k3x3, p1 all four sides. Geometry only; `name` is the network:layer.
-struct ConvShape {
-  std::string name;
-  ConvSpec spec;
-};
-std::vector<ConvShape> read_conv_shapes(const std::string& file);
-ConvShape parse_conv_shape(const std::string& line);
 
 // Quantization of a layer, and how its operands are filled.
 enum class ConvFill { random, extremes, ties };

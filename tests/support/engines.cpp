@@ -4,6 +4,7 @@
 
 #include "generator/program/interpret.h"
 #include "jit/backend.h"
+#include "tests/support/compile_cpp.h"
 
 namespace octet {
 namespace {
@@ -32,6 +33,20 @@ Engine machine_code(const Target& target) {
           }};
 }
 
+Engine emitted_cpp(const Target& target, const char* compiler) {
+  std::string unavailable;
+  if (!host_runs(target)) unavailable = "this machine does not run it, or OCTET_MAX_TARGET caps it";
+  if (!has_compiler(compiler)) unavailable = std::string("there is no ") + compiler + " on this machine";
+  return {std::string("cpp/") + target.name + "/" + compiler, &target, unavailable,
+          [&target, compiler](const std::vector<Program>& programs) {
+            const CompiledKernels compiled = compile_kernels(programs, target, compiler);
+            std::vector<RunKernel> kernels;
+            for (const OctetKernel kernel : compiled.kernels)
+              kernels.emplace_back([kernel, keep = compiled.library](const OctetArgs& args) { kernel(&args); });
+            return kernels;
+          }};
+}
+
 }  // namespace
 
 const std::vector<Engine>& all_engines() {
@@ -39,6 +54,8 @@ const std::vector<Engine>& all_engines() {
     std::vector<Engine> all = {interpreter()};
     for (const Target& target : all_targets())
       if (target.has_jit) all.push_back(machine_code(target));
+    for (const Target& target : all_targets())
+      for (const char* compiler : {"g++", "clang++"}) all.push_back(emitted_cpp(target, compiler));
     return all;
   }();
   return engines;

@@ -1,0 +1,114 @@
+// Convolution kernels of real layers through machine code: share of the peak measured beside each, and what choosing,
+// packing, building and compiling take. Run on an idle core: `taskset -c 1 conv_bench [file of shapes] [part of a
+// name]`.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "bench/conv_shapes.h"
+#include "bench/peak.h"
+#include "generator/program/build.h"
+#include "generator/schedule/pack.h"
+#include "jit/backend.h"
+
+namespace octet {
+namespace {
+
+double seconds_of(const auto& work, double at_least) {
+  using Clock = std::chrono::steady_clock;
+  const auto passed = [](Clock::time_point since) {
+    return std::chrono::duration<double>(Clock::now() - since).count();
+  };
+  double best = 1e9;
+  for (const auto begin = Clock::now(); passed(begin) < at_least;) {
+    const auto start = Clock::now();
+    work();
+    best = std::min(best, passed(start));
+  }
+  return best;
+}
+
+struct Random {
+  uint32_t state = 1;
+  uint8_t operator()() { return static_cast<uint8_t>((state = state * 1664525 + 1013904223) >> 24); }
+};
+
+// Memory for a kernel's operands, aligned as the runtime aligns them.
+struct Bytes {
+  explicit Bytes(size_t size) : store(size + OCTET_SLACK_BYTES + OCTET_ALIGNMENT) {}
+  uint8_t* data() { return store.data() + (-reinterpret_cast<uintptr_t>(store.data()) & (OCTET_ALIGNMENT - 1)); }
+  std::vector<uint8_t> store;
+};
+
+void measure(const ConvShape& shape, const Target& target, bool residual, int weight_limit) {
+  ConvSpec s = shape.spec;
+  s.requant = {.zero = 7};
+  s.src_zero = 7;
+  s.residual = residual;
+  s.add = {0.5f, 0.75f, 1.0f};
+  Random random;
+  ConvData data;
+  data.weights.resize(static_cast<size_t>(s.oc) * (s.ic / s.groups) * s.window.kh * s.window.kw);
+  for (int8_t& w : data.weights) w = static_cast<int8_t>(random() % (2 * weight_limit) - weight_limit);
+  data.bias.assign(static_cast<size_t>(s.oc), 100);
+  data.multiplier.assign(static_cast<size_t>(s.oc),
+                         0.5f / static_cast<float>(s.ic / s.groups * s.window.kh * s.window.kw));
+  const int64_t macs = int64_t{s.n} * s.oh * s.ow * static_cast<int64_t>(data.weights.size());
+  merge_groups(s, data);
+
+  ConvSchedule schedule = choose_conv(s, data, target, Emitter::jit);
+  const double choosing = seconds_of([&] { choose_conv(s, data, target, Emitter::jit); }, 1e-3);
+  const double packing = seconds_of([&] { pack_conv(s, schedule, target, data); }, 5e-3);
+  const double building = seconds_of([&] { build_conv(s, schedule, target, "conv"); }, 2e-3);
+  const PackedConv packed = pack_conv(s, schedule, target, data);
+  const Program program = build_conv(s, schedule, target, "conv");
+  CodeMemory memory;
+  const CompiledKernel kernel = compile(program, target, memory);
+  memory.seal();
+
+  const int64_t pixels = int64_t{s.n} * s.oh * s.ow;
+  Bytes src(static_cast<size_t>(s.n * s.ih * s.iw * s.src_pitch)), dst(static_cast<size_t>(pixels * s.dst_pitch));
+  Bytes src2(static_cast<size_t>(pixels * s.src2_pitch)), weights(packed.weights.size());
+  for (uint8_t& b : src.store) b = random();
+  for (uint8_t& b : src2.store) b = random();
+  std::memcpy(weights.data(), packed.weights.data(), packed.weights.size());
+  Bytes bias(4 * packed.bias.size()), scale(4 * packed.scale.size()), constants(64 * program.constants.size());
+  std::memcpy(bias.data(), packed.bias.data(), 4 * packed.bias.size());
+  std::memcpy(scale.data(), packed.scale.data(), 4 * packed.scale.size());
+  std::memcpy(constants.data(), program.constants.data(), 64 * program.constants.size());
+  const OctetArgs args{
+      {src.data(), weights.data(), dst.data(), bias.data(), scale.data(), src2.data(), constants.data()}};
+
+  double peak = peak_gmacs(target);
+  const double seconds = seconds_of([&] { kernel.entry(&args); }, 0.1);
+  peak = std::max(peak, peak_gmacs(target));
+  const double gmacs = 1e-9 * static_cast<double>(macs) / seconds;
+  fmt::print(
+      "{:<36} {:<11} {:8.1f} us {:6.1f} GMAC/s {:5.1f} % of {:5.1f}  choose {:4.0f} pack {:5.0f} build {:4.0f} us, "
+      "{:5} instructions {:6} bytes  {}\n",
+      shape.name + (residual ? " +add" : ""), target.name, 1e6 * seconds, gmacs, 100 * gmacs / peak, peak,
+      1e6 * choosing, 1e6 * packing, 1e6 * building, program.code.size(), kernel.code_bytes, to_string(schedule));
+}
+
+}  // namespace
+}  // namespace octet
+
+int main(int argc, char** argv) {
+  using namespace octet;
+  const std::string file = argc > 1 ? argv[1] : OCTET_SOURCE_DIR "/tests/shapes/networks.txt";
+  const std::string part = argc > 2 ? argv[2] : "";
+  for (const Target& target : all_targets()) {
+    if (!target.has_jit || !host_runs(target)) continue;
+    for (const ConvShape& shape : read_conv_shapes(file)) {
+      if (shape.name.find(part) == std::string::npos) continue;
+      measure(shape, target, false, 64);
+      measure(shape, target, true, 64);
+      if (target.best_dot == DotForm::maddubs) measure(shape, target, false, 128);
+    }
+  }
+}

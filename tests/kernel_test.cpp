@@ -1,0 +1,338 @@
+// Specs as text, the scalar formulas at ties and extremes, tables, and the reference convolution by hand.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <set>
+
+#include "generator/kernel/lut.h"
+#include "generator/kernel/reference.h"
+#include "generator/kernel/requant.h"
+
+namespace octet {
+namespace {
+
+// ---- text -----------------------------------------------------------------------------------------------------------
+
+// Specs that differ from the default one of their type in a single field each.
+template <class Spec>
+class Variants {
+ public:
+  explicit Variants(Spec base = {}) : base_(base) { all_.push_back(base); }
+  template <class Change>
+  Variants& with(Change change) {
+    Spec s = base_;
+    change(s);
+    all_.push_back(s);
+    return *this;
+  }
+  std::vector<KernelSpec> all() const { return {all_.begin(), all_.end()}; }
+
+ private:
+  Spec base_;
+  std::vector<Spec> all_;
+};
+
+#define WITH(assignment) with([](auto& s) { s.assignment; })
+
+std::vector<KernelSpec> conv_variants() {
+  return Variants<ConvSpec>()
+      .WITH(n = 2).WITH(ih = 2).WITH(iw = 2).WITH(ic = 8).WITH(oh = 2).WITH(ow = 2).WITH(oc = 8)
+      .WITH(window.kh = 3).WITH(window.kw = 3).WITH(window.stride_h = 2).WITH(window.stride_w = 2)
+      .WITH(window.dilation_h = 2).WITH(window.dilation_w = 2).WITH(window.pad_top = 1).WITH(window.pad_left = 1)
+      .WITH(window.pad_bottom = 1).WITH(window.pad_right = 1)
+      .WITH(window = (Window{.pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1}))
+      .WITH(window = (Window{.kh = 2, .kw = 2})).WITH(window = (Window{.stride_h = 2, .stride_w = 2}))
+      .WITH(groups = 2).WITH(groups = 4).WITH(src_pitch = 8).WITH(dst_pitch = 8).WITH(src_zero = 1)
+      .WITH(weight_terms = 2).WITH(requant.zero = 1).WITH(requant.lo = 1).WITH(requant.hi = 254)
+      .WITH(requant.wide = true).WITH(residual = true).WITH(residual_is_first = true).WITH(src2_pitch = 8)
+      .WITH(add.ra = 1).WITH(add.rb = 1).WITH(add.k = 1).WITH(add.k = std::nextafter(1.0f, 2.0f)).WITH(add.offset_a = 128)
+      .WITH(add.offset_b = 128).WITH(add.offset_out = 128).WITH(add.lo = 1).WITH(add.hi = 254)
+      .all();
+}
+
+std::vector<KernelSpec> pool_variants() {
+  return Variants<PoolSpec>()
+      .WITH(kind = PoolKind::average).WITH(kind = PoolKind::global_average).WITH(kind = PoolKind::mean).WITH(n = 2)
+      .WITH(ih = 2).WITH(iw = 2).WITH(oh = 2).WITH(ow = 2).WITH(channels = 5).WITH(window.kh = 2)
+      .WITH(count_include_pad = true).WITH(src_pitch = 8).WITH(dst_pitch = 8).WITH(src.scale = 2)
+      .WITH(src.zero_point = 1).WITH(src.is_signed = true).WITH(dst.scale = 2).WITH(dst.zero_point = 1)
+      .WITH(dst.is_signed = true).WITH(lo = 1).WITH(hi = 254)
+      .all();
+}
+
+template <class Spec>
+std::vector<KernelSpec> quantize_variants() {
+  return Variants<Spec>()
+      .WITH(n = 2).WITH(pixels = 2).WITH(channels = 5).WITH(channels_first = false).WITH(pitch = 8).WITH(quant.scale = 2)
+      .WITH(quant.zero_point = -1).WITH(quant.is_signed = true)
+      .all();
+}
+
+std::vector<std::vector<KernelSpec>> all_variants() {
+  auto edges = quantize_variants<EdgeSpec>();
+  edges.push_back([] { EdgeSpec s; s.to_storage = false; return s; }());
+  const CopySpec copy = {.dims = {2, 3}, .src_strides = {3, 1}, .dst_strides = {3, 1}};
+  return {
+      conv_variants(), pool_variants(), quantize_variants<QuantizeSpec>(), quantize_variants<DequantizeSpec>(), edges,
+      Variants<AddSpec>().WITH(pixels = 2).WITH(channels = 5).WITH(a_pitch = 8).WITH(b_pitch = 8).WITH(dst_pitch = 8)
+          .WITH(add.ra = 1).WITH(add.lo = 1).all(),
+      Variants<MulSpec>().WITH(n = 2).WITH(pixels = 2).WITH(channels = 5).WITH(broadcast = true).WITH(a_pitch = 8)
+          .WITH(b_pitch = 8).WITH(dst_pitch = 8).WITH(a_zero = 1).WITH(b_zero = 1).WITH(m = 2).WITH(out_zero_point = 1)
+          .WITH(out_offset = 128).WITH(lo = 1).WITH(hi = 254).all(),
+      Variants<LutSpec>().WITH(pixels = 2).WITH(channels = 5).WITH(src_pitch = 8).WITH(dst_pitch = 8).WITH(copy = true).all(),
+      Variants<AffineSpec>().WITH(pixels = 2).WITH(channels = 5).WITH(src_pitch = 8).WITH(dst_pitch = 8)
+          .WITH(src.scale = 2).WITH(dst.zero_point = 3).WITH(lo = 1).WITH(hi = 254).all(),
+      Variants<SoftmaxSpec>().WITH(rows = 2).WITH(length = 5).WITH(src_pitch = 8).WITH(dst_pitch = 8)
+          .WITH(quantized = false).WITH(src.scale = 2).WITH(dst.is_signed = true).all(),
+      Variants<CopySpec>(copy).WITH(dims[0] = 3).WITH(src_strides[1] = 2).WITH(dst_strides[1] = 2).WITH(bytes = 4)
+          .WITH(src_offset = 1).WITH(dst_offset = 1).WITH(fill = true).WITH(fill_value = 1).WITH(fill_bytes = 1).all(),
+      Variants<ChannelPermuteSpec>().WITH(pixels = 2).WITH(channels = 5).WITH(src_pitch = 8).WITH(dst_pitch = 8).all()};
+}
+
+TEST(SpecText, TellsAnyTwoSpecsApartAndNoEqualOnes) {
+  std::set<std::string> texts;
+  size_t count = 0;
+  for (const auto& variants : all_variants())
+    for (const KernelSpec& spec : variants) {
+      const KernelSpec same = spec;
+      EXPECT_EQ(to_string(spec), to_string(same));
+      EXPECT_EQ(to_string(spec).find('\n'), std::string::npos);
+      EXPECT_TRUE(texts.insert(to_string(spec)).second) << "two specs say: " << to_string(spec);
+      ++count;
+    }
+  EXPECT_EQ(texts.size(), count);
+}
+
+TEST(SpecText, NegativeZeroEqualsZeroInTextAsInValue) {
+  AddSpec a, b;
+  a.add.k = 0.0f, a.add.ra = b.add.ra = 1;
+  b.add.k = -0.0f;
+  EXPECT_EQ(a, b);
+  EXPECT_EQ(to_string(a), to_string(b));
+}
+
+TEST(SpecText, NamesShapesAndCounts) {
+  ConvSpec s{.ih = 112, .iw = 112, .ic = 3, .oh = 56, .ow = 56, .oc = 64};
+  s.window = {.kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+  EXPECT_EQ(shape_text(s), "3x3 s2 p1 112x112x3 -> 56x56x64");
+  EXPECT_EQ(mac_count(s), 56 * 56 * 64 * 27);
+  EXPECT_STREQ(spec_op_name(s), "conv");
+  s.window = {.kh = 1, .kw = 3, .stride_w = 2, .pad_left = 1};
+  EXPECT_EQ(shape_text(s), "1x3 s1,2 p0,1,0,0 112x112x3 -> 56x56x64");
+  s.ic = s.oc = s.groups = 64;
+  EXPECT_STREQ(spec_op_name(s), "depthwise");
+  EXPECT_EQ(mac_count(s), 56 * 56 * 64 * 3);
+  EXPECT_STREQ(spec_op_name(ConvSpec{.n = 7, .ic = 1280, .oc = 1000}), "linear");
+}
+
+// ---- formulas -------------------------------------------------------------------------------------------------------
+
+TEST(Requantize, RoundsTiesToEvenBeforeAddingAnOddZeroPoint) {
+  for (const auto& [acc, want] : std::vector<std::pair<int, int>>{{1, 7}, {3, 9}, {5, 9}, {-1, 7}, {-3, 5}, {-5, 5}})
+    EXPECT_EQ(requantize(acc, 0.5f, {.zero = 7}), want) << acc;
+}
+
+TEST(Requantize, SaturatesAtBothEndsAndAtInfinity) {
+  constexpr int kMin = std::numeric_limits<int32_t>::min(), kMax = std::numeric_limits<int32_t>::max();
+  for (float m : {0x1p-31f, 0.01f, 1.0f, 255.0f, std::numeric_limits<float>::max()}) {
+    EXPECT_EQ(requantize(kMax, m, {.zero = 255, .lo = 3, .hi = 250, .wide = true}), 250);
+    EXPECT_EQ(requantize(kMin, m, {.zero = 0, .lo = 3, .hi = 250, .wide = true}), 3);
+  }
+  EXPECT_EQ(requantize(kMax, 0x1p-31f, {.zero = 0}), 1);  // f32(2^31 - 1) is 2^31
+}
+
+TEST(Requantize, EqualsConvertingFirstWhereTheProductFits) {
+  for (int acc = -70000; acc < 70000; acc += 7)
+    for (float m : {0.00390625f, 0.0123f, 0.5f, 1.5f}) {
+      const Requant r = {.zero = 113, .lo = 20, .hi = 240};
+      const int direct = static_cast<int>(std::nearbyintf(static_cast<float>(acc) * m)) + r.zero;
+      ASSERT_EQ(requantize(acc, m, r), std::clamp(direct, r.lo, r.hi)) << acc << " * " << m;
+    }
+}
+
+TEST(Requantize, KnowsWhenAProductLeavesS32) {
+  EXPECT_FALSE(requant_is_wide(1 << 30, 1.0f));
+  EXPECT_TRUE(requant_is_wide(int64_t{1} << 31, 1.0f));
+  EXPECT_TRUE(requant_is_wide(2147483647, 1.0f));  // f32 makes it 2^31
+  EXPECT_FALSE(requant_is_wide(2147483647, 0.99f));
+  EXPECT_TRUE(requant_is_wide(1 << 24, 128.0f));
+}
+
+TEST(Bias, RoundsInBinary64AndRefusesWhatS32CannotHold) {
+  EXPECT_EQ(quantize_bias(0.375f, 0.5f, 0.5f), 2);  // 1.5
+  EXPECT_EQ(quantize_bias(0.625f, 0.5f, 0.5f), 2);  // 2.5
+  EXPECT_EQ(quantize_bias(-0.625f, 0.5f, 0.5f), -2);
+  EXPECT_EQ(quantize_bias(-2147483648.0f, 1.0f, 1.0f), std::numeric_limits<int32_t>::min());
+  EXPECT_EQ(quantize_bias(2147483648.0f, 1.0f, 1.0f), std::nullopt);
+  EXPECT_EQ(quantize_bias(1.0f, 1e-20f, 1e-20f), std::nullopt);
+  EXPECT_EQ(quantize_bias(std::nanf(""), 1.0f, 1.0f), std::nullopt);
+}
+
+TEST(Quantize, TiesSaturationInfinitiesAndNan) {
+  const QuantView u8{.scale = 0.5f, .zero_point = 3}, s8{.scale = 0.5f, .zero_point = -3, .is_signed = true};
+  EXPECT_EQ(quantize(0.25f, u8), 3);   // 0.5 -> 0
+  EXPECT_EQ(quantize(0.75f, u8), 5);   // 1.5 -> 2
+  EXPECT_EQ(quantize(-0.25f, u8), 3);
+  EXPECT_EQ(quantize(0.75f, s8), 127);  // -1 + 128
+  const float inf = std::numeric_limits<float>::infinity();
+  for (const QuantView& q : {u8, s8}) {
+    EXPECT_EQ(quantize(inf, q), 255);
+    EXPECT_EQ(quantize(-inf, q), 0);
+    EXPECT_EQ(quantize(std::nanf(""), q), 0);
+    EXPECT_EQ(quantize(1e30f, q, 10, 20), 20);
+    for (int b = 0; b < 256; ++b) EXPECT_EQ(quantize(dequantize(static_cast<uint8_t>(b), q), q), b);
+  }
+}
+
+TEST(Quantize, TheGuidesExample) {  // [-6, 6] to u8: scale 0.047058824, zero point 128
+  const QuantView q{.scale = 0.047058824f, .zero_point = 128};
+  EXPECT_EQ(quantize(-6.0f, q), 0);
+  EXPECT_EQ(quantize(0.0f, q), 128);
+  EXPECT_EQ(quantize(6.0f, q), 255);
+}
+
+TEST(Add, ConstantsAndTies) {
+  const QuantView a{.scale = 0.5f, .zero_point = 3}, b{.scale = 0.25f, .zero_point = 200}, y{.scale = 0.5f, .zero_point = 7};
+  const AddFormula f = add_formula(Profile::ort, a, b, y, 0, 255);
+  EXPECT_EQ(f.ra, 1.0f);
+  EXPECT_EQ(f.rb, 0.5f);
+  EXPECT_EQ(f.k, 7.0f - 103.0f);
+  EXPECT_EQ(add_bytes(3, 201, f), 8);  // 7.5: the zero point is in before rounding, so 8 and not 7
+  EXPECT_EQ(add_bytes(4, 201, f), 8);  // 8.5
+  EXPECT_EQ(add_bytes(255, 255, f), 255);
+  EXPECT_EQ(add_bytes(0, 0, f), 0);
+  const QuantView s{.scale = 0.5f, .zero_point = -125, .is_signed = true};
+  const AddFormula g = add_formula(Profile::ort, s, b, s, 10, 250);
+  EXPECT_EQ(add_bytes(3, 201, g), 10);  // bytes: z = 3, so 3.5, clamped
+  EXPECT_EQ(add_bytes(103, 201, g), 104);  // q: -25 + 0.5 = -24.5 -> -24
+}
+
+TEST(Mul, AddsTheZeroPointBeforeRounding) {
+  MulSpec s{.a_zero = 10, .b_zero = 20, .m = 0.5f, .out_zero_point = 7};
+  EXPECT_EQ(mul_bytes(11, 21, s), 8);   // 7.5
+  EXPECT_EQ(mul_bytes(13, 21, s), 8);   // 8.5
+  EXPECT_EQ(mul_bytes(9, 21, s), 6);    // 6.5
+  EXPECT_EQ(mul_bytes(255, 255, s), 255);
+  EXPECT_EQ(mul_bytes(0, 255, s), 0);
+  EXPECT_EQ(mul_multiplier(Profile::ort, {.scale = 0.5f}, {.scale = 0.25f}, {.scale = 0.125f}), 1.0f);
+}
+
+TEST(Clamp, RangesFoldAndMayLieBesideEachOther) {
+  const QuantView u8{.scale = 0.1f, .zero_point = 5}, s8{.scale = 0.1f, .zero_point = -5, .is_signed = true};
+  const float inf = std::numeric_limits<float>::infinity();
+  EXPECT_EQ(clamp_range(0, inf, u8), (QRange{5, 255}));
+  EXPECT_EQ(clamp_range(0, 6, u8), (QRange{5, 65}));
+  EXPECT_EQ(clamp_range(0, 6, s8), (QRange{-5, 55}));
+  EXPECT_EQ(byte_range(clamp_range(0, 6, s8), s8), (ByteRange{123, 183}));
+  EXPECT_EQ(clamp_range(0, 6, u8, {70, 80}), (QRange{65, 65}));
+  EXPECT_EQ(clamp_range(0, 6, u8, {0, 3}), (QRange{5, 5}));
+  EXPECT_EQ(byte_range({}, s8), (ByteRange{0, 255}));
+}
+
+TEST(Pool, AverageRoundsWithTheZeroPointInside) {
+  PoolSpec s{.kind = PoolKind::average, .src = {.scale = 1}, .dst = {.scale = 1, .zero_point = 1}};
+  const std::vector<uint8_t> taps = {1, 2};
+  EXPECT_EQ(average_bytes(taps, 2, s), 2);   // 1.5 + 1 = 2.5
+  EXPECT_EQ(average_bytes(taps, 4, s), 2);   // 0.75 + 1
+  EXPECT_EQ(average_bytes({}, 0, s), 1);
+  EXPECT_EQ(global_average_bytes(taps, s), 3);  // rne(1.5) + 1
+}
+
+// The order of ORT's float additions, spelled out for ten values that start one float behind an aligned address: three
+// before the first vector, one vector, three after.
+TEST(Pool, MeanAddsInTheOrderOfAlignedVectors) {
+  const PoolSpec s{.kind = PoolKind::mean, .src = {.scale = 0.1f}, .dst = {.scale = 0x1p-20f, .zero_point = 0}};
+  const std::vector<uint8_t> taps = {200, 3, 177, 91, 255, 14, 68, 33, 129, 250, 1, 99, 180};
+  const auto d = [&](size_t i) { return dequantize(taps[i], s.src); };
+  float sum = (d(3) + d(7) + (d(5) + d(9))) + (d(4) + d(8) + (d(6) + d(10)));
+  for (size_t i : {0, 1, 2, 11, 12}) sum += d(i);
+  // Too fine a scale to saturate: compare the low bits of the mean.
+  const float mean = sum / 13.0f;
+  PoolSpec fine = s;
+  fine.dst.scale = mean / 200.0f;
+  EXPECT_EQ(mean_bytes(taps, 5, fine), quantize(mean, fine.dst));  // 5 * 13 = 1 mod 4
+}
+
+TEST(Affine, RoundsTheProductAndTheSumApart) {
+  const AffineSpec s{.src = {.scale = 1}, .dst = {.scale = 1}};
+  EXPECT_EQ(affine_byte(3, 0.5f, 1.0f, s), 2);  // 2.5
+  EXPECT_EQ(affine_byte(5, 0.5f, 1.0f, s), 4);  // 3.5
+  const Affine a = batch_norm_affine(2.0f, 1.0f, 3.0f, 3.75f, 0.25f);
+  EXPECT_EQ(a.scale, 1.0f);
+  EXPECT_EQ(a.shift, -2.0f);
+}
+
+// ---- tables ---------------------------------------------------------------------------------------------------------
+
+TEST(Lut, HardSigmoidRoundsTwiceInBinary32) {
+  const float alpha = 0.1666666716337204f;
+  int differ = 0;
+  for (int q = -2000; q < 2000; ++q) {
+    const float x = static_cast<float>(q) * 0.0117f;
+    const float product = alpha * x;
+    EXPECT_EQ(unary_value(Unary::hard_sigmoid, alpha, 0.5f, x), std::clamp(product + 0.5f, 0.0f, 1.0f));
+    differ += unary_value(Unary::hard_sigmoid, alpha, 0.5f, x) !=
+              static_cast<float>(std::clamp(static_cast<double>(alpha) * x + 0.5, 0.0, 1.0));
+  }
+  EXPECT_GT(differ, 0) << "the two ways must differ somewhere, or this test tells nothing";
+}
+
+TEST(Lut, KnownValuesAndClamps) {
+  const QuantView in{.scale = 0.1f, .zero_point = -3, .is_signed = true}, out{.scale = 1.0f / 256, .zero_point = -128, .is_signed = true};
+  const Lut sigmoid = unary_table(Unary::sigmoid, 0, 0, in, out);
+  EXPECT_EQ(sigmoid[125], 128);  // sigmoid(0) = 0.5
+  EXPECT_EQ(sigmoid[255], 255);
+  EXPECT_EQ(sigmoid[0], 0);
+  const Lut relu = unary_table(Unary::relu, 0, 0, in, in, 0, 200);
+  for (int q = 0; q < 256; ++q) EXPECT_EQ(relu[static_cast<size_t>(q)], std::clamp(q, 125, 200));
+  const Lut clip = unary_table(Unary::clip, -1, 1, in, in);
+  EXPECT_EQ(clip[0], 115);
+  EXPECT_EQ(clip[255], 135);
+}
+
+TEST(Lut, RequantizeComposeIdentity) {
+  const QuantView u{.scale = 0.5f, .zero_point = 100}, s{.scale = 0.5f, .zero_point = -28, .is_signed = true};
+  EXPECT_TRUE(is_identity(requantize_table(u, u)));
+  EXPECT_TRUE(is_identity(requantize_table(u, s)));  // s8 bytes are q + 128
+  EXPECT_FALSE(is_identity(requantize_table(u, u, 1, 255)));
+  const QuantView half{.scale = 1.0f, .zero_point = 50};
+  const Lut down = requantize_table(u, half);
+  EXPECT_EQ(down[101], 50);  // 0.5 -> 0
+  EXPECT_EQ(down[103], 52);  // 1.5 -> 2
+  EXPECT_EQ(compose(down, requantize_table(half, u))[103], 104);
+}
+
+TEST(Lut, SoftmaxTableKeepsTheSumWithin32Bits) {
+  EXPECT_EQ(softmax_table(0.1f, 10)[0], 1u << 24);
+  EXPECT_EQ(softmax_table(0.1f, 1000)[0], 1u << 21);
+  EXPECT_EQ(softmax_table(0.1f, 1024)[0], 1u << 21);
+  EXPECT_EQ(softmax_table(0.1f, 1025)[0], 1u << 20);
+}
+
+// ---- reference convolution ------------------------------------------------------------------------------------------
+
+TEST(Reference, ConvolutionByHand) {
+  // 2x2 image of 1 channel at pitch 4, 3x3 window, pad 1: each output sees all four pixels.
+  ConvSpec s{.ih = 2, .iw = 2, .ic = 1, .oh = 2, .ow = 2, .oc = 1, .src_zero = 10};
+  s.window = {.kh = 3, .kw = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+  s.requant.zero = 100;
+  const std::vector<uint8_t> src = {11, 0, 0, 0, 12, 0, 0, 0, 13, 0, 0, 0, 14, 0, 0, 0};
+  const std::vector<int8_t> weights = {1, 2, 3, 4, -128, 6, 7, 8, 9};
+  const int32_t bias = 5;
+  const float scale = 0.5f;
+  std::vector<uint8_t> dst(16, 0xA5);
+  OctetArgs args{};
+  args.p[OCTET_SRC] = src.data(), args.p[OCTET_WEIGHTS] = weights.data(), args.p[OCTET_BIAS] = &bias;
+  args.p[OCTET_SCALE] = &scale, args.p[OCTET_DST] = dst.data();
+  reference(s, args);
+  // (0, 0): 5 + 1*-128 + 2*6 + 3*8 + 4*9 = -51 -> -25.5 -> -26.
+  EXPECT_EQ(dst[0], 74);
+  // (1, 1): 5 + 1*1 + 2*2 + 3*4 + 4*-128 = -490 -> -245.
+  EXPECT_EQ(dst[12], 0);
+  EXPECT_EQ(dst[1], 0xA5);
+}
+
+}  // namespace
+}  // namespace octet
