@@ -63,13 +63,6 @@ std::string source(const CompiledModel& model, const KernelFileOptions& options,
   return text + fmt::format("\n}}  // namespace {}\n\nOCTET_TARGET_END\n", options.name_space);
 }
 
-// The embedded files include each other from the root of Octet's sources; in octet/ they stand in one folder.
-std::string side_by_side(std::string text) {
-  for (const std::string folder : {"#include \"runtime/", "#include \"templates/"})
-    for (size_t at = 0; (at = text.find(folder, at)) != std::string::npos;) text.replace(at, folder.size(), "#include \"");
-  return text;
-}
-
 std::string header(const CompiledModel& model, const KernelFileOptions& options) {
   std::string text = fmt::format("// {}: its kernels. Steps of equal shape and schedule share one.\n{}#pragma once\n\n",
                                  options.title, options.origin);
@@ -101,7 +94,7 @@ std::vector<TextFile> vocabulary_files(const std::vector<const Target*>& targets
     for (const std::string& name : kernel_headers(*t))
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   std::vector<TextFile> files;
-  for (const std::string& name : names) files.push_back({"octet/" + name, side_by_side(std::string(embedded(name)))});
+  for (const std::string& name : names) files.push_back({"octet/" + name, std::string(embedded(name))});
   return files;
 }
 
