@@ -288,12 +288,11 @@ inline void affine_row(uint8_t* __restrict dst, const uint8_t* __restrict src, c
 inline void lut_row(uint8_t* __restrict dst, const uint8_t* __restrict src, const uint8_t* __restrict table,
                     int64_t count) {
   int64_t i = 0;
-  for (; i + 4 <= count; i += 4) {
-    const uint8_t q0 = table[src[i]], q1 = table[src[i + 1]], q2 = table[src[i + 2]], q3 = table[src[i + 3]];
-    dst[i] = q0;
-    dst[i + 1] = q1;
-    dst[i + 2] = q2;
-    dst[i + 3] = q3;
+  for (; i + 8 <= count; i += 8) {  // one load and one store for eight look-ups
+    uint64_t from, to = 0;
+    memcpy(&from, src + i, 8);
+    for (int32_t shift = 0; shift < 64; shift += 8) to |= static_cast<uint64_t>(table[(from >> shift) & 255]) << shift;
+    memcpy(dst + i, &to, 8);
   }
   for (; i < count; ++i) dst[i] = table[src[i]];
 }

@@ -4,10 +4,8 @@
 
 #include <cstring>
 
-#include "generator/program/build.h"
+#include "generator/program/plan_conv.h"
 #include "generator/program/registers.h"
-#include "generator/schedule/pack.h"
-#include "generator/schedule/schedule.h"
 #include "tests/support/conv_case.h"
 #include "tests/support/engines.h"
 
@@ -58,13 +56,10 @@ void check(const Runner& r, const std::vector<ConvCase>& cases) {
   std::vector<PackedConv> packed;
   for (const ConvCase& c : cases) {
     SCOPED_TRACE(c.name);
-    ConvSpec spec = c.spec;
-    ConvData data = c.data;
-    merge_groups(spec, data);
-    const ConvSchedule schedule = choose_conv(spec, data, *r.target, r.emitter);
-    packed.push_back(pack_conv(spec, schedule, *r.target, data));
-    programs.push_back(build_conv(spec, schedule, *r.target, fmt::format("conv_{}", programs.size())));
-    EXPECT_NO_THROW(allocate(programs.back(), schedule.registers)) << to_string(schedule);
+    PlannedConv plan = plan_conv(c.spec, c.data, *r.target, r.emitter);
+    programs.push_back(plan.build(fmt::format("conv_{}", programs.size())));
+    EXPECT_NO_THROW(allocate(programs.back(), plan.registers)) << plan.schedule;
+    packed.push_back(std::move(plan.packed));
   }
   const std::vector<RunKernel> kernels = r.engine->load(programs);
   ASSERT_EQ(kernels.size(), cases.size());
@@ -85,7 +80,6 @@ TEST_P(Conv, TailsEqualTheReference) {
   const bool few = GetParam().engine->name.starts_with("cpp");
   for (const ConvShape& shape : read_conv_shapes(std::string(kShapes) + "tails.txt")) {
     const auto& numbers = conv_numbers();
-    if (shape.spec.is_depthwise()) continue;
     for (size_t n = 0; n < numbers.size(); ++n, ++seed)
       if (!few || n == cases.size() % numbers.size()) cases.push_back(make_conv_case(shape, numbers[n], seed));
   }

@@ -6,6 +6,7 @@
 
 #include "generator/kernel/spec.h"
 #include "generator/program/program.h"
+#include "generator/schedule/depthwise.h"
 #include "generator/schedule/schedule.h"
 #include "targets/target.h"
 
@@ -13,5 +14,9 @@ namespace octet {
 
 // Dense, grouped (groups as merge_groups leaves them) and linear convolution with packed data of pack_conv.
 Program build_conv(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target, std::string name);
+
+// Depthwise convolution with packed data of pack_depthwise.
+Program build_depthwise(const ConvSpec& spec, const DepthwiseSchedule& schedule, const Target& target,
+                        std::string name);
 
 }  // namespace octet

@@ -29,51 +29,49 @@ std::vector<Quad> quads_of(const OcBlock& block) {
   return quads;
 }
 
-// Four s8 weights as two pairs of s16: e = 0, 2 and e = 1, 3.
-std::pair<uint32_t, uint32_t> widen(uint32_t weights) {
-  const auto pair = [weights](int e) {
-    const auto s16 = [weights](int byte) {
-      return static_cast<uint16_t>(static_cast<int8_t>(static_cast<uint8_t>(weights >> 8 * byte)));
-    };
-    return static_cast<uint32_t>(s16(e)) | static_cast<uint32_t>(s16(e + 2)) << 16;
-  };
-  return {pair(0), pair(1)};
+// Bytes 0 and 2 of four s8 weights as two s16: 0x80 * 0x1fe is the sign's upper byte.
+uint32_t widened(uint32_t weights) {
+  const uint32_t low = weights & 0x00ff00ffu;
+  return low | (low & 0x00800080u) * 0x1feu;
 }
 
-// One quad of channels through `steps` k-steps of one tap. A missing channel's row is null.
+// One quad of channels in one tap. A missing channel's row is null.
 struct QuadRows {
   std::array<const int8_t*, 4> row{};
   int ic = 0;
 
-  uint32_t weights(int channel, int step) const {
-    uint32_t w = 0;
-    const int8_t* p = row[static_cast<size_t>(channel)];
-    if (p) std::memcpy(&w, p + 4 * step, static_cast<size_t>(std::min(4, ic - 4 * step)));
-    return w;
+  // Four weights of each channel; `put` takes them to their place. Whole rows, the common case, load without asking.
+  template <class Put>
+  void each_step(int first, int last, Put put) const {
+    const bool whole = row[0] && row[1] && row[2] && row[3] && 4 * last <= ic;
+    for (int k = first; k < last; ++k) {
+      std::array<uint32_t, 4> w{};
+      for (size_t c = 0; c < 4; ++c) {
+        if (whole)
+          std::memcpy(&w[c], row[c] + 4 * k, 4);
+        else if (row[c])
+          std::memcpy(&w[c], row[c] + 4 * k, static_cast<size_t>(std::min(4, ic - 4 * k)));
+      }
+      put(w);
+    }
   }
 };
 
 void pack_bytes(const QuadRows& rows, int first, int last, int8_t* out, size_t step_bytes) {
-  const bool whole = rows.row[0] && rows.row[1] && rows.row[2] && rows.row[3] && 4 * last <= rows.ic;
-  for (int k = first; k < last; ++k, out += step_bytes) {
-    std::array<uint32_t, 4> w;
-    for (size_t c = 0; c < 4; ++c) {
-      if (whole)
-        std::memcpy(&w[c], rows.row[c] + 4 * k, 4);
-      else
-        w[c] = rows.weights(static_cast<int>(c), k);
-    }
+  rows.each_step(first, last, [&](const std::array<uint32_t, 4>& w) {
     std::memcpy(out, w.data(), 16);
-  }
+    out += step_bytes;
+  });
 }
 
 void pack_words(const QuadRows& rows, int first, int last, int8_t* out, size_t step_bytes, int vector_bytes) {
-  for (int k = first; k < last; ++k, out += step_bytes)
-    for (int c = 0; c < 4; ++c) {
-      const auto [even, odd] = widen(rows.weights(c, k));
-      std::memcpy(out + 4 * c, &even, 4);
-      std::memcpy(out + vector_bytes + 4 * c, &odd, 4);
-    }
+  rows.each_step(first, last, [&](const std::array<uint32_t, 4>& w) {
+    std::array<uint32_t, 4> even, odd;
+    for (size_t c = 0; c < 4; ++c) even[c] = widened(w[c]), odd[c] = widened(w[c] >> 8);
+    std::memcpy(out, even.data(), 16);
+    std::memcpy(out + vector_bytes, odd.data(), 16);
+    out += step_bytes;
+  });
 }
 
 int32_t sum_of(const int8_t* w, int count) {

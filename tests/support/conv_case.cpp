@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "generator/kernel/reference.h"
 #include "tests/support/random.h"
 
 namespace octet {
@@ -101,52 +102,18 @@ ConvCase make_conv_case(const ConvShape& shape, const ConvNumbers& n, uint32_t s
   return c;
 }
 
-namespace {
-
-int64_t accumulate(const ConvCase& c, int n, int y, int x, int o) {
-  const ConvSpec& s = c.spec;
-  const Window& w = s.window;
-  const int ic = s.ic / s.groups, first = o / (s.oc / s.groups) * ic;
-  int64_t acc = c.data.bias[static_cast<size_t>(o)];
-  for (int term = 0; term < s.weight_terms; ++term)
-    for (int kh = 0; kh < w.kh; ++kh)
-      for (int kw = 0; kw < w.kw; ++kw) {
-        const int iy = y * w.stride_h - w.pad_top + kh * w.dilation_h;
-        const int ix = x * w.stride_w - w.pad_left + kw * w.dilation_w;
-        if (iy < 0 || ix < 0 || iy >= s.ih || ix >= s.iw) continue;
-        const uint8_t* in = c.src.data() + (int64_t{n * s.ih + iy} * s.iw + ix) * s.src_pitch + first;
-        const int8_t* wt = c.data.weights.data() + ((int64_t{term * s.oc + o} * w.kh + kh) * w.kw + kw) * ic;
-        for (int i = 0; i < ic; ++i) acc += (in[i] - s.src_zero) * wt[i];
-      }
-  return acc;
-}
-
-// Clamped as a float before converting: no product overflows.
-int round_clamped(double v, int zero, int lo, int hi) {
-  return static_cast<int>(std::nearbyint(std::clamp(v, double(lo - zero), double(hi - zero)))) + zero;
-}
-
-}  // namespace
-
 std::vector<uint8_t> expected_conv(const ConvCase& c) {
-  const ConvSpec& s = c.spec;
-  std::vector<uint8_t> out;
-  for (int n = 0; n < s.n; ++n)
-    for (int y = 0; y < s.oh; ++y)
-      for (int x = 0; x < s.ow; ++x)
-        for (int o = 0; o < s.oc; ++o) {
-          const auto acc = static_cast<float>(static_cast<int32_t>(accumulate(c, n, y, x, o)));
-          const Requant& r = s.requant;
-          int q = round_clamped(acc * c.data.multiplier[static_cast<size_t>(o)], r.zero, r.lo, r.hi);
-          if (s.residual) {
-            const int other = c.src2[static_cast<size_t>((int64_t{n * s.oh + y} * s.ow + x) * s.src2_pitch + o)];
-            const AddFormula& f = s.add;
-            const int a = s.residual_is_first ? other : q, b = s.residual_is_first ? q : other;
-            const float inner = std::fma(static_cast<float>(b - f.offset_b), f.rb, f.k);
-            q = round_clamped(std::fma(static_cast<float>(a - f.offset_a), f.ra, inner), f.offset_out, f.lo, f.hi);
-          }
-          out.push_back(static_cast<uint8_t>(q));
-        }
+  ConvSpec dense = c.spec;
+  dense.dst_pitch = dense.oc;
+  std::vector<uint8_t> out(static_cast<size_t>(int64_t{dense.n} * dense.oh * dense.ow * dense.oc));
+  OctetArgs args{};
+  args.p[OCTET_SRC] = c.src.data();
+  args.p[OCTET_WEIGHTS] = c.data.weights.data();
+  args.p[OCTET_DST] = out.data();
+  args.p[OCTET_BIAS] = c.data.bias.data();
+  args.p[OCTET_SCALE] = c.data.multiplier.data();
+  args.p[OCTET_SRC2] = c.src2.data();
+  reference(dense, args);
   return out;
 }
 

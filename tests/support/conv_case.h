@@ -35,7 +35,7 @@ struct ConvCase {
 };
 ConvCase make_conv_case(const ConvShape& shape, const ConvNumbers& numbers, uint32_t seed);
 
-// The plain answer: n * oh * ow * oc bytes.
+// The reference's answer: n * oh * ow * oc bytes.
 std::vector<uint8_t> expected_conv(const ConvCase& c);
 
 // Output buffer with guards, as a kernel wants it; `fault` tells the first wrong byte, or is empty. Channels between oc

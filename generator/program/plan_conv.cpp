@@ -1,0 +1,31 @@
+#include "generator/program/plan_conv.h"
+
+#include "generator/program/build.h"
+#include "generator/schedule/depthwise.h"
+
+namespace octet {
+
+PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target, Emitter emitter) {
+  PlannedConv p{.spec = given};
+  if (given.is_depthwise()) {
+    const DepthwiseSchedule schedule = choose_depthwise(p.spec, data, target, emitter);
+    p.schedule = to_string(schedule);
+    p.registers = schedule.registers;
+    p.packed = pack_depthwise(p.spec, schedule, data);
+    p.build = [spec = p.spec, schedule, &target](std::string name) {
+      return build_depthwise(spec, schedule, target, std::move(name));
+    };
+    return p;
+  }
+  merge_groups(p.spec, data);
+  const ConvSchedule schedule = choose_conv(p.spec, data, target, emitter);
+  p.schedule = to_string(schedule);
+  p.registers = schedule.registers;
+  p.packed = pack_conv(p.spec, schedule, target, data);
+  p.build = [spec = p.spec, schedule, &target](std::string name) {
+    return build_conv(spec, schedule, target, std::move(name));
+  };
+  return p;
+}
+
+}  // namespace octet

@@ -1,0 +1,25 @@
+// Any convolution, dense, grouped, linear or depthwise: schedule, packed data and the builder in one step.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "generator/kernel/spec.h"
+#include "generator/program/program.h"
+#include "generator/schedule/pack.h"
+#include "generator/schedule/schedule.h"
+#include "targets/target.h"
+
+namespace octet {
+
+struct PlannedConv {
+  ConvSpec spec;         // groups merged where the builder needs it
+  std::string schedule;  // in words; equal words and equal specs mean equal Programs
+  int registers = 0;     // vector registers that the schedule may keep alive
+  PackedConv packed;
+  std::function<Program(std::string name)> build;
+};
+
+PlannedConv plan_conv(const ConvSpec& spec, ConvData data, const Target& target, Emitter emitter);
+
+}  // namespace octet

@@ -1,0 +1,162 @@
+// Plain ops against the reference where that is written apart from them, and by hand where it is not.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <set>
+
+#include "generator/kernel/lut.h"
+#include "generator/kernel/plain.h"
+#include "generator/kernel/reference.h"
+#include "tests/support/kernel_case.h"
+#include "tests/support/random.h"
+
+namespace octet {
+namespace {
+
+class Plain : public testing::TestWithParam<KernelSpec> {};
+
+TEST_P(Plain, EqualsTheReference) {
+  const KernelSpec& spec = GetParam();
+  const std::optional<PlainKernel> plain = plain_kernel(spec);
+  ASSERT_TRUE(plain);
+  for (uint32_t seed = 1; seed <= 3; ++seed) {
+    const KernelCase c(spec, seed);
+    const auto expected = c.run([&](const OctetArgs& args) { reference(spec, args); });
+    const auto got = c.run([&](const OctetArgs& args) { plain->function(&args); }, plain->params.data());
+    ASSERT_EQ(c.fault(expected, got), "") << to_string(spec) << " seed " << seed;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Add, Plain, testing::ValuesIn(add_specs()));
+INSTANTIATE_TEST_SUITE_P(Mul, Plain, testing::ValuesIn(mul_specs()));
+INSTANTIATE_TEST_SUITE_P(Pool, Plain, testing::ValuesIn(pool_specs()));
+INSTANTIATE_TEST_SUITE_P(Affine, Plain, testing::ValuesIn(affine_specs()));
+INSTANTIATE_TEST_SUITE_P(Lut, Plain, testing::ValuesIn(lut_specs()));
+INSTANTIATE_TEST_SUITE_P(Quantize, Plain, testing::ValuesIn(quantize_specs()));
+INSTANTIATE_TEST_SUITE_P(Dequantize, Plain, testing::ValuesIn(dequantize_specs()));
+
+// The specs above must saturate, tie and stay between, or equal bytes would mean little.
+TEST(PlainCases, OutputsAreNotAllTheSame) {
+  size_t varied = 0, all = 0;
+  for (const KernelSpec& spec : kernel_specs()) {
+    const KernelCase c(spec, 1);
+    const auto bytes = c.run([&](const OctetArgs& args) { reference(spec, args); });
+    varied += std::set<uint8_t>(bytes.begin() + 256, bytes.end() - 256).size() > 2;
+    ++all;
+  }
+  EXPECT_GT(varied * 3, all * 2);
+}
+
+TEST(PlainOps, NoneForConvolution) { EXPECT_FALSE(plain_kernel(ConvSpec{})); }
+
+// ---- edges, permutations, copies ------------------------------------------------------------------------------------
+
+template <class In, class Out>
+void run(const KernelSpec& spec, const std::vector<In>& src, std::vector<Out>& dst, const void* weights = nullptr) {
+  OctetArgs args{};
+  args.p[OCTET_SRC] = src.data(), args.p[OCTET_DST] = dst.data(), args.p[OCTET_WEIGHTS] = weights;
+  reference(spec, args);
+}
+
+TEST(PlainEdge, MovesBytesBetweenPlanesAndPixelsAndFlipsSigns) {
+  EdgeSpec s;
+  s.n = 2, s.pixels = 2, s.channels = 3, s.pitch = 8, s.quant.is_signed = true;
+  const std::vector<uint8_t> planes = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};  // n, c, pixels
+  std::vector<uint8_t> stored(32, 0xA5), back(12);
+  run(s, planes, stored);
+  const std::vector<uint8_t> want = {0x81, 0x83, 0x85, 0xA5, 0xA5, 0xA5, 0xA5, 0xA5};
+  EXPECT_TRUE(std::equal(want.begin(), want.end(), stored.begin()));
+  EXPECT_EQ(stored[24], 0x88);
+  EXPECT_EQ(stored[27], 0xA5);
+  s.to_storage = false;
+  run(s, stored, back);
+  EXPECT_EQ(back, planes);
+  s.channels_first = false;
+  run(s, stored, back);
+  EXPECT_EQ(back, (std::vector<uint8_t>{1, 3, 5, 2, 4, 6, 7, 9, 11, 8, 10, 12}));
+}
+
+TEST(PlainPermute, PicksChannels) {
+  const ChannelPermuteSpec s{.pixels = 2, .channels = 5, .src_pitch = 8, .dst_pitch = 8};
+  const std::vector<uint16_t> perm = {4, 0, 3, 1, 2};
+  std::vector<uint8_t> src(16), dst(16, 0xA5);
+  for (size_t i = 0; i < src.size(); ++i) src[i] = static_cast<uint8_t>(i);
+  run(s, src, dst, perm.data());
+  EXPECT_EQ(dst, (std::vector<uint8_t>{4, 0, 3, 1, 2, 0xA5, 0xA5, 0xA5, 12, 8, 11, 9, 10, 0xA5, 0xA5, 0xA5}));
+}
+
+TEST(PlainCopy, TransposesElementsOfAnySize) {
+  for (int bytes : {1, 2, 4, 8}) {
+    const CopySpec s{.dims = {3, 2}, .src_strides = {bytes, 3 * bytes}, .dst_strides = {2 * bytes, bytes}, .bytes = bytes};
+    std::vector<uint8_t> src(static_cast<size_t>(6 * bytes)), dst(src.size() + 1, 0xA5);
+    for (size_t i = 0; i < src.size(); ++i) src[i] = static_cast<uint8_t>(i);
+    run(s, src, dst);
+    for (int i = 0; i < 3; ++i)
+      for (int j = 0; j < 2; ++j)
+        for (int b = 0; b < bytes; ++b)
+          EXPECT_EQ(dst[static_cast<size_t>((i * 2 + j) * bytes + b)], src[static_cast<size_t>((j * 3 + i) * bytes + b)]);
+    EXPECT_EQ(dst.back(), 0xA5);
+  }
+}
+
+TEST(PlainCopy, SixDimensionsFillAndOffsets) {
+  CopySpec s{.dims = {1, 2, 1, 2, 1, 2}, .src_strides = {0, 4, 0, 2, 0, 1}, .dst_strides = {0, 8, 0, 4, 0, 1},
+             .src_offset = 1, .dst_offset = 2, .fill = true, .fill_value = 9, .fill_bytes = 18};
+  const std::vector<uint8_t> src = {0, 1, 2, 3, 4, 5, 6, 7, 8};
+  std::vector<uint8_t> dst(20, 0xA5);
+  run(s, src, dst);
+  EXPECT_EQ(dst, (std::vector<uint8_t>{9, 9, 1, 2, 9, 9, 3, 4, 9, 9, 5, 6, 9, 9, 7, 8, 9, 9, 0xA5, 0xA5}));
+  s.dims.push_back(1);
+  EXPECT_ANY_THROW(run(s, src, dst));
+}
+
+// ---- softmax --------------------------------------------------------------------------------------------------------
+
+TEST(PlainSoftmax, QuantizedEqualsTheFormula) {
+  Random random(7);
+  for (int length : {1, 5, 64, 1000})
+    for (const QuantView& dst_view : {QuantView{.scale = 1.0f / 256}, QuantView{.scale = 1.0f / 256, .zero_point = -128, .is_signed = true}, QuantView{.scale = 0.001f, .zero_point = 200}}) {
+      const SoftmaxSpec s{.rows = 3, .length = length, .src_pitch = round_up(length, 4), .dst_pitch = round_up(length, 4) + 4,
+                          .src = {.scale = 0.07f}, .dst = dst_view};
+      const auto table = softmax_table(s.src.scale, length);
+      std::vector<uint8_t> src(static_cast<size_t>(3 * s.src_pitch)), dst(static_cast<size_t>(3 * s.dst_pitch), 0xA5);
+      for (uint8_t& b : src) b = static_cast<uint8_t>(random());
+      run(s, src, dst, table.data());
+      for (int row = 0; row < 3; ++row) {
+        const uint8_t* x = src.data() + row * s.src_pitch;
+        const int largest = *std::max_element(x, x + length);
+        double sum = 0;
+        for (int i = 0; i < length; ++i) sum += table[static_cast<size_t>(largest - x[i])];
+        for (int i = 0; i < length; ++i) {
+          const double v = table[static_cast<size_t>(largest - x[i])] * (1.0 / static_cast<double>(dst_view.scale)) / sum;
+          const int want = static_cast<int>(std::clamp(std::nearbyint(v) + dst_view.zero(), 0.0, 255.0));
+          ASSERT_EQ(dst[static_cast<size_t>(row * s.dst_pitch + i)], want);
+        }
+        EXPECT_EQ(dst[static_cast<size_t>(row * s.dst_pitch + length)], 0xA5);
+      }
+    }
+}
+
+TEST(PlainSoftmax, FloatLiesWithinTwoUnitsOfBinary64) {
+  Random random(3);
+  const SoftmaxSpec s{.rows = 20, .length = 37, .src_pitch = 37, .dst_pitch = 37, .quantized = false};
+  std::vector<float> src(20 * 37), dst(20 * 37);
+  for (size_t i = 0; i < src.size(); ++i)
+    src[i] = (static_cast<float>(random() % 20001) / 10000.0f - 1.0f) * (i / 37 % 2 ? 8.0f : 60.0f);
+  run(s, src, dst);
+  for (size_t row = 0; row < 20; ++row) {
+    double sum = 0, largest = -1e30;
+    for (size_t i = 0; i < 37; ++i) largest = std::max(largest, static_cast<double>(src[row * 37 + i]));
+    for (size_t i = 0; i < 37; ++i) sum += std::exp(static_cast<double>(src[row * 37 + i]) - largest);
+    for (size_t i = 0; i < 37; ++i) {
+      const auto want = static_cast<float>(std::exp(static_cast<double>(src[row * 37 + i]) - largest) / sum);
+      int32_t a, b;
+      std::memcpy(&a, &want, 4), std::memcpy(&b, &dst[row * 37 + i], 4);
+      EXPECT_LE(std::abs(a - b), 2) << want << " " << dst[row * 37 + i];
+    }
+  }
+}
+
+}  // namespace
+}  // namespace octet

@@ -1,0 +1,263 @@
+#include "tests/support/kernel_case.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "generator/kernel/requant.h"
+#include "tests/support/random.h"
+
+namespace octet {
+namespace {
+
+const QuantView kU8{.scale = 0.0173f, .zero_point = 113};
+const QuantView kS8{.scale = 0.0211f, .zero_point = -7, .is_signed = true};
+const QuantView kU8Low{.scale = 0.25f, .zero_point = 0}, kU8High{.scale = 0.5f, .zero_point = 255};
+const QuantView kS8Low{.scale = 0.5f, .zero_point = -128, .is_signed = true};
+const QuantView kS8High{.scale = 0.125f, .zero_point = 127, .is_signed = true};
+
+struct Views {
+  QuantView a, b, out;
+  int lo = 0, hi = 255;
+};
+// Powers of two make exact ties; a scale that is far too fine saturates.
+const std::vector<Views>& views() {
+  static const std::vector<Views> all = {
+      {kU8, kS8, kU8},         {kS8, kU8, kS8, 20, 240}, {kU8Low, kU8High, kU8Low}, {kS8Low, kS8High, kS8High, 128, 255},
+      {kU8High, kU8Low, kS8Low}, {kU8, kU8, {.scale = 1e-6f, .zero_point = 3}, 2, 250},
+      {kS8High, kS8High, {.scale = 4.0f, .zero_point = -3, .is_signed = true}}};
+  return all;
+}
+
+struct Extent {
+  int pixels, channels, extra;  // extra: bytes beyond the smallest pitch
+};
+const std::vector<Extent>& extents() {
+  static const std::vector<Extent> all = {{1, 1, 0},   {5, 3, 0},    {3, 4, 4},   {7, 5, 8},  {2, 16, 0}, {3, 17, 0},
+                                          {1, 31, 12}, {2, 64, 0},   {3, 67, 4},  {49, 96, 0}, {1, 1000, 0}, {30, 20, 0},
+                                          {5, 132, 16}};
+  return all;
+}
+
+// Calls make(extent, views) for every extent, and for one of them with all views.
+template <class Make>
+std::vector<KernelSpec> for_each_case(Make make) {
+  std::vector<KernelSpec> specs;
+  for (const Extent& e : extents()) specs.push_back(make(e, views()[specs.size() % views().size()]));
+  for (const Views& v : views()) specs.push_back(make(Extent{300, 44, 0}, v));
+  return specs;
+}
+
+int pitch_of(const Extent& e) { return round_up(e.channels, 4) + e.extra; }
+
+}  // namespace
+
+std::vector<KernelSpec> add_specs() {
+  return for_each_case([](const Extent& e, const Views& v) {
+    return AddSpec{.pixels = e.pixels, .channels = e.channels, .a_pitch = pitch_of(e), .b_pitch = pitch_of(e) + e.extra,
+                   .dst_pitch = pitch_of(e), .add = add_formula(Profile::ort, v.a, v.b, v.out, v.lo, v.hi)};
+  });
+}
+
+std::vector<KernelSpec> mul_specs() {
+  std::vector<KernelSpec> specs;
+  for (bool broadcast : {false, true})
+    for (const KernelSpec& s : for_each_case([broadcast](const Extent& e, const Views& v) {
+           return MulSpec{.n = 2, .pixels = e.pixels, .channels = e.channels, .broadcast = broadcast,
+                          .a_pitch = pitch_of(e), .b_pitch = pitch_of(e) + e.extra, .dst_pitch = pitch_of(e),
+                          .a_zero = v.a.zero(), .b_zero = v.b.zero(), .m = mul_multiplier(Profile::ort, v.a, v.b, v.out),
+                          .out_zero_point = v.out.zero_point, .out_offset = v.out.offset(), .lo = v.lo, .hi = v.hi};
+         }))
+      specs.push_back(s);
+  return specs;
+}
+
+namespace {
+
+// One pool of `channels` at all sorts of windows; max pools share their quantization.
+void add_pools(std::vector<KernelSpec>& specs, PoolKind kind, int channels, int extra, const Views& v) {
+  struct Shape {
+    int n, ih, iw;
+    Window w;
+  };
+  const Window whole;
+  const std::vector<Shape> windows = {{1, 9, 11, {.kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1}},
+                                      {2, 6, 6, {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2}},
+                                      {1, 5, 7, {.kh = 3, .kw = 2, .pad_top = 0, .pad_left = 1, .pad_bottom = 2, .pad_right = 1}},
+                                      {1, 8, 8, {.kh = 3, .kw = 3, .dilation_h = 2, .dilation_w = 2, .pad_top = 2, .pad_left = 1, .pad_right = 3}},
+                                      {1, 2, 2, {.kh = 5, .kw = 5, .pad_top = 4, .pad_left = 4, .pad_bottom = 4, .pad_right = 4}}};
+  const std::vector<Shape> images = {{1, 7, 7, whole}, {3, 1, 5, whole}, {1, 4, 4, whole}, {2, 5, 3, whole}, {1, 1, 1, whole}, {1, 13, 9, whole}};
+  const bool reduces = kind == PoolKind::global_average || kind == PoolKind::mean;
+  for (const Shape& s : reduces ? images : windows)
+    for (bool include : {false, true}) {
+      if (include && kind != PoolKind::average) continue;
+      const Window& w = s.w;
+      PoolSpec p{.kind = kind, .n = s.n, .ih = s.ih, .iw = s.iw, .channels = channels, .window = w,
+                 .count_include_pad = include, .src_pitch = round_up(channels, 4) + extra,
+                 .dst_pitch = round_up(channels, 4) + 2 * extra, .src = v.a,
+                 .dst = kind == PoolKind::max ? v.a : v.out, .lo = v.lo, .hi = v.hi};
+      if (!reduces) {
+        p.oh = (s.ih + w.pad_top + w.pad_bottom - (w.kh - 1) * w.dilation_h - 1) / w.stride_h + 1;
+        p.ow = (s.iw + w.pad_left + w.pad_right - (w.kw - 1) * w.dilation_w - 1) / w.stride_w + 1;
+      }
+      specs.push_back(p);
+    }
+}
+
+}  // namespace
+
+std::vector<KernelSpec> pool_specs() {
+  std::vector<KernelSpec> specs;
+  for (PoolKind kind : {PoolKind::max, PoolKind::average, PoolKind::global_average, PoolKind::mean}) {
+    for (const Views& v : views()) add_pools(specs, kind, 20, 0, v);
+    for (const auto& [channels, extra] : std::vector<std::pair<int, int>>{{1, 0}, {3, 4}, {17, 0}, {67, 8}, {128, 0}, {236, 0}})
+      add_pools(specs, kind, channels, extra, views()[static_cast<size_t>(channels) % views().size()]);
+  }
+  return specs;
+}
+
+std::vector<KernelSpec> affine_specs() {
+  return for_each_case([](const Extent& e, const Views& v) {
+    return AffineSpec{.pixels = e.pixels, .channels = e.channels, .src_pitch = pitch_of(e),
+                      .dst_pitch = pitch_of(e) + e.extra, .src = v.a, .dst = v.out, .lo = v.lo, .hi = v.hi};
+  });
+}
+
+std::vector<KernelSpec> lut_specs() {
+  std::vector<KernelSpec> specs;
+  for (bool copy : {false, true})
+    for (const Extent& e : extents())
+      specs.push_back(LutSpec{.pixels = e.pixels, .channels = e.channels, .src_pitch = pitch_of(e),
+                              .dst_pitch = pitch_of(e) + e.extra, .copy = copy});
+  return specs;
+}
+
+namespace {
+
+template <class Spec>
+std::vector<KernelSpec> edge_specs() {
+  std::vector<KernelSpec> specs;
+  for (bool channels_first : {true, false})
+    for (const KernelSpec& made : for_each_case([&](const Extent& e, const Views& v) {
+           Spec s;
+           s.n = 2, s.pixels = e.pixels, s.channels = e.channels, s.channels_first = channels_first;
+           s.pitch = pitch_of(e), s.quant = v.a;
+           return s;
+         }))
+      specs.push_back(made);
+  for (const QuantView& q : {kU8, kS8, kU8Low, kS8High}) {
+    Spec image;
+    image.pixels = 71 * 3, image.channels = 3, image.quant = q;
+    specs.push_back(image);
+  }
+  return specs;
+}
+
+}  // namespace
+
+std::vector<KernelSpec> quantize_specs() { return edge_specs<QuantizeSpec>(); }
+std::vector<KernelSpec> dequantize_specs() { return edge_specs<DequantizeSpec>(); }
+
+std::vector<KernelSpec> kernel_specs() {
+  std::vector<KernelSpec> all;
+  for (const auto& specs : {add_specs(), mul_specs(), pool_specs(), affine_specs(), lut_specs(), quantize_specs(), dequantize_specs()})
+    all.insert(all.end(), specs.begin(), specs.end());
+  return all;
+}
+
+namespace {
+
+// Bytes with many extremes, and slack behind.
+std::vector<uint8_t> bytes(int64_t count, Random& random) {
+  std::vector<uint8_t> v(static_cast<size_t>(count) + OCTET_SLACK_BYTES);
+  for (uint8_t& b : v) {
+    const uint32_t r = random();
+    b = static_cast<uint8_t>(r % 8 == 0 ? 0 : r % 8 == 1 ? 255 : r >> 8);
+  }
+  return v;
+}
+
+std::vector<uint8_t> floats(int64_t count, const std::function<float(uint32_t)>& value, Random& random) {
+  std::vector<uint8_t> v(static_cast<size_t>(count) * 4 + OCTET_SLACK_BYTES);
+  for (size_t i = 0; i + 4 <= v.size(); i += 4) {
+    const float f = value(random());
+    std::memcpy(v.data() + i, &f, 4);
+  }
+  return v;
+}
+
+// What a quantizer may meet: ties, both signs of zero, infinities, NaN, values beyond the range.
+float input_value(uint32_t r, float scale) {
+  constexpr float kInf = std::numeric_limits<float>::infinity();
+  const float step = static_cast<float>(static_cast<int>(r >> 8) % 700 - 350);
+  switch (r % 16) {
+    case 0: return (step + 0.5f) * scale;
+    case 1: return r & 256 ? kInf : -kInf;
+    case 2: return r & 256 ? std::numeric_limits<float>::quiet_NaN() : -0.0f;
+    case 3: return r & 256 ? 3e38f : -3e38f;
+    default: return (step + static_cast<float>(r % 1000) / 1000.0f) * scale;
+  }
+}
+
+}  // namespace
+
+KernelCase::KernelCase(const KernelSpec& spec, uint32_t seed) : spec_(spec) {
+  Random random(seed);
+  const auto output = [this](int64_t rows, int64_t channels, int64_t pitch) { rows_ = rows, channels_ = channels, pitch_ = pitch; };
+  if (const auto* s = std::get_if<AddSpec>(&spec)) {
+    src_ = bytes(int64_t{s->pixels} * s->a_pitch, random), src2_ = bytes(int64_t{s->pixels} * s->b_pitch, random);
+    output(s->pixels, s->channels, s->dst_pitch);
+  } else if (const auto* s = std::get_if<MulSpec>(&spec)) {
+    const int64_t pixels = int64_t{s->n} * s->pixels;
+    src_ = bytes(pixels * s->a_pitch, random), src2_ = bytes((s->broadcast ? s->n : pixels) * s->b_pitch, random);
+    output(pixels, s->channels, s->dst_pitch);
+  } else if (const auto* s = std::get_if<PoolSpec>(&spec)) {
+    src_ = bytes(int64_t{s->n} * s->ih * s->iw * s->src_pitch, random);
+    output(int64_t{s->n} * s->oh * s->ow, s->channels, s->dst_pitch);
+  } else if (const auto* s = std::get_if<LutSpec>(&spec)) {
+    src_ = bytes(int64_t{s->pixels} * s->src_pitch, random), weights_ = bytes(256, random);
+    output(s->pixels, s->channels, s->dst_pitch);
+  } else if (const auto* s = std::get_if<AffineSpec>(&spec)) {
+    src_ = bytes(int64_t{s->pixels} * s->src_pitch, random);
+    const auto halves = [](uint32_t r) { return static_cast<float>(static_cast<int>(r % 33) - 16) * 0.125f; };
+    scale_ = floats(s->channels, halves, random), bias_ = floats(s->channels, halves, random);
+    output(s->pixels, s->channels, s->dst_pitch);
+  } else if (const auto* s = std::get_if<QuantizeSpec>(&spec)) {
+    const int64_t pixels = int64_t{s->n} * s->pixels;
+    src_ = floats(pixels * s->channels, [s](uint32_t r) { return input_value(r, s->quant.scale); }, random);
+    output(pixels, s->channels, s->pitch);
+  } else if (const auto* s = std::get_if<DequantizeSpec>(&spec)) {
+    const int64_t pixels = int64_t{s->n} * s->pixels;
+    src_ = bytes(pixels * s->pitch, random);
+    output(1, 4 * pixels * s->channels, 4 * pixels * s->channels);
+  }
+}
+
+std::vector<uint8_t> KernelCase::run(const Kernel& kernel, const void* constants) const {
+  std::vector<uint8_t> buffer(static_cast<size_t>(rows_ * pitch_) + 2 * kGuard, kUntouched);
+  OctetArgs args{};
+  args.p[OCTET_SRC] = src_.data();
+  args.p[OCTET_SRC2] = src2_.data();
+  args.p[OCTET_WEIGHTS] = weights_.data();
+  args.p[OCTET_SCALE] = scale_.data();
+  args.p[OCTET_BIAS] = bias_.data();
+  args.p[OCTET_DST] = buffer.data() + kGuard;
+  args.p[OCTET_CONSTANTS] = constants;
+  kernel(args);
+  return buffer;
+}
+
+std::string KernelCase::fault(const std::vector<uint8_t>& expected, const std::vector<uint8_t>& got) const {
+  for (size_t i = 0; i < got.size(); ++i) {
+    if (got[i] == expected[i]) continue;
+    if (i < kGuard || i >= got.size() - kGuard) return fmt::format("guard byte {} overwritten", static_cast<int64_t>(i) - static_cast<int64_t>(kGuard));
+    const int64_t row = static_cast<int64_t>(i - kGuard) / pitch_, channel = static_cast<int64_t>(i - kGuard) % pitch_;
+    if (channel >= channels_ && channel < (channels_ + 3) / 4 * 4) continue;
+    return fmt::format("row {} byte {}: {} instead of {}", row, channel, got[i], expected[i]);
+  }
+  return {};
+}
+
+}  // namespace octet

@@ -1,0 +1,47 @@
+// Every op but convolution: specs that hurt, operands for them, and the check of a kernel's whole output buffer.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "generator/kernel/spec.h"
+#include "runtime/abi.h"
+
+namespace octet {
+
+// Odd channel counts, padded pitches, both signs, zero points at both ends, clamps, ties, real layers.
+std::vector<KernelSpec> add_specs();
+std::vector<KernelSpec> mul_specs();
+std::vector<KernelSpec> pool_specs();
+std::vector<KernelSpec> affine_specs();
+std::vector<KernelSpec> lut_specs();
+std::vector<KernelSpec> quantize_specs();
+std::vector<KernelSpec> dequantize_specs();
+std::vector<KernelSpec> kernel_specs();  // all of them
+
+// Operands and a guarded output for one run.
+class KernelCase {
+ public:
+  KernelCase(const KernelSpec& spec, uint32_t seed);
+
+  // The whole output buffer, guards included, after `kernel` has run on a fresh one. Whatever `constants` points to
+  // comes by OCTET_CONSTANTS.
+  using Kernel = std::function<void(const OctetArgs&)>;
+  std::vector<uint8_t> run(const Kernel& kernel, const void* constants = nullptr) const;
+
+  // What is wrong with `got` where the reference gave `expected`, or nothing. Channels between `channels` and
+  // round_up(channels, 4) may hold anything; every other byte must be the same, guards and gaps included.
+  std::string fault(const std::vector<uint8_t>& expected, const std::vector<uint8_t>& got) const;
+
+  const KernelSpec& spec() const { return spec_; }
+
+ private:
+  static constexpr size_t kGuard = 256;
+  static constexpr uint8_t kUntouched = 0xA5;
+  KernelSpec spec_;
+  std::vector<uint8_t> src_, src2_, weights_, scale_, bias_;
+  int64_t rows_ = 0, channels_ = 0, pitch_ = 0;  // of the output, in bytes
+};
+
+}  // namespace octet
