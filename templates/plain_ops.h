@@ -16,6 +16,9 @@
 #define OCTET_PLAIN [[maybe_unused]] static
 
 namespace octet_plain {
+// Nameless, so that nothing in here is shared between files compiled for different machines: a linker may take any one
+// of several equal inline functions, and with it instructions that a lesser machine lacks.
+namespace {
 
 // Channels or pixels handled at a time by loops that keep partial results on the stack.
 enum { kChunk = 64 };
@@ -149,6 +152,7 @@ inline void sum_into(int32_t* __restrict sum, const uint8_t* __restrict tap, int
   for (int64_t c = 0; c < count; ++c) sum[c] += tap[c] - zero;
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_max_pool(const OctetArgs* args) {
