@@ -1,5 +1,5 @@
 // Every op but convolution as plain C++17 loops: what emitted C++ calls where no Program exists, and what the runtime
-// does the same with. Embedded verbatim in emitted C++, after runtime/abi.h and templates/exact_math.h.
+// does the same with. Written beside emitted C++, which includes abi.h first.
 //
 // Each op reads its parameters by OCTET_CONSTANTS and its tables by OCTET_WEIGHTS, OCTET_SCALE and OCTET_BIAS. No
 // library is called (memcpy apart). Every float operation rounds once, so build with -ffp-contract=off. Inner loops
@@ -11,12 +11,14 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "runtime/abi.h"
-#include "templates/exact_math.h"
+#include "exact_math.h"
 
 #define OCTET_PLAIN [[maybe_unused]] static
 
 namespace octet_plain {
+// Nameless, so that nothing in here is shared between files compiled for different machines: a linker may take any one
+// of several equal inline functions, and with it instructions that a lesser machine lacks.
+namespace {
 
 // Channels or pixels handled at a time by loops that keep partial results on the stack.
 enum { kChunk = 64 };
@@ -150,6 +152,7 @@ inline void sum_into(int32_t* __restrict sum, const uint8_t* __restrict tap, int
   for (int64_t c = 0; c < count; ++c) sum[c] += tap[c] - zero;
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_max_pool(const OctetArgs* args) {
