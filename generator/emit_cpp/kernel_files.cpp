@@ -57,7 +57,7 @@ std::string source(const CompiledModel& model, const KernelFileOptions& options,
   for (const KernelUnit& u : kernels) {
     Writer comment;
     comment.comment(to_string(u.spec));
-    comment.comment("Schedule: " + u.schedule);
+    if (!u.program || u.program->heading.empty()) comment.comment("schedule: " + u.schedule);
     text += '\n' + comment.take() + (u.program ? emit_kernel(*u.program, *model.target) : plain_kernel_text(u));
   }
   return text + fmt::format("\n}}  // namespace {}\n\nOCTET_TARGET_END\n", options.name_space);
