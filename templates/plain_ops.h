@@ -1,5 +1,5 @@
 // Every op but convolution as plain C++17 loops: what emitted C++ calls where no Program exists, and what the runtime
-// does the same with. Embedded verbatim in emitted C++, after runtime/abi.h and templates/exact_math.h.
+// does the same with. Written beside emitted C++, which includes abi.h first.
 //
 // Each op reads its parameters by OCTET_CONSTANTS and its tables by OCTET_WEIGHTS, OCTET_SCALE and OCTET_BIAS. No
 // library is called (memcpy apart). Every float operation rounds once, so build with -ffp-contract=off. Inner loops
@@ -11,8 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "runtime/abi.h"
-#include "templates/exact_math.h"
+#include "exact_math.h"
 
 #define OCTET_PLAIN [[maybe_unused]] static
 

@@ -5,10 +5,12 @@
 #include <chrono>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <random>
+#include <thread>
 
+#include "bench/peak.h"
 #include "generator/cli/common.h"
-#include "generator/cli/peak.h"
 #include "generator/io/npy.h"
 #include "runtime/status.h"
 
@@ -50,6 +52,16 @@ std::vector<uint8_t> random_values(const TensorInfo& t, std::mt19937& random) {
   for (int64_t i = 0; i < t.elements(); ++i)
     values[i] = t.scale > 0 ? t.scale * (q(random) - static_cast<float>(t.zero_point)) : normal(random);
   return bytes;
+}
+
+// MAC/s of that many threads at once; 0 where the target has no machine code.
+double measured_peak(const Target& target, int threads) {
+  std::vector<double> rates(static_cast<size_t>(threads));
+  std::vector<std::thread> others;
+  for (size_t t = 1; t < rates.size(); ++t) others.emplace_back([&, t] { rates[t] = peak_gmacs(target); });
+  rates[0] = peak_gmacs(target);
+  for (std::thread& t : others) t.join();
+  return 1e9 * std::accumulate(rates.begin(), rates.end(), 0.0);
 }
 
 // The inputs and outputs of one run.

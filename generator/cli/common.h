@@ -45,6 +45,9 @@ class Progress {
   Clock::time_point start_ = Clock::now(), last_ = start_;
 };
 
+// What `octet explain` prints, for one target.
+void print_explanation(const ModelOptions& options);
+
 // A verb adds itself to the command; its callback does the work and throws Error.
 void add_run(CLI::App& app);
 void add_compile(CLI::App& app);

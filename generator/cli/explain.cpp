@@ -14,10 +14,6 @@
 namespace octet::cli {
 namespace {
 
-struct ExplainOptions {
-  ModelOptions model;
-};
-
 using Counts = std::map<std::string, int>;
 
 Counts count_ops(const Graph& graph) {
@@ -36,12 +32,12 @@ std::string difference(const Counts& before, const Counts& after) {
   return text;
 }
 
-Graph through_passes(const std::string& path, const ExplainOptions& o) {
-  Graph graph = import_onnx(path, {.batch = o.model.batch});
-  fmt::print("{}: {}, {} nodes{}\n\nPasses\n", file_name(path), graph.format, graph.nodes.size(),
+Graph through_passes(const ModelOptions& o) {
+  Graph graph = import_onnx(o.model, {.batch = o.batch});
+  fmt::print("{}: {}, {} nodes{}\n\nPasses\n", file_name(o.model), graph.format, graph.nodes.size(),
              graph.producer.empty() ? "" : ", made by " + printable(graph.producer));
   Counts before = count_ops(graph);
-  run_passes(graph, {.fuse = !o.model.no_fuse, .report = [&](const char* pass, double milliseconds, const Graph& g) {
+  run_passes(graph, {.fuse = !o.no_fuse, .report = [&](const char* pass, double milliseconds, const Graph& g) {
                        const Counts after = count_ops(g);
                        fmt::print("  {:<20} {:7.2f} ms  {:5} nodes  {}\n", pass, milliseconds, g.nodes.size(),
                                   difference(before, after));
@@ -139,9 +135,11 @@ void explain_sizes(const CompiledModel& model) {
   fmt::print("{}\n", code ? ", machine code " + bytes_text(code) : "");
 }
 
-void explain(const ExplainOptions& o) {
-  const LoadOptions options = o.model.load_options();
-  const Graph graph = through_passes(o.model.model, o);
+}  // namespace
+
+void print_explanation(const ModelOptions& o) {
+  const LoadOptions options = o.load_options();
+  const Graph graph = through_passes(o);
   explain_fusions(graph);
   const CompiledModel model = compile(graph, {.target = options.target,
                                               .emitter = options.target->has_jit ? Emitter::jit : Emitter::compiler,
@@ -152,24 +150,22 @@ void explain(const ExplainOptions& o) {
   explain_sizes(model);
 }
 
-}  // namespace
-
 void add_explain(CLI::App& app) {
-  auto o = std::make_shared<ExplainOptions>();
+  auto o = std::make_shared<ModelOptions>();
   CLI::App* verb = app.add_subcommand("explain", "Say what is done with a network and why");
-  o->model.add_model(*verb);
-  o->model.add_target(*verb);
-  verb->add_option("--threads", o->model.threads, "Threads that one run uses")->capture_default_str();
-  verb->add_option("--batch", o->model.batch, "Images at a time, where the file leaves it open")->capture_default_str();
-  verb->add_flag("--no-fuse", o->model.no_fuse, "As if fusions were switched off");
-  verb->add_flag("--no-views", o->model.no_views, "As if concats and slices copied");
+  o->add_model(*verb);
+  o->add_target(*verb);
+  verb->add_option("--threads", o->threads, "Threads that one run uses")->capture_default_str();
+  verb->add_option("--batch", o->batch, "Images at a time, where the file leaves it open")->capture_default_str();
+  verb->add_flag("--no-fuse", o->no_fuse, "As if fusions were switched off");
+  verb->add_flag("--no-views", o->no_views, "As if concats and slices copied");
   verb->footer(R"(
 Shows the passes with what each changed, fusions made and refused, the schedule of every kernel and which dot product
 is exact for its weights, the memory plan as a picture, and sizes. The target need not be this machine's.
 
 Example:
   octet explain resnet50.onnx --target avx2)");
-  verb->callback([o] { explain(*o); });
+  verb->callback([o] { print_explanation(*o); });
 }
 
 }  // namespace octet::cli

@@ -22,6 +22,7 @@
 //            in the file are transposed here, in new tensors named NAME^T. Bias as for conv, shape [oc]; Gemm's C that
 //            is not such a bias stays an add node behind. alpha and beta are 1 (or folded into f32 constants).
 //   matmul   every other MatMul, and QLinearMatMul without constant weights.
+//   batch_norm   inputs 1 to 4 are f32 constants [c] (dequantized here if the file quantizes them).
 // QOperator models: the folded form at once, tensors u8 or s8 with QuantParams on every one of them.
 //   conv, linear   from QLinearConv, QLinearMatMul (constant right side), QGemm: weights constant u8/s8, [oc, k] for
 //   linear,
@@ -32,8 +33,9 @@
 // GlobalAveragePool, QLinearGlobalAveragePool and from ReduceMean over all spatial axes; with keepdims = 0 a reshape
 // follows, named after the node with "/reshape" appended, and between the two stands a float tensor NAME/kept. Softmax
 // below opset 13 is over all axes from `axis` on: if that is more than one that matters, it stands between reshapes.
-// Clip has alpha and beta, -inf and +inf where absent. Binary ops broadcast as in the file (operands may have lower
-// rank). Names of constants and nodes are the file's; nodes without a name have their first output's.
+// Clip has alpha and beta, -inf and +inf where absent. Relu and Clip between integer tensors are an
+// identity node with `range`, which is more than an identity. Binary ops broadcast as in the file (operands may have
+// lower rank). Names of constants and nodes are the file's; nodes without a name have their first output's.
 //
 // Constants. Subgraphs on constants and shapes are folded (Shape, Gather, Concat, Slice, Cast, arithmetic ...), and so
 // are layout changes of constants (Transpose, Reshape, Squeeze, Unsqueeze). Other float ops on constants stay nodes.
@@ -43,6 +45,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "generator/graph/graph.h"
 
@@ -59,5 +63,8 @@ Graph import_onnx(const std::filesystem::path& path, const ImportOptions& option
 // `name` stands for the file in errors; external data is refused.
 Graph import_onnx(std::span<const std::byte> bytes, const ImportOptions& options = {},
                   const std::string& name = "model");
+
+// "Add", "com.microsoft.QLinearAdd", sorted.
+std::vector<std::string> supported_onnx_ops();
 
 }  // namespace octet

@@ -147,11 +147,12 @@ std::vector<KernelSpec> edge_specs() {
            return s;
          }))
       specs.push_back(made);
-  for (const QuantView& q : {kU8, kS8, kU8Low, kS8High}) {
-    Spec image;
-    image.pixels = 71 * 3, image.channels = 3, image.quant = q;
-    specs.push_back(image);
-  }
+  for (const QuantView& q : {kU8, kS8, kU8Low, kS8High, kU8High})
+    for (const auto& [pixels, channels] : std::vector<std::pair<int, int>>{{71 * 3, 3}, {4, 1}, {7, 2}, {64, 4}, {17, 3}, {224, 3}}) {
+      Spec image;
+      image.n = 1 + pixels % 2, image.pixels = pixels, image.channels = channels, image.quant = q;
+      specs.push_back(image);
+    }
   return specs;
 }
 

@@ -1,0 +1,288 @@
+#include "generator/import/onnx.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <new>
+
+#include "generator/import/importer.h"
+#include "runtime/status.h"
+
+namespace octet {
+namespace {
+
+using onnx_file::in_quotes;
+using onnx_import::NodeImport;
+
+constexpr int64_t kFirstOpset = 10, kLastOpset = 21, kMostBatch = 65536;
+
+// A file mapped for reading, or an error.
+class Mapping {
+ public:
+  explicit Mapping(const std::filesystem::path& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fail(std::strerror(errno));
+    struct stat info {};
+    const bool regular = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    size_ = regular ? static_cast<size_t>(info.st_size) : 0;
+    if (size_) data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    const int error = errno;
+    ::close(fd);
+    if (!regular) fail("not a regular file");
+    if (size_ && data_ == MAP_FAILED) fail(std::strerror(error));
+  }
+  ~Mapping() {
+    if (size_) ::munmap(data_, size_);
+  }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
+
+ private:
+  [[noreturn]] static void fail(const char* why) { user_error(fmt::format("cannot read the model: {}", why)); }
+
+  void* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+bool moves_values(const Node& n) {
+  switch (n.op) {
+    case OpKind::max_pool:
+    case OpKind::reshape:
+    case OpKind::transpose:
+    case OpKind::slice:
+    case OpKind::split:
+    case OpKind::concat:
+    case OpKind::identity: return true;
+    default: return false;
+  }
+}
+
+class Importer {
+ public:
+  Importer(const onnx_file::Model& file, const ImportOptions& options) : file_(file), options_(options) {
+    state_.opset = file.opset;
+    state_.graph.name = file.graph_name;
+    state_.graph.producer = file.producer;
+  }
+
+  Graph run() {
+    check_head();
+    for (const onnx_file::Constant& c : file_.constants)
+      if (!state_.constants.emplace(c.name, &c).second)
+        user_error(fmt::format("initializer {} appears twice", in_quotes(c.name)));
+    add_inputs();
+    note_readers();
+    for (const onnx_file::FileNode& n : file_.nodes) import_node(n);
+    add_outputs();
+    remove_dead_nodes(state_.graph);
+    share_quantization();
+    refuse_other_types();
+    drop_unused_tensors();
+    verify(state_.graph);
+    return std::move(state_.graph);
+  }
+
+ private:
+  void check_head() {
+    if (file_.opset < kFirstOpset || file_.opset > kLastOpset)
+      user_error(fmt::format("opset {} of the default domain; supported: {} to {}",
+                             file_.opset ? fmt::format("{}", file_.opset) : "missing", kFirstOpset, kLastOpset));
+    if (options_.batch < 1 || options_.batch > kMostBatch)
+      user_error(fmt::format("batch {}; supported: 1 to {}", options_.batch, kMostBatch));
+    const auto any = [this](auto test) { return std::any_of(file_.nodes.begin(), file_.nodes.end(), test); };
+    const bool qoperator = any([](const auto& n) { return n.op.starts_with("QLinear") || n.op == "QGemm"; });
+    const bool qdq = any([](const auto& n) { return n.op == "DequantizeLinear"; });
+    state_.graph.format = fmt::format("ONNX opset {}, {}", file_.opset,
+                                      qoperator ? "QOperator"
+                                      : qdq     ? "QDQ"
+                                                : "float");
+  }
+
+  // Files before IR version 4 list their initializers among the inputs.
+  void add_inputs() {
+    bool open = false;
+    for (const onnx_file::GraphInput& input : file_.inputs) {
+      if (state_.constants.count(input.name)) continue;
+      Tensor t{.name = input.name};
+      const std::string who = fmt::format("graph input {}", in_quotes(input.name));
+      const bool known = onnx_file::dtype_of(input.type, t.dtype);
+      if (!known || (t.dtype != DType::f32 && t.dtype != DType::u8 && t.dtype != DType::s8))
+        user_error(fmt::format("{}: dtype {}; supported: float, uint8, int8", who, onnx_file::type_name(input.type)));
+      if (!input.has_shape) user_error(who + ": no shape; supported: fixed shapes with an open batch");
+      for (size_t d = 0; d < input.shape.size(); ++d) t.shape.push_back(dimension(who, d, input.shape[d], open));
+      if (const std::string problem = onnx_file::shape_problem(t.shape, t.dtype); !problem.empty())
+        user_error(who + ": " + problem);
+      const TensorId id = state_.add(std::move(t));
+      if (input.name.empty() || !state_.tensors.emplace(input.name, id).second)
+        user_error(who + (input.name.empty() ? " has no name" : " appears twice"));
+      state_.graph.inputs.push_back(id);
+    }
+    if (options_.batch != 1 && !open)
+      user_error(fmt::format("batch {}: no graph input leaves its first dimension open", options_.batch));
+  }
+
+  int64_t dimension(const std::string& who, size_t axis, const onnx_file::Dimension& d, bool& open) const {
+    if (d.value > 0) return d.value;
+    if (axis != 0)
+      user_error(fmt::format("{}: dimension {} is {}; supported: fixed dimensions, only the first may be open", who,
+                             axis, d.symbol.empty() ? "open" : in_quotes(d.symbol)));
+    open = true;
+    return options_.batch;
+  }
+
+  void note_readers() {
+    for (const onnx_file::FileNode& n : file_.nodes) state_.read.insert(n.inputs.begin(), n.inputs.end());
+    for (const std::string& name : file_.outputs)
+      if (!state_.outputs.insert(name).second)
+        user_error(fmt::format("graph output {} appears twice", in_quotes(name)));
+    state_.read.insert(state_.outputs.begin(), state_.outputs.end());
+    state_.read.erase("");
+  }
+
+  void import_node(const onnx_file::FileNode& file) {
+    const auto& table = onnx_import::handlers();
+    const auto at = table.find(file.domain.empty() ? file.op : file.domain + "." + file.op);
+    NodeImport n(state_, file);
+    if (at == table.end()) {
+      std::string supported;
+      for (const std::string& op : supported_onnx_ops()) supported += (supported.empty() ? "" : ", ") + op;
+      n.fail("operator is not supported; supported: " + supported);
+    }
+    at->second(n);
+    n.done();
+  }
+
+  void add_outputs() {
+    Graph& g = state_.graph;
+    if (file_.outputs.empty()) user_error("the graph has no outputs");
+    for (const std::string& name : file_.outputs) {
+      const std::string who = fmt::format("graph output {}", in_quotes(name));
+      const TensorId id = state_.find(name);
+      if (id == kNoTensor) user_error(who + ": no node computes it");
+      if (!state_.producer_of(id)) user_error(who + " is constant or an input; supported: results of nodes");
+      g.outputs.push_back(id);
+    }
+  }
+
+  // Integer tensors that ops only move have their neighbours' parameters.
+  void share_quantization() {
+    Graph& g = state_.graph;
+    for (const Node& n : g.nodes) share(n, true);
+    for (size_t k = g.nodes.size(); k-- > 0;) share(g.nodes[k], false);
+    for (const Node& n : g.nodes) share(n, true);
+  }
+
+  void share(const Node& n, bool forward) {
+    if (!moves_values(n)) return;
+    Graph& g = state_.graph;
+    const Tensor& first = g.tensor(n.inputs[0]);
+    const bool literal = std::all_of(n.inputs.begin(), n.inputs.end(), [&](TensorId id) {
+      return n.source != "QLinearConcat" && g.tensor(id).dtype == first.dtype;
+    });
+    if (!literal || (first.dtype != DType::u8 && first.dtype != DType::s8)) return;
+    const auto& from = forward ? n.inputs : n.outputs;
+    const auto& to = forward ? n.outputs : n.inputs;
+    const auto known =
+        std::find_if(from.begin(), from.end(), [&](TensorId id) { return g.tensor(id).quant.has_value(); });
+    if (known == from.end()) return;
+    const QuantParams& quant = *g.tensor(*known).quant;
+    if (!quant.per_tensor()) return;
+    for (TensorId id : to) {
+      Tensor& t = g.tensor(id);
+      if (!t.quant)
+        t.quant = quant;
+      else if (*t.quant != quant)
+        user_error(
+            fmt::format("node {} ({}): {} has scale {} and zero point {}, {} has {} and {}; supported: the same "
+                        "on both sides of an op on integers",
+                        in_quotes(n.name), n.source, in_quotes(g.tensor(*known).name), quant.scale[0],
+                        quant.zero_point[0], in_quotes(t.name), t.quant->scale[0], t.quant->zero_point[0]));
+    }
+  }
+
+  // s32, s64 and bool are for constants that folding used up, and for biases.
+  void refuse_other_types() const {
+    for (const Node& n : state_.graph.nodes)
+      for (TensorId id : n.outputs)
+        if (const DType d = state_.graph.tensor(id).dtype; d != DType::f32 && d != DType::u8 && d != DType::s8)
+          user_error(fmt::format("node {} ({}): result of dtype {}; supported: f32, u8, s8", in_quotes(n.name),
+                                 n.source, dtype_name(d)));
+  }
+
+  void drop_unused_tensors() {
+    Graph& g = state_.graph;
+    std::vector<TensorId> now(g.tensors.size(), kNoTensor);
+    std::vector<Tensor> kept;
+    const auto keep = [&](std::vector<TensorId>& ids) {
+      for (TensorId& id : ids) {
+        if (id == kNoTensor) continue;
+        TensorId& to = now[static_cast<size_t>(id)];
+        if (to == kNoTensor) {
+          to = static_cast<TensorId>(kept.size());
+          kept.push_back(std::move(g.tensor(id)));
+        }
+        id = to;
+      }
+    };
+    keep(g.inputs);
+    for (Node& n : g.nodes) {
+      keep(n.inputs);
+      keep(n.outputs);
+    }
+    keep(g.outputs);
+    g.tensors = std::move(kept);
+  }
+
+  const onnx_file::Model& file_;
+  const ImportOptions& options_;
+  onnx_import::State state_;
+};
+
+Graph import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder,
+                   const ImportOptions& options) {
+  const onnx_file::Model file = onnx_file::parse(bytes, folder);
+  return Importer(file, options).run();
+}
+
+// Every user error says which file it is about.
+template <class Import>
+Graph named(const std::string& name, Import import) {
+  try {
+    return import();
+  } catch (const Error& e) {
+    throw Error(e.kind(), fmt::format("{}: {}", name, e.what()));
+  } catch (const std::bad_alloc&) {
+    user_error(name + ": not enough memory for this model");
+  }
+}
+
+}  // namespace
+
+Graph import_onnx(const std::filesystem::path& path, const ImportOptions& options) {
+  return named(path.string(), [&] {
+    const Mapping file(path);
+    const std::filesystem::path folder = path.parent_path();
+    return import_bytes(file.bytes(), folder.empty() ? "." : folder, options);
+  });
+}
+
+Graph import_onnx(std::span<const std::byte> bytes, const ImportOptions& options, const std::string& name) {
+  return named(name, [&] { return import_bytes(bytes, {}, options); });
+}
+
+std::vector<std::string> supported_onnx_ops() {
+  std::vector<std::string> names;
+  for (const auto& [name, handler] : onnx_import::handlers()) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+}  // namespace octet
