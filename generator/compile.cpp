@@ -10,7 +10,7 @@
 #include "generator/passes/lower.h"
 #include "generator/passes/place.h"
 #include "generator/program/build.h"
-#include "generator/schedule/pack.h"
+#include "generator/program/plan_conv.h"
 #include "generator/schedule/split.h"
 #include "runtime/status.h"
 
@@ -87,7 +87,7 @@ class Compiler {
     return k;
   }
 
-  uint32_t conv_kernel(const LoweredNode& node, const Part& part, ConvSpec spec, StepData& data) {
+  uint32_t conv_kernel(const LoweredNode& node, const Part& part, const ConvSpec& spec, StepData& data) {
     ConvData raw = select_channels(std::get<ConvSpec>(node.spec), node.conv, part.oc_begin, part.oc_count);
     if (options_.reference) {
       put(data, OCTET_WEIGHTS, raw.weights);
@@ -95,14 +95,12 @@ class Compiler {
       put(data, OCTET_SCALE, raw.multiplier);
       return unit("reference " + to_string(spec), spec, "reference", [](KernelUnit&) {});
     }
-    merge_groups(spec, raw);
-    BuiltConv built = plan_conv(spec, raw, *model_.target, options_.emitter);
-    const std::string words = built.schedule;
-    const uint32_t k = unit(to_string(spec) + " | " + words, spec, words,
-                            [&](KernelUnit& u) { u.program = built.build(u.name); });
-    put(data, OCTET_WEIGHTS, built.packed.weights);
-    put(data, OCTET_BIAS, built.packed.bias);
-    put(data, OCTET_SCALE, built.packed.scale);
+    const PlannedConv plan = plan_conv(spec, std::move(raw), *model_.target, options_.emitter);
+    const uint32_t k = unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule,
+                            [&](KernelUnit& u) { u.program = plan.build(u.name); });
+    put(data, OCTET_WEIGHTS, plan.packed.weights);
+    put(data, OCTET_BIAS, plan.packed.bias);
+    put(data, OCTET_SCALE, plan.packed.scale);
     put(data, OCTET_CONSTANTS, model_.kernels[k].program->constants);
     return k;
   }
