@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "templates/exact_math.h"
+#include "exact_math.h"
 
 // Ops are internal to each translation unit, so that files compiled for different machines never share a definition.
 // OCTET_CALL marks those that are too big to repeat at each use: calling them keeps the compile time of a kernel low.
