@@ -49,6 +49,8 @@ uint8_t mul_bytes(uint8_t a, uint8_t b, const MulSpec& spec);
 
 // Pooling, each with the channel's own bytes in row-major order (taps outside the image left out).
 // average: f32 sum of RN32(f32(q - z) * s) from left to right; RN32(sum / count); RN32(. / s_y); RN32(. + z_y); rne.
+// count is kh * kw with count_include_pad, in windows that ceil_mode lets stick out as well, else the taps inside. ORT
+// 1.31, u8 and s8: 0 of 38,448 differ, and 0 of 40,320 with ceil_mode (clipping those windows: 6,107).
 uint8_t average_bytes(std::span<const uint8_t> taps, int count, const PoolSpec& spec);
 // global average: rne(RN32(f32(sum(q - z)) * m)) + z_y, m = RN32(s_x / RN32(s_y * count)).
 float global_average_multiplier(Profile profile, const QuantView& src, const QuantView& dst, int count);
