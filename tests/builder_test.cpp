@@ -56,11 +56,21 @@ void check(const Runner& r, const std::vector<KernelSpec>& specs, size_t least) 
   }
 }
 
-TEST_P(Builders, Add) { check(GetParam(), add_specs(), 20); }
-TEST_P(Builders, Mul) { check(GetParam(), mul_specs(), 40); }
-TEST_P(Builders, Pool) { check(GetParam(), pool_specs(), 250); }
-TEST_P(Builders, Affine) { check(GetParam(), affine_specs(), 20); }
-TEST_P(Builders, Quantize) { check(GetParam(), quantize_specs(), 30); }
+TEST_P(Builders, Add) {
+  check(GetParam(), add_specs(), 20);
+}
+TEST_P(Builders, Mul) {
+  check(GetParam(), mul_specs(), 40);
+}
+TEST_P(Builders, Pool) {
+  check(GetParam(), pool_specs(), 250);
+}
+TEST_P(Builders, Affine) {
+  check(GetParam(), affine_specs(), 20);
+}
+TEST_P(Builders, Quantize) {
+  check(GetParam(), quantize_specs(), 30);
+}
 
 INSTANTIATE_TEST_SUITE_P(Engines, Builders, testing::ValuesIn(runners()), [](const auto& i) { return i.param.name(); });
 

@@ -24,8 +24,10 @@ std::vector<Run> runs(int outputs, int in, int kernel, int stride, int dilation,
   for (int o = 0; o < outputs; ++o) {
     const int start = o * stride - pad;
     const int end = std::min(kernel, taps_before(start, in)), begin = std::min(taps_before(start, 0), end);
-    if (!out.empty() && out.back().begin == begin && out.back().end == end) ++out.back().count;
-    else out.push_back({o, 1, begin, end});
+    if (!out.empty() && out.back().begin == begin && out.back().end == end)
+      ++out.back().count;
+    else
+      out.push_back({o, 1, begin, end});
   }
   return out;
 }
@@ -49,8 +51,10 @@ class PoolBuilder {
       : s_(spec), target_(target), b_(std::move(name)) {}
 
   Program run() {
-    if (s_.kind == PoolKind::global_average) global_average();
-    else windows();
+    if (s_.kind == PoolKind::global_average)
+      global_average();
+    else
+      windows();
     Program p = b_.finish();
     p.heading = {to_string(s_), "schedule: vectors of " + std::to_string(target_.vector_bytes) + " bytes"};
     return p;
@@ -70,8 +74,9 @@ class PoolBuilder {
         const int top = r.first * w.stride_h - w.pad_top + r.begin * w.dilation_h;
         b_.ptr_set(src_row_, {OCTET_SRC, r.begin < r.end ? top * row_bytes() : 0});
         b_.ptr_set(dst_row_, {OCTET_DST, r.first * s_.ow * s_.dst_pitch});
-        b_.loop(r.count, {{src_row_, w.stride_h * row_bytes()}, {dst_row_, s_.ow * s_.dst_pitch}},
-                [&] { for (const Run& c : columns) columns_of(r, c); });
+        b_.loop(r.count, {{src_row_, w.stride_h * row_bytes()}, {dst_row_, s_.ow * s_.dst_pitch}}, [&] {
+          for (const Run& c : columns) columns_of(r, c);
+        });
       }
     });
   }
@@ -88,11 +93,12 @@ class PoolBuilder {
     const bool max = s_.kind == PoolKind::max;
     std::vector<Tile> row = max ? byte_tiles() : tiles(s_.channels, target_.vector_bytes);
     if (!max && inside < all) row = by_pieces(row);
-    for_each_tile(b_, c.count, row, walks,
-                  [&](const Tile& t, const std::vector<Ptr>& p) {
-                    if (max) max_tile(t, taps, p[0], p[1]);
-                    else average_tile(t, taps, p[0], p[1]);
-                  });
+    for_each_tile(b_, c.count, row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
+      if (max)
+        max_tile(t, taps, p[0], p[1]);
+      else
+        average_tile(t, taps, p[0], p[1]);
+    });
   }
 
   // Bytes need no lanes: a tile is one vector, the last one perhaps stored in part.
@@ -114,14 +120,20 @@ class PoolBuilder {
     Reg best = kNone;
     for (int tap = 0; tap < taps.rows * taps.columns; ++tap) {
       const Mem at = {src, t.at + tap / taps.columns * taps.row_step + tap % taps.columns * taps.column_step};
-      if (best == kNone) best = b_.load(w, Role::acc, at);
-      else b_.op(Op::max_u8, w, best, best, at);
+      if (best == kNone)
+        best = b_.load(w, Role::acc, at);
+      else
+        b_.op(Op::max_u8, w, best, best, at);
     }
-    if (best == kNone) best = b_.load(w, Role::acc, b_.constant8(s_.lo));
-    else if (s_.lo > 0) b_.op(Op::max_u8, w, best, best, b_.constant8(s_.lo));
+    if (best == kNone)
+      best = b_.load(w, Role::acc, b_.constant8(s_.lo));
+    else if (s_.lo > 0)
+      b_.op(Op::max_u8, w, best, best, b_.constant8(s_.lo));
     if (s_.hi < 255) b_.op(Op::min_u8, w, best, best, b_.constant8(s_.hi));
-    if (t.pieces == 4) b_.store(w, {dst, t.at}, best);
-    else b_.store_low({dst, t.at}, best, 4 * t.pieces);
+    if (t.pieces == 4)
+      b_.store(w, {dst, t.at}, best);
+    else
+      b_.store_low({dst, t.at}, best, 4 * t.pieces);
   }
 
   // The sum of dequantized values from left to right, then mean, scale, zero point, all in float.
@@ -159,28 +171,29 @@ class PoolBuilder {
     const bool wide = requant_is_wide(int64_t{255} * pixels, m);
     const std::vector<Walk> walks = {{OCTET_SRC, int64_t{pixels} * s_.src_pitch}, {OCTET_DST, s_.dst_pitch}};
     const Ptr at = b_.ptr();
-    for_each_tile(b_, s_.n, tiles(s_.channels, target_.vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
-      const int w = t.bytes;
-      std::vector<Reg> sums;
-      for (int piece = 0; piece < t.pieces; ++piece)
-        sums.push_back(b_.load(w, Role::acc, b_.constant32(-pixels * s_.src.zero())));
-      b_.ptr_set(at, {p[0], 0});
-      b_.loop(pixels, {{at, s_.src_pitch}}, [&] {
-        for (int piece = 0; piece < t.pieces; ++piece) {
-          const Reg sum = sums[static_cast<size_t>(piece)];
-          b_.op(Op::add32, w, sum, sum, b_.widen8_32(w, {at, t.piece_at(piece)}));
-        }
-      });
-      const BytePack pack = wide ? BytePack{zero, 0, 255} : BytePack{zero, s_.lo, s_.hi};
-      store_tile(b_, t, pack, p[1], [&](int piece) {
-        const Reg x = sums[static_cast<size_t>(piece)];
-        b_.unary(Op::cvt_f32, w, x, x);
-        b_.op(Op::mul_f32, w, x, x, b_.constant_f32(m));
-        if (wide) clamp_f32(b_, w, x, s_.lo - zero, s_.hi - zero);
-        b_.unary(Op::cvt_i32, w, x, x);
-        return x;
-      });
-    });
+    for_each_tile(b_, s_.n, tiles(s_.channels, target_.vector_bytes), walks,
+                  [&](const Tile& t, const std::vector<Ptr>& p) {
+                    const int w = t.bytes;
+                    std::vector<Reg> sums;
+                    for (int piece = 0; piece < t.pieces; ++piece)
+                      sums.push_back(b_.load(w, Role::acc, b_.constant32(-pixels * s_.src.zero())));
+                    b_.ptr_set(at, {p[0], 0});
+                    b_.loop(pixels, {{at, s_.src_pitch}}, [&] {
+                      for (int piece = 0; piece < t.pieces; ++piece) {
+                        const Reg sum = sums[static_cast<size_t>(piece)];
+                        b_.op(Op::add32, w, sum, sum, b_.widen8_32(w, {at, t.piece_at(piece)}));
+                      }
+                    });
+                    const BytePack pack = wide ? BytePack{zero, 0, 255} : BytePack{zero, s_.lo, s_.hi};
+                    store_tile(b_, t, pack, p[1], [&](int piece) {
+                      const Reg x = sums[static_cast<size_t>(piece)];
+                      b_.unary(Op::cvt_f32, w, x, x);
+                      b_.op(Op::mul_f32, w, x, x, b_.constant_f32(m));
+                      if (wide) clamp_f32(b_, w, x, s_.lo - zero, s_.hi - zero);
+                      b_.unary(Op::cvt_i32, w, x, x);
+                      return x;
+                    });
+                  });
   }
 
   const PoolSpec& s_;
