@@ -198,7 +198,7 @@ class Compiler {
       const Place& place = places_[id];
       const auto at = buffer_of_.find(place.root);
       if (!t.is_quantized() || t.is_constant() || at == buffer_of_.end()) continue;
-      const bool moved = !t.file_shape.empty() && t.file_shape != t.shape;
+      const bool moved = !t.file_shape.empty();  // even where both orders have equal shapes
       model_.plan.tensors.push_back({t.name, t.dtype, t.shape, t.file_shape.empty() ? t.shape : t.file_shape,
                                      moved && t.shape.size() >= 3, place.pitch,
                                      in_arena(at->second, static_cast<uint64_t>(place.offset))});

@@ -11,14 +11,14 @@ struct Argument {
   const void* pointer;
 };
 
-static inline Argument src(const void* p) { return {OCTET_SRC, p}; }
-static inline Argument weights(const void* p) { return {OCTET_WEIGHTS, p}; }
-static inline Argument dst(void* p) { return {OCTET_DST, p}; }
-static inline Argument bias(const void* p) { return {OCTET_BIAS, p}; }
-static inline Argument scale(const void* p) { return {OCTET_SCALE, p}; }
-static inline Argument src2(const void* p) { return {OCTET_SRC2, p}; }
-static inline Argument constants(const void* p) { return {OCTET_CONSTANTS, p}; }
-static inline Argument scratch(void* p) { return {OCTET_SCRATCH, p}; }
+static inline Argument src(const void* p) noexcept { return {OCTET_SRC, p}; }
+static inline Argument weights(const void* p) noexcept { return {OCTET_WEIGHTS, p}; }
+static inline Argument dst(void* p) noexcept { return {OCTET_DST, p}; }
+static inline Argument bias(const void* p) noexcept { return {OCTET_BIAS, p}; }
+static inline Argument scale(const void* p) noexcept { return {OCTET_SCALE, p}; }
+static inline Argument src2(const void* p) noexcept { return {OCTET_SRC2, p}; }
+static inline Argument constants(const void* p) noexcept { return {OCTET_CONSTANTS, p}; }
+static inline Argument scratch(void* p) noexcept { return {OCTET_SCRATCH, p}; }
 
 template <class... Arguments>
 static inline void call(void (*kernel)(const OctetArgs*) noexcept, Arguments... arguments) noexcept {
@@ -28,10 +28,10 @@ static inline void call(void (*kernel)(const OctetArgs*) noexcept, Arguments... 
 }
 
 // Some bytes into a caller's tensor.
-static inline const void* at(const void* p, unsigned long long bytes) {
+static inline const void* at(const void* p, unsigned long long bytes) noexcept {
   return static_cast<const unsigned char*>(p) + bytes;
 }
-static inline void* at(void* p, unsigned long long bytes) { return static_cast<unsigned char*>(p) + bytes; }
+static inline void* at(void* p, unsigned long long bytes) noexcept { return static_cast<unsigned char*>(p) + bytes; }
 
 }  // namespace octet_call
 

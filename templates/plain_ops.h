@@ -207,6 +207,7 @@ OCTET_PLAIN void octet_plain_global_average_pool(const OctetArgs* args) {
 }
 
 namespace octet_plain {
+namespace {
 
 // The sum of `count` strided values in the order of aligned 16-byte vectors, where the first value lies `start` floats
 // behind an aligned address (generator/kernel/requant.h, mean_bytes).
@@ -230,6 +231,7 @@ inline float sum_by_vectors(const Pool& p, const uint8_t* src, int64_t start, in
   return sum;
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_reduce_mean(const OctetArgs* args) {
@@ -261,6 +263,7 @@ OCTET_PLAIN void octet_plain_add(const OctetArgs* args) {
 }
 
 namespace octet_plain {
+namespace {
 
 inline void mul_row(uint8_t* __restrict dst, const uint8_t* __restrict a, const uint8_t* __restrict b, const Mul& p) {
   const Rounder round = round_then_zero(p.offset, p.lo, p.hi);
@@ -303,6 +306,7 @@ inline Rows joined(Rows p) {
   return p;
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_mul(const OctetArgs* args) {
@@ -359,6 +363,7 @@ OCTET_PLAIN void octet_plain_channel_permute(const OctetArgs* args) {
 // ---- the network's edges --------------------------------------------------------------------------------------------
 
 namespace octet_plain {
+namespace {
 
 // Calls each(pixel's bytes, file's element of channel 0, distance of channels there, how many pixels, distance of
 // pixels in the file), in runs of at most kChunk pixels.
@@ -394,6 +399,7 @@ inline void dequantize_row(float* __restrict dst, const uint8_t* __restrict src,
   for (int64_t i = 0; i < count; ++i) dst[i] = static_cast<float>(src[i] - zero) * scale;
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_quantize(const OctetArgs* args) {
@@ -481,6 +487,7 @@ OCTET_PLAIN void octet_plain_softmax(const OctetArgs* args) {
 }
 
 namespace octet_plain {
+namespace {
 
 // exp(x) for x <= 0, in binary64 throughout, so within one unit of the last place of binary32 after rounding. x = n ln 2
 // + r with |r| <= ln 2 / 2; ln 2 in two parts, the first short enough for n times it to be exact; then a Taylor series
@@ -499,6 +506,7 @@ inline double exp_of(double x) {
   return sum * power;
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_softmax_f32(const OctetArgs* args) {
@@ -522,6 +530,7 @@ OCTET_PLAIN void octet_plain_softmax_f32(const OctetArgs* args) {
 // ---- strided copies -------------------------------------------------------------------------------------------------
 
 namespace octet_plain {
+namespace {
 
 inline void copy_elements(uint8_t* dst, const uint8_t* src, const Copy& p) {
   const int64_t count = p.dims[kCopyRank - 1], from = p.src_strides[kCopyRank - 1], to = p.dst_strides[kCopyRank - 1];
@@ -540,6 +549,7 @@ inline void copy_dims(uint8_t* dst, const uint8_t* src, const Copy& p, int32_t d
     copy_dims(dst + i * p.dst_strides[dim], src + i * p.src_strides[dim], p, dim + 1);
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_strided_copy(const OctetArgs* args) {

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "templates/exact_math.h"
+#include "exact_math.h"
 
 // Ops are internal to each translation unit, so that files compiled for different machines never share a definition.
 // OCTET_CALL marks those that compute: called, they cost no time worth measuring; repeated at each use, they cost g++

@@ -13,7 +13,8 @@
 #endif
 // Ops vanish into the kernel, also without optimisation, and are internal to the translation unit.
 #define OCTET_INLINE inline __attribute__((always_inline))
-#define OCTET_VEC static OCTET_INLINE __attribute__((unused))
+// nothrow: kernels are noexcept, and what might throw in one is guarded by tables that need the C++ library.
+#define OCTET_VEC static OCTET_INLINE __attribute__((unused, nothrow))
 
 namespace OCTET_VEC_NAMESPACE {
 

@@ -103,6 +103,10 @@ struct UserError {
   const char* says;
 };
 
+void PrintTo(const UserError& e, std::ostream* out) {
+  for (const std::string& a : e.args) *out << a << ' ';
+}
+
 class CliError : public Cli, public testing::WithParamInterface<UserError> {};
 
 TEST_P(CliError, IsOneClearLineAndStatusOne) {
@@ -119,7 +123,7 @@ TEST_P(CliError, IsOneClearLineAndStatusOne) {
 INSTANTIATE_TEST_SUITE_P(
     Words, CliError,
     testing::Values(UserError{{}, "see octet --help"}, UserError{{"fly"}, "unknown command 'fly' (run, compile, bench"},
-                    UserError{{"--fly"}, "--fly"}, UserError{{"run"}, "MODEL is required"},
+                    UserError{{"--fly"}, "unknown option '--fly'"}, UserError{{"run"}, "MODEL is required"},
                     UserError{{"run", "MODEL"}, "--input is required"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--fly"}, "--fly"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--threads", "many"}, "--threads = many"},

@@ -112,10 +112,18 @@ void count_graph_ops(const Graph& graph, bool floats_run, Inspection& out) {
   for (auto& [op, c] : out.ops) c.folded = std::max(0, c.count - c.int8 - c.in_float - c.unsupported);
 }
 
+onnx_file::Model parse_file(const std::string& path) {
+  const std::vector<uint8_t> bytes = read_file(path);
+  try {
+    return onnx_file::parse(std::as_bytes(std::span(bytes)), std::filesystem::path(path).parent_path());
+  } catch (const Error& e) {
+    throw Error(e.kind(), path + ": " + e.what());
+  }
+}
+
 Inspection inspect_file(const InspectOptions& o) {
   Inspection out;
-  const std::vector<uint8_t> bytes = read_file(o.model);
-  const auto file = onnx_file::parse(std::as_bytes(std::span(bytes)), std::filesystem::path(o.model).parent_path());
+  const onnx_file::Model file = parse_file(o.model);
   out.name = file.graph_name;
   out.producer = file.producer;
   out.format = fmt::format("ONNX opset {}", file.opset);

@@ -42,13 +42,13 @@ void warn_about_cap() {
 
 // CLI11 would only say that a subcommand is missing.
 void check_verb(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
+  if (argc < 2 || (argv[1][0] == '-' && app.get_option_no_throw(argv[1]))) return;
   std::string known;
   for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
     if (verb->get_name() == argv[1]) return;
     known += (known.empty() ? "" : ", ") + verb->get_name();
   }
-  user_error(std::string("unknown command '") + argv[1] + "' (" + known + ")");
+  user_error(std::string(argv[1][0] == '-' ? "unknown option '" : "unknown command '") + argv[1] + "' (" + known + ")");
 }
 
 int run_command(int argc, char** argv) {

@@ -12,8 +12,8 @@
 namespace octet {
 namespace {
 
-// Instructions that one source holds where their number is ours to choose: about two seconds of g++.
-constexpr size_t kSourceSize = 6000;
+// Instructions that one source holds where their number is ours to choose: about one second of g++, five for the target scalar.
+constexpr size_t kSourceSize = 3000;
 constexpr size_t kPlainSize = 200;  // what a plain kernel counts for
 constexpr size_t kMostSources = 16;
 
@@ -51,13 +51,13 @@ std::string source(const CompiledModel& model, const KernelFileOptions& options,
   const bool plain = std::any_of(kernels.begin(), kernels.end(), [](const KernelUnit& u) { return u.plain.has_value(); });
   std::string text = fmt::format("// {}: kernels, file {} of {}.\n{}", options.title, number, of, options.origin);
   text += fmt::format("#include \"octet/vec_{}.h\"\n", model.target->name);
-  if (plain) text += "#include \"octet/plain_ops.h\"\n";
+  if (plain) text += "#include \"octet/abi.h\"\n#include \"octet/plain_ops.h\"\n";
   text += fmt::format("#include \"{}.h\"\n\nnamespace {} {{\n\nusing namespace {};\n", options.prefix, options.name_space,
                       kernel_namespace(*model.target));
   for (const KernelUnit& u : kernels) {
     Writer comment;
     comment.comment(to_string(u.spec));
-    comment.comment("Schedule: " + u.schedule);
+    if (!u.program || u.program->heading.empty()) comment.comment("schedule: " + u.schedule);
     text += '\n' + comment.take() + (u.program ? emit_kernel(*u.program, *model.target) : plain_kernel_text(u));
   }
   return text + fmt::format("\n}}  // namespace {}\n\nOCTET_TARGET_END\n", options.name_space);

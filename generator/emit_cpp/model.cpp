@@ -115,7 +115,7 @@ class ModelEmitter {
     std::vector<std::string> names;
     for (const CompiledModel* m : models_) names.emplace_back(m->target->name);
     std::string list = fmt::format("{}", fmt::join(names, ", "));
-    return runs_everywhere() ? list : list + " or none";
+    return runs_everywhere() ? list : list + ", or none";
   }
 
   std::string public_header() const {

@@ -36,6 +36,26 @@ Table table_of(const Graph& graph, const Node& node) {
   return table;
 }
 
+BinaryFormula::BinaryFormula(const Graph& graph, const Node& node)
+    : a_(quant_view(graph.tensor(node.inputs[0]))),
+      b_(quant_view(graph.tensor(node.inputs[1]))),
+      out_(quant_view(graph.tensor(node.outputs[0]))),
+      is_add_(node.op == OpKind::add),
+      add_(add_formula(Profile::ort, a_, b_, out_, 0, 255)),
+      range_(node.range) {
+  mul_.a_zero = a_.zero();
+  mul_.b_zero = b_.zero();
+  mul_.m = mul_multiplier(Profile::ort, a_, b_, out_);
+  mul_.out_zero_point = out_.zero_point;
+  mul_.out_offset = out_.offset();
+}
+
+int32_t BinaryFormula::operator()(int32_t a, int32_t b) const {
+  const auto a_byte = static_cast<uint8_t>(a + a_.offset()), b_byte = static_cast<uint8_t>(b + b_.offset());
+  const int byte = is_add_ ? add_bytes(a_byte, b_byte, add_) : mul_bytes(a_byte, b_byte, mul_);
+  return std::clamp(byte - out_.offset(), range_.lo, range_.hi);
+}
+
 TensorId add_table(Graph& graph, const std::string& name, DType dtype, const Table& table) {
   return add_integers(graph, name + "_table", dtype, {256}, {table.begin(), table.end()});
 }
@@ -180,21 +200,12 @@ void fold_scalar(Edit& edit, int i) {
   const bool a_is_scalar = a.is_constant() && element_count(a.shape) == 1;
   const bool b_is_scalar = b.is_constant() && element_count(b.shape) == 1;
   if (a_is_scalar == b_is_scalar || (a_is_scalar ? b : a).shape != to.shape) return;
-  const QuantView va = quant_view(a), vb = quant_view(b), vo = quant_view(to);
   const int32_t scalar = integers(a_is_scalar ? a : b)[0];
-  const AddFormula add = add_formula(Profile::ort, va, vb, vo, 0, 255);
-  const MulSpec mul{.a_zero = va.zero(),
-                    .b_zero = vb.zero(),
-                    .m = mul_multiplier(Profile::ort, va, vb, vo),
-                    .out_zero_point = vo.zero_point,
-                    .out_offset = vo.offset()};
+  const BinaryFormula formula(graph, n);
   Table table{};
   for (int byte = 0; byte < 256; ++byte) {
     const int32_t q = value_of_byte(byte, a_is_scalar ? b.dtype : a.dtype);
-    const auto qa = static_cast<uint8_t>((a_is_scalar ? scalar : q) + va.offset());
-    const auto qb = static_cast<uint8_t>((a_is_scalar ? q : scalar) + vb.offset());
-    const int32_t out = (n.op == OpKind::add ? add_bytes(qa, qb, add) : mul_bytes(qa, qb, mul)) - vo.offset();
-    table[static_cast<size_t>(byte)] = std::clamp(out, n.range.lo, n.range.hi);
+    table[static_cast<size_t>(byte)] = a_is_scalar ? formula(scalar, q) : formula(q, scalar);
   }
   const TensorId x = n.inputs[a_is_scalar ? 1 : 0];
   const TensorId constant = add_table(graph, n.name, to.dtype, table);

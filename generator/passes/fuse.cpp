@@ -59,28 +59,89 @@ void fuse_ranges(Graph& graph) {
   edit.finish();
 }
 
+namespace {
+
+bool is_table(const Edit& edit, int i) {
+  return i >= 0 && (edit.node(i).op == OpKind::unary || edit.node(i).op == OpKind::requantize);
+}
+
+// Node i becomes the function of x that `table` says; `like` is where its description comes from.
+void become_table(Edit& edit, int i, TensorId x, const Table& table, const Node& like) {
+  Graph& graph = edit.graph();
+  Node& n = edit.node(i);
+  n.op = OpKind::unary;
+  n.function = like.function;
+  n.alpha = like.alpha;
+  n.beta = like.beta;
+  n.range = {};
+  const TensorId constant = add_table(graph, n.name, graph.tensor(n.outputs[0]).dtype, table);
+  edit.set_inputs(i, {x, constant});
+}
+
+void join_tables(Edit& edit, int i) {
+  const int p = only_feeder(edit, i);
+  if (!is_table(edit, p)) return;
+  const Table first = table_of(edit.graph(), edit.node(p)), second = table_of(edit.graph(), edit.node(i));
+  Table both{};
+  for (size_t k = 0; k < both.size(); ++k) both[k] = second[static_cast<size_t>(byte_of_value(first[k]))];
+  const Node like = edit.node(edit.node(i).op == OpKind::requantize ? p : i);
+  become_table(edit, i, edit.node(p).inputs[0], both, like);
+  edit.remove(p);
+}
+
+// An addend or factor as a function of some tensor: the table that makes it for node i alone, or itself.
+struct Operand {
+  TensorId source = kNoTensor;
+  int table = -1;
+  int32_t at(const Graph& graph, const Edit& edit, int byte) const {
+    if (table < 0) return value_of_byte(byte, graph.tensor(source).dtype);
+    return table_of(graph, edit.node(table))[static_cast<size_t>(byte)];
+  }
+};
+
+Operand operand(const Edit& edit, int i, TensorId t) {
+  const int p = edit.producer(t);
+  if (is_table(edit, p) && edit.only_consumer(t) == i) return {edit.node(p).inputs[0], p};
+  return {t, -1};
+}
+
+// x * T[x] (hard swish as exporters spell it) and the like: both operands come from one tensor.
+void join_operands(Edit& edit, int i) {
+  Graph& graph = edit.graph();
+  const Node node = edit.node(i);
+  const Operand a = operand(edit, i, node.inputs[0]), b = operand(edit, i, node.inputs[1]);
+  if (a.source != b.source || (a.table < 0 && b.table < 0) ||
+      graph.tensor(a.source).shape != graph.tensor(node.outputs[0]).shape)
+    return;
+  const BinaryFormula formula(graph, node);
+  Table table{};
+  for (int byte = 0; byte < 256; ++byte)
+    table[static_cast<size_t>(byte)] = formula(a.at(graph, edit, byte), b.at(graph, edit, byte));
+  const Node like = edit.node(b.table >= 0 ? b.table : a.table);
+  become_table(edit, i, a.source, table, like);
+  for (int table_node : {a.table, b.table})
+    if (table_node >= 0) edit.remove(table_node);
+}
+
+}  // namespace
+
 void fuse_tables(Graph& graph) {
   Edit edit(graph);
-  const auto is_table = [&](int i) {
-    return i >= 0 && (edit.node(i).op == OpKind::unary || edit.node(i).op == OpKind::requantize);
-  };
   for (int i : edit.order()) {
-    if (!is_table(i)) continue;
-    const int p = only_feeder(edit, i);
-    if (!is_table(p)) continue;
-    const Table first = table_of(graph, edit.node(p)), second = table_of(graph, edit.node(i));
-    Table both{};
-    for (size_t k = 0; k < both.size(); ++k) both[k] = second[static_cast<size_t>(byte_of_value(first[k]))];
-    if (edit.node(i).op == OpKind::requantize) {  // what the node computes is then the earlier function
-      edit.node(i).function = edit.node(p).function;
-      edit.node(i).alpha = edit.node(p).alpha;
-      edit.node(i).beta = edit.node(p).beta;
-      edit.node(i).op = OpKind::unary;
-    }
-    const TensorId x = edit.node(p).inputs[0];
-    edit.set_inputs(i, {x, add_table(graph, edit.node(i).name, graph.tensor(edit.node(i).outputs[0]).dtype, both)});
-    edit.node(i).range = {};
-    edit.remove(p);
+    if (edit.removed(i)) continue;
+    if (edit.node(i).op == OpKind::add || edit.node(i).op == OpKind::mul) join_operands(edit, i);
+    if (is_table(edit, i)) join_tables(edit, i);
+  }
+  edit.finish();
+}
+
+void fuse_concats(Graph& graph) {
+  Edit edit(graph);
+  for (int i : edit.order()) {
+    const Node node = edit.node(i);
+    if (node.op != OpKind::concat || node.inputs.size() != 1 || edit.is_output(node.outputs[0])) continue;
+    edit.replace_uses(node.outputs[0], node.inputs[0]);
+    edit.remove(i);
   }
   edit.finish();
 }

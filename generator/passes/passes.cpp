@@ -36,6 +36,7 @@ const std::vector<Pass>& all_passes() {
       {"check_integer", check_integer, false},
       {"fuse_ranges", fuse_ranges, true},
       {"fuse_tables", fuse_tables, true},
+      {"fuse_concats", fuse_concats, true},
       {"fuse_pads", fuse_pads, true},
       {"fuse_shuffles", fuse_shuffles, true},
       {"fuse_adds", fuse_adds, true},

@@ -29,7 +29,8 @@ void check_integer(Graph& graph);      // user error naming the node where a flo
 
 // ---- to fewer nodes; every rounding stays
 void fuse_ranges(Graph& graph);    // a table that only clamps joins its producer
-void fuse_tables(Graph& graph);    // table after table
+void fuse_tables(Graph& graph);    // table after table, and x * T[x]
+void fuse_concats(Graph& graph);   // of one piece
 void fuse_pads(Graph& graph);      // pad with the zero point joins the conv
 void fuse_shuffles(Graph& graph);  // reshape - transpose - reshape becomes channel_permute; permutes compose
 void fuse_adds(Graph& graph);      // residual add joins the conv or linear that makes one addend

@@ -23,6 +23,20 @@ Table requantize_values(const Tensor& from, const Tensor& to, const QRange& rang
 // The table of a unary node that carries one, or of a requantize.
 Table table_of(const Graph& graph, const Node& node);
 
+// What a quantized add or mul gives for two quantized values, its range included.
+class BinaryFormula {
+ public:
+  BinaryFormula(const Graph& graph, const Node& node);
+  int32_t operator()(int32_t a, int32_t b) const;
+
+ private:
+  QuantView a_, b_, out_;
+  bool is_add_;
+  AddFormula add_;
+  MulSpec mul_;
+  QRange range_;
+};
+
 // The constant that a unary node carries as inputs[1].
 TensorId add_table(Graph& graph, const std::string& name, DType dtype, const Table& table);
 
