@@ -63,7 +63,7 @@ class Compiler {
         if (const auto& bytes = data[static_cast<size_t>(a)]; !bytes.empty()) step.args[a] = add_to_blob(bytes);
       model_.plan.steps.push_back(step);
       const Node& n = graph_.nodes[static_cast<size_t>(node.node)];
-      model_.steps.push_back({n.name, n.source, mac_count(part.spec)});
+      model_.steps.push_back({n.name, n.source, mac_count(part.spec), std::exchange(reason_, {})});
     }
   }
 
@@ -96,6 +96,7 @@ class Compiler {
       return unit("reference " + to_string(spec), spec, "reference", [](KernelUnit&) {});
     }
     const PlannedConv plan = plan_conv(spec, std::move(raw), *model_.target, options_.emitter);
+    reason_ = plan.reason;
     const uint32_t k = unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule,
                             [&](KernelUnit& u) { u.program = plan.build(u.name); });
     put(data, OCTET_WEIGHTS, plan.packed.weights);
@@ -210,6 +211,7 @@ class Compiler {
   std::vector<Place> places_;
   CompiledModel model_;
   uint32_t groups_ = 0;
+  std::string reason_;  // of the step being made
   std::unordered_map<std::string, uint32_t> by_key_;
   std::unordered_map<std::string, size_t> small_data_;
   std::map<TensorId, size_t> buffer_of_;  // root tensor -> buffer

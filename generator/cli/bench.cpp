@@ -198,6 +198,15 @@ std::string clipped(const std::string& text, size_t width) {
   return text.size() <= width ? text : text.substr(0, width - 3) + "...";
 }
 
+// A schedule for a table: without what all kernels of a target share.
+std::string short_schedule(std::string text) {
+  if (const size_t at = text.find(" registers, tiles"); at != std::string::npos) {
+    const size_t from = text.rfind(", ", at);
+    text.erase(from, at + 17 - from);
+  }
+  return text;
+}
+
 std::string rate_text(double macs_per_second, double peak) {
   if (macs_per_second <= 0) return "";
   const std::string rate = fmt::format("{:8.1f}", macs_per_second / 1e9);
@@ -205,7 +214,8 @@ std::string rate_text(double macs_per_second, double peak) {
 }
 
 void print_table(const Result& r, bool every_layer) {
-  const std::vector<Layer> rows = every_layer ? r.layers : merged(r.layers);
+  std::vector<Layer> rows = every_layer ? r.layers : merged(r.layers);
+  for (Layer& l : rows) l.schedule = short_schedule(l.schedule);
   size_t shape = 5, schedule = 8, name = 5;
   for (const Layer& l : rows) {
     shape = std::max(shape, std::min<size_t>(l.shape.size(), 40));
@@ -216,7 +226,7 @@ void print_table(const Result& r, bool every_layer) {
   const auto row = [&](const std::string& first, const std::string& op, const std::string& shape_,
                        const std::string& how, const std::string& time, const std::string& rate) {
     std::string line =
-        fmt::format("{:<{}}  {:<16}  {:<{}}  {:<{}}  {:>9}  {}", clipped(first, name), name, clipped(op, 16),
+        fmt::format("{:<{}}  {:<19}  {:<{}}  {:<{}}  {:>9}  {}", clipped(first, name), name, clipped(op, 19),
                     clipped(shape_, shape), shape, clipped(how, schedule), schedule, time, rate);
     line.erase(line.find_last_not_of(' ') + 1);
     fmt::print("{}\n", line);

@@ -39,8 +39,9 @@ Graph through_passes(const ModelOptions& o) {
   Counts before = count_ops(graph);
   run_passes(graph, {.fuse = !o.no_fuse, .report = [&](const char* pass, double milliseconds, const Graph& g) {
                        const Counts after = count_ops(g);
-                       fmt::print("  {:<20} {:7.2f} ms  {:5} nodes  {}\n", pass, milliseconds, g.nodes.size(),
-                                  difference(before, after));
+                       const std::string changes = difference(before, after);
+                       fmt::print("  {:<20} {:7.2f} ms  {:5} nodes{}{}\n", pass, milliseconds, g.nodes.size(),
+                                  changes.empty() ? "" : "  ", changes);
                        before = after;
                      }});
   return graph;
@@ -83,8 +84,7 @@ void explain_fusions(const Graph& graph) {
     adds += n.fused_add.has_value();
   }
   fmt::print(
-      "\nFusions\n  {} residual add{} inside a convolution or linear layer, {} clamp{} (relu, relu6, clip) inside "
-      "a producer\n",
+      "\nFusions\n  {} residual add{} inside a convolution or linear layer, {} clamp{} that act inside a producer\n",
       adds, adds == 1 ? "" : "s", clamps, clamps == 1 ? "" : "s");
   for (const Node& n : graph.nodes)
     if (n.fused_add)
@@ -100,16 +100,23 @@ void explain_fusions(const Graph& graph) {
 }
 
 void explain_layers(const CompiledModel& model) {
-  fmt::print("\nLayers on {}\n", model.target->name);
-  std::vector<size_t> uses(model.kernels.size());
-  for (const OctetStep& s : model.plan.steps) ++uses[s.kernel];
+  fmt::print("\nKernels on {}, with their schedules and why\n", model.target->name);
+  std::vector<size_t> uses(model.kernels.size()), first(model.kernels.size());
+  for (size_t s = model.plan.steps.size(); s-- > 0;) {
+    ++uses[model.plan.steps[s].kernel];
+    first[model.plan.steps[s].kernel] = s;
+  }
   size_t width = 0;
   for (const KernelUnit& u : model.kernels) width = std::max(width, u.name.size());
   for (size_t k = 0; k < model.kernels.size(); ++k) {
     const KernelUnit& u = model.kernels[k];
-    fmt::print("  {:<{}}  {}{}\n  {:<{}}    {}\n", u.name, width, shape_text(u.spec),
-               uses[k] > 1 ? fmt::format("   ({} steps)", uses[k]) : "", "", width,
-               u.schedule.empty() ? "plain loop" : u.schedule);
+    fmt::print("  {:<{}}  {}   {}{}\n", u.name, width, shape_text(u.spec), printable(model.steps[first[k]].node),
+               uses[k] > 1 ? fmt::format(" and {} more steps", uses[k] - 1) : "");
+    const auto more = [width](const std::string& text) {
+      if (!text.empty()) fmt::print("  {:<{}}    {}\n", "", width, text);
+    };
+    more(u.schedule);
+    more(model.steps[first[k]].reason);
   }
 }
 

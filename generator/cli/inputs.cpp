@@ -92,7 +92,8 @@ Array photo_values(Array real, const TensorInfo& t, PhotoScale scale, const std:
   return to_integers(real, pixels);
 }
 
-Array photo_input(const std::string& path, const TensorInfo& t, const PhotoOptions& options) {
+// `say`: tell how the pixels are scaled, where nobody asked for a scaling.
+Array photo_input(const std::string& path, const TensorInfo& t, const PhotoOptions& options, bool say) {
   const Photo photo = load_photo(path);
   PhotoScale scale;
   if (options.scale) {
@@ -100,14 +101,15 @@ Array photo_input(const std::string& path, const TensorInfo& t, const PhotoOptio
   } else {
     const ScaleGuess guess = guess_photo_scale(t);
     scale = guess.scale;
-    fmt::print(stderr, "octet: {}: pixels scaled as {} ({})\n", file_name(path), photo_scale_name(scale), guess.reason);
+    if (say)
+      fmt::print(stderr, "octet: pixels of photographs are scaled as {} ({})\n", photo_scale_name(scale), guess.reason);
   }
   return photo_values(photo_to_array(photo, t, scale, options), t, scale, path);
 }
 
 // The array of one file for one input.
-Array read_input(const std::string& path, const TensorInfo& t, const PhotoOptions& options) {
-  if (is_photo(path)) return photo_input(path, t, options);
+Array read_input(const std::string& path, const TensorInfo& t, const PhotoOptions& options, bool say) {
+  if (is_photo(path)) return photo_input(path, t, options, say);
   if (has_extension(path, ".npy")) return fit(read_npy(path), t, path);
   if (!has_extension(path, ".npz")) user_error(path + ": inputs are .npy, .npz or photographs (.bmp, .jpg, .png)");
   const NpzReader npz(path);
@@ -175,7 +177,7 @@ Inputs gather_inputs(const std::vector<TensorInfo>& tensors, const InputOptions&
     if (t.shape.empty() && paths[i].size() > 1) user_error("input '" + t.name + "' is a scalar and takes one file");
     Array all;
     for (const std::string& path : paths[i]) {
-      Array one = read_input(path, t, photos);
+      Array one = read_input(path, t, photos, &path == &paths[i][0]);
       const int64_t rows = one.shape.empty() ? 1 : one.shape[0];
       if (i == 0)
         for (int64_t r = 0; r < rows; ++r)

@@ -1,4 +1,5 @@
 // The octet command. Exit 0: done; 1: the user can mend it, one line on stderr says how; 2: our bug.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -26,6 +27,7 @@ Exit status: 0 done, 1 an error that one line on stderr explains, 2 an internal 
 int complain(const char* message, int status) {
   std::string line(message);
   while (!line.empty() && line.back() == '\n') line.pop_back();
+  std::replace(line.begin(), line.end(), '\n', ' ');
   line = printable(line);
   if (status == 2)
     std::fprintf(stderr, "octet: internal error: %s; please report it with the model and this command line\n",
