@@ -10,7 +10,7 @@
 #include "generator/passes/lower.h"
 #include "generator/passes/place.h"
 #include "generator/program/build.h"
-#include "generator/schedule/pack.h"
+#include "generator/program/plan_conv.h"
 #include "generator/schedule/split.h"
 #include "runtime/status.h"
 
@@ -63,7 +63,7 @@ class Compiler {
         if (const auto& bytes = data[static_cast<size_t>(a)]; !bytes.empty()) step.args[a] = add_to_blob(bytes);
       model_.plan.steps.push_back(step);
       const Node& n = graph_.nodes[static_cast<size_t>(node.node)];
-      model_.steps.push_back({n.name, n.source, mac_count(part.spec)});
+      model_.steps.push_back({n.name, n.source, mac_count(part.spec), std::exchange(reason_, {})});
     }
   }
 
@@ -87,7 +87,7 @@ class Compiler {
     return k;
   }
 
-  uint32_t conv_kernel(const LoweredNode& node, const Part& part, ConvSpec spec, StepData& data) {
+  uint32_t conv_kernel(const LoweredNode& node, const Part& part, const ConvSpec& spec, StepData& data) {
     ConvData raw = select_channels(std::get<ConvSpec>(node.spec), node.conv, part.oc_begin, part.oc_count);
     if (options_.reference) {
       put(data, OCTET_WEIGHTS, raw.weights);
@@ -95,14 +95,13 @@ class Compiler {
       put(data, OCTET_SCALE, raw.multiplier);
       return unit("reference " + to_string(spec), spec, "reference", [](KernelUnit&) {});
     }
-    merge_groups(spec, raw);
-    BuiltConv built = plan_conv(spec, raw, *model_.target, options_.emitter);
-    const std::string words = built.schedule;
-    const uint32_t k = unit(to_string(spec) + " | " + words, spec, words,
-                            [&](KernelUnit& u) { u.program = built.build(u.name); });
-    put(data, OCTET_WEIGHTS, built.packed.weights);
-    put(data, OCTET_BIAS, built.packed.bias);
-    put(data, OCTET_SCALE, built.packed.scale);
+    const PlannedConv plan = plan_conv(spec, std::move(raw), *model_.target, options_.emitter);
+    reason_ = plan.reason;
+    const uint32_t k = unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule,
+                            [&](KernelUnit& u) { u.program = plan.build(u.name); });
+    put(data, OCTET_WEIGHTS, plan.packed.weights);
+    put(data, OCTET_BIAS, plan.packed.bias);
+    put(data, OCTET_SCALE, plan.packed.scale);
     put(data, OCTET_CONSTANTS, model_.kernels[k].program->constants);
     return k;
   }
@@ -200,7 +199,7 @@ class Compiler {
       const Place& place = places_[id];
       const auto at = buffer_of_.find(place.root);
       if (!t.is_quantized() || t.is_constant() || at == buffer_of_.end()) continue;
-      const bool moved = !t.file_shape.empty() && t.file_shape != t.shape;
+      const bool moved = !t.file_shape.empty();  // even where both orders have equal shapes
       model_.plan.tensors.push_back({t.name, t.dtype, t.shape, t.file_shape.empty() ? t.shape : t.file_shape,
                                      moved && t.shape.size() >= 3, place.pitch,
                                      in_arena(at->second, static_cast<uint64_t>(place.offset))});
@@ -212,6 +211,7 @@ class Compiler {
   std::vector<Place> places_;
   CompiledModel model_;
   uint32_t groups_ = 0;
+  std::string reason_;  // of the step being made
   std::unordered_map<std::string, uint32_t> by_key_;
   std::unordered_map<std::string, size_t> small_data_;
   std::map<TensorId, size_t> buffer_of_;  // root tensor -> buffer

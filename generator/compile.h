@@ -38,6 +38,7 @@ struct StepInfo {
   std::string node;    // name in the file
   std::string source;  // operator in the file
   int64_t macs = 0;    // nominal multiply-accumulates
+  std::string reason;  // why the schedule is as it is, where there is one
 };
 
 struct CompiledModel {

@@ -63,7 +63,7 @@ Bound bind_jit(const CompiledModel& model, const LoadOptions& options) {
       CodeOffsets offsets;
       const CompiledKernel code =
           compile(*u.program, *model.target, *memory, options.dump_dir.empty() ? nullptr : &offsets);
-      if (!options.dump_dir.empty()) dump_kernel(options.dump_dir, *u.program, code, offsets);
+      if (!options.dump_dir.empty()) dump_kernel(options.dump_dir.string(), *u.program, *model.target, code, offsets);
       bound.kernels.push_back({code.entry, {}});
       bound.code_bytes += code.code_bytes;
     }
@@ -96,7 +96,7 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
   Stopwatch watch;
   m.graph = import_onnx(path, {.batch = options.batch});
   m.import_seconds = watch.lap();
-  run_passes(m.graph, {.fuse = options.fuse, .dump_dir = options.dump_dir});
+  run_passes(m.graph, {.fuse = options.fuse, .dump_dir = options.dump_dir.string()});
   m.passes_seconds = watch.lap();
   m.compiled = compile(m.graph, {.target = &target,
                                  .emitter = options.engine == Engine::cpp || !target.has_jit ? Emitter::compiler : Emitter::jit,

@@ -11,7 +11,8 @@ Executor::Executor(Plan plan, std::vector<BoundKernel> kernels, std::shared_ptr<
     : plan_(std::move(plan)),
       kernels_(std::move(kernels)),
       keep_alive_(std::move(keep_alive)),
-      blob_(allocate_aligned(plan_.blob.size())),
+      blob_bytes_(plan_.blob.size()),
+      blob_(allocate_aligned(blob_bytes_)),
       threads_(threads) {
   if (!plan_.blob.empty()) std::memcpy(blob_.get(), plan_.blob.data(), plan_.blob.size());
   std::vector<uint8_t>().swap(plan_.blob);
@@ -19,9 +20,9 @@ Executor::Executor(Plan plan, std::vector<BoundKernel> kernels, std::shared_ptr<
     if (s.kernel >= kernels_.size()) internal_error("a step calls a kernel that does not exist");
 }
 
-void Context::PoolDeleter::operator()(pthreadpool* pool) const { pthreadpool_destroy(pool); }
+void ExecutionContext::PoolDeleter::operator()(pthreadpool* pool) const { pthreadpool_destroy(pool); }
 
-Context::Context(std::shared_ptr<const Executor> executor)
+ExecutionContext::ExecutionContext(std::shared_ptr<const Executor> executor)
     : executor_(std::move(executor)), arena_(allocate_aligned(static_cast<size_t>(executor_->plan().arena_bytes))) {
   const auto& steps = executor_->plan().steps;
   args_.resize(steps.size());
@@ -45,11 +46,11 @@ Context::Context(std::shared_ptr<const Executor> executor)
   }
 }
 
-Context::~Context() = default;
-Context::Context(Context&&) noexcept = default;
-Context& Context::operator=(Context&&) noexcept = default;
+ExecutionContext::~ExecutionContext() = default;
+ExecutionContext::ExecutionContext(ExecutionContext&&) noexcept = default;
+ExecutionContext& ExecutionContext::operator=(ExecutionContext&&) noexcept = default;
 
-void Context::bind(std::span<const void* const> inputs, std::span<void* const> outputs) {
+void ExecutionContext::bind(std::span<const void* const> inputs, std::span<void* const> outputs) {
   const Plan& plan = executor_->plan();
   if (inputs.size() != plan.inputs.size() || outputs.size() != plan.outputs.size())
     user_error("run takes " + std::to_string(plan.inputs.size()) + " inputs and " +
@@ -61,7 +62,7 @@ void Context::bind(std::span<const void* const> inputs, std::span<void* const> o
   }
 }
 
-void Context::run_group(size_t begin, size_t end) {
+void ExecutionContext::run_group(size_t begin, size_t end) {
   const auto call = [this](size_t s) { executor_->kernels()[executor_->plan().steps[s].kernel](args_[s]); };
   if (end - begin == 1 || !pool_) {
     for (size_t s = begin; s < end; ++s) call(s);
@@ -76,13 +77,13 @@ void Context::run_group(size_t begin, size_t end) {
       end - begin, 0);
 }
 
-void Context::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
+void ExecutionContext::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
   bind(inputs, outputs);
   for (size_t g = 0; g + 1 < groups_.size(); ++g) run_group(groups_[g], groups_[g + 1]);
 }
 
-void Context::run_timed(std::span<const void* const> inputs, std::span<void* const> outputs,
-                        std::span<double> step_seconds) {
+void ExecutionContext::run_timed(std::span<const void* const> inputs, std::span<void* const> outputs,
+                                 std::span<double> step_seconds) {
   using Clock = std::chrono::steady_clock;
   bind(inputs, outputs);
   for (size_t g = 0; g + 1 < groups_.size(); ++g) {
@@ -92,7 +93,7 @@ void Context::run_timed(std::span<const void* const> inputs, std::span<void* con
   }
 }
 
-std::vector<uint8_t> Context::read(const TensorPlace& place) const {
+std::vector<uint8_t> ExecutionContext::read(const TensorPlace& place) const {
   const uint8_t* base = place.ref.space == OCTET_ARENA ? arena_.get() : executor_->blob();
   base += place.ref.offset;
   const uint8_t flip = place.dtype == DType::s8 ? 0x80 : 0;

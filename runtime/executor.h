@@ -1,5 +1,5 @@
-// Runs a Plan. An Executor is immutable and shared; a Context belongs to one thread at a time and owns the arena, so
-// that several contexts may run the same network at once. `run` allocates nothing.
+// Runs a Plan. An Executor is immutable and shared; an ExecutionContext belongs to one thread at a time and owns the
+// arena, so that several contexts may run the same network at once. `run` allocates nothing.
 #pragma once
 
 #include <functional>
@@ -34,22 +34,24 @@ class Executor {
   const Plan& plan() const { return plan_; }
   const std::vector<BoundKernel>& kernels() const { return kernels_; }
   const uint8_t* blob() const { return blob_.get(); }
+  size_t blob_bytes() const { return blob_bytes_; }
   int threads() const { return threads_; }
 
  private:
   Plan plan_;
   std::vector<BoundKernel> kernels_;
   std::shared_ptr<void> keep_alive_;
+  size_t blob_bytes_;
   AlignedBytes blob_;
   int threads_;
 };
 
-class Context {
+class ExecutionContext {
  public:
-  explicit Context(std::shared_ptr<const Executor> executor);
-  ~Context();
-  Context(Context&&) noexcept;
-  Context& operator=(Context&&) noexcept;
+  explicit ExecutionContext(std::shared_ptr<const Executor> executor);
+  ~ExecutionContext();
+  ExecutionContext(ExecutionContext&&) noexcept;
+  ExecutionContext& operator=(ExecutionContext&&) noexcept;
 
   // One pointer per graph input and output, in the order of plan().inputs and outputs, each of TensorInfo::bytes().
   void run(std::span<const void* const> inputs, std::span<void* const> outputs);

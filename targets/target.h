@@ -24,6 +24,7 @@ struct Target {
   int act_groups;          // groups of 4 channels that one activation register serves: 1 = broadcast, 4 = by element
   bool signed_storage;     // tensors live as u8 - 128 (AArch64); x86 keeps u8, s8 tensors as q + 128
   bool has_jit;            // jit/ can make machine code for it; otherwise `--engine jit` interprets the Program
+  const char* features;    // what a machine must have, words of __builtin_cpu_supports; empty: nothing special
 };
 
 // All targets, best last. The order is what OCTET_MAX_TARGET and `host` mean.

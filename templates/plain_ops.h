@@ -1,5 +1,5 @@
 // Every op but convolution as plain C++17 loops: what emitted C++ calls where no Program exists, and what the runtime
-// does the same with. Embedded verbatim in emitted C++, after runtime/abi.h and templates/exact_math.h.
+// does the same with. Written beside emitted C++, which includes abi.h first.
 //
 // Each op reads its parameters by OCTET_CONSTANTS and its tables by OCTET_WEIGHTS, OCTET_SCALE and OCTET_BIAS. No
 // library is called (memcpy apart). Every float operation rounds once, so build with -ffp-contract=off. Inner loops
@@ -11,12 +11,14 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "runtime/abi.h"
-#include "templates/exact_math.h"
+#include "exact_math.h"
 
 #define OCTET_PLAIN [[maybe_unused]] static
 
 namespace octet_plain {
+// Nameless, so that nothing in here is shared between files compiled for different machines: a linker may take any one
+// of several equal inline functions, and with it instructions that a lesser machine lacks.
+namespace {
 
 // Channels or pixels handled at a time by loops that keep partial results on the stack.
 enum { kChunk = 64 };
@@ -105,7 +107,8 @@ struct Taps {
   const uint8_t* first;                    // the pixel of tap (0, 0), which may lie outside
 };
 
-inline int32_t taps_before(int32_t start, int32_t dilation, int32_t limit) {  // how many of start + i * dilation < limit
+inline int32_t taps_before(int32_t start, int32_t dilation,
+                           int32_t limit) {  // how many of start + i * dilation < limit
   return start >= limit ? 0 : (limit - start + dilation - 1) / dilation;
 }
 
@@ -125,7 +128,8 @@ template <class Each>
 inline void for_each_tap(const Pool& p, const Taps& t, Each each) {
   for (int32_t ky = t.y_begin; ky < t.y_end; ++ky)
     for (int32_t kx = t.x_begin; kx < t.x_end; ++kx)
-      each(t.first + (static_cast<int64_t>(ky) * p.dilation_h * p.iw + static_cast<int64_t>(kx) * p.dilation_w) * p.src_pitch);
+      each(t.first +
+           (static_cast<int64_t>(ky) * p.dilation_h * p.iw + static_cast<int64_t>(kx) * p.dilation_w) * p.src_pitch);
 }
 
 // Calls each(taps, output pixel's bytes) for every output pixel.
@@ -150,6 +154,7 @@ inline void sum_into(int32_t* __restrict sum, const uint8_t* __restrict tap, int
   for (int64_t c = 0; c < count; ++c) sum[c] += tap[c] - zero;
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_max_pool(const OctetArgs* args) {
@@ -204,6 +209,7 @@ OCTET_PLAIN void octet_plain_global_average_pool(const OctetArgs* args) {
 }
 
 namespace octet_plain {
+namespace {
 
 // The sum of `count` strided values in the order of aligned 16-byte vectors, where the first value lies `start` floats
 // behind an aligned address (generator/kernel/requant.h, mean_bytes).
@@ -227,6 +233,7 @@ inline float sum_by_vectors(const Pool& p, const uint8_t* src, int64_t start, in
   return sum;
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_reduce_mean(const OctetArgs* args) {
@@ -258,6 +265,7 @@ OCTET_PLAIN void octet_plain_add(const OctetArgs* args) {
 }
 
 namespace octet_plain {
+namespace {
 
 inline void mul_row(uint8_t* __restrict dst, const uint8_t* __restrict a, const uint8_t* __restrict b, const Mul& p) {
   const Rounder round = round_then_zero(p.offset, p.lo, p.hi);
@@ -300,6 +308,7 @@ inline Rows joined(Rows p) {
   return p;
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_mul(const OctetArgs* args) {
@@ -356,6 +365,7 @@ OCTET_PLAIN void octet_plain_channel_permute(const OctetArgs* args) {
 // ---- the network's edges --------------------------------------------------------------------------------------------
 
 namespace octet_plain {
+namespace {
 
 // Calls each(pixel's bytes, file's element of channel 0, distance of channels there, how many pixels, distance of
 // pixels in the file), in runs of at most kChunk pixels.
@@ -365,8 +375,10 @@ inline void for_each_run(const Edge& p, Each each) {
     for (int64_t pixel = 0; pixel < p.pixels; pixel += kChunk) {
       const int64_t count = smaller(kChunk, p.pixels - pixel), image = n * p.pixels * p.channels;
       const int64_t bytes = (n * p.pixels + pixel) * p.pitch;
-      if (p.channels_first) each(bytes, image + pixel, p.pixels, count, int64_t{1});
-      else each(bytes, image + pixel * p.channels, int64_t{1}, count, int64_t{p.channels});
+      if (p.channels_first)
+        each(bytes, image + pixel, p.pixels, count, int64_t{1});
+      else
+        each(bytes, image + pixel * p.channels, int64_t{1}, count, int64_t{p.channels});
     }
 }
 
@@ -391,6 +403,7 @@ inline void dequantize_row(float* __restrict dst, const uint8_t* __restrict src,
   for (int64_t i = 0; i < count; ++i) dst[i] = static_cast<float>(src[i] - zero) * scale;
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_quantize(const OctetArgs* args) {
@@ -448,8 +461,10 @@ OCTET_PLAIN void octet_plain_edge(const OctetArgs* args) {
     for (int32_t c = 0; c < p.channels; ++c)
       for (int64_t i = 0; i < count; ++i) {
         const int64_t stored = bytes + i * p.pitch + c, given = file + i * pixel_step + c * channel_step;
-        if (p.to_storage) dst[stored] = static_cast<uint8_t>(src[given] ^ flip);
-        else dst[given] = static_cast<uint8_t>(src[stored] ^ flip);
+        if (p.to_storage)
+          dst[stored] = static_cast<uint8_t>(src[given] ^ flip);
+        else
+          dst[given] = static_cast<uint8_t>(src[stored] ^ flip);
       }
   });
 }
@@ -478,8 +493,10 @@ OCTET_PLAIN void octet_plain_softmax(const OctetArgs* args) {
 }
 
 namespace octet_plain {
+namespace {
 
-// exp(x) for x <= 0, in binary64 throughout, so within one unit of the last place of binary32 after rounding. x = n ln 2
+// exp(x) for x <= 0, in binary64 throughout, so within one unit of the last place of binary32 after rounding. x = n ln
+// 2
 // + r with |r| <= ln 2 / 2; ln 2 in two parts, the first short enough for n times it to be exact; then a Taylor series
 // whose first omitted term is below 2^-40.
 inline double exp_of(double x) {
@@ -496,6 +513,7 @@ inline double exp_of(double x) {
   return sum * power;
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_softmax_f32(const OctetArgs* args) {
@@ -519,6 +537,7 @@ OCTET_PLAIN void octet_plain_softmax_f32(const OctetArgs* args) {
 // ---- strided copies -------------------------------------------------------------------------------------------------
 
 namespace octet_plain {
+namespace {
 
 inline void copy_elements(uint8_t* dst, const uint8_t* src, const Copy& p) {
   const int64_t count = p.dims[kCopyRank - 1], from = p.src_strides[kCopyRank - 1], to = p.dst_strides[kCopyRank - 1];
@@ -537,6 +556,7 @@ inline void copy_dims(uint8_t* dst, const uint8_t* src, const Copy& p, int32_t d
     copy_dims(dst + i * p.dst_strides[dim], src + i * p.src_strides[dim], p, dim + 1);
 }
 
+}  // namespace
 }  // namespace octet_plain
 
 OCTET_PLAIN void octet_plain_strided_copy(const OctetArgs* args) {

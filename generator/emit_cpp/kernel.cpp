@@ -39,7 +39,7 @@ class KernelEmitter {
 
   std::string run() {
     heading();
-    out_.open(fmt::format("static void {}(const OctetArgs* args) {{", program_.name));
+    out_.open(fmt::format("void {}(const OctetArgs* args) noexcept {{", program_.name));
     arguments();
     for (k_ = 0; k_ < program_.code.size(); ++k_) instruction(program_.code[k_]);
     out_.close();
@@ -232,7 +232,9 @@ std::string kernel_namespace(const Target& target) {
 
 std::vector<std::string> kernel_headers(const Target& target) {
   std::vector<std::string> names = {"abi.h", fmt::format("vec_{}.h", target.name)};
-  if (embedded(names.back()).find("\"vec_x86.h\"") != std::string_view::npos) names.emplace_back("vec_x86.h");
+  const std::string_view vocabulary = embedded(names.back());
+  for (const char* header : {"vec_x86.h", "exact_math.h"})
+    if (vocabulary.find(fmt::format("\"{}\"", header)) != std::string_view::npos) names.emplace_back(header);
   return names;
 }
 

@@ -11,7 +11,7 @@
 
 namespace octet {
 
-// The function `static void NAME(const OctetArgs* args)` with the Program's heading as a comment. It reads its
+// The function `void NAME(const OctetArgs* args) noexcept` with the Program's heading as a comment. It reads its
 // constants through args->p[OCTET_CONSTANTS], which the caller points at Program::constants.
 std::string emit_kernel(const Program& program, const Target& target);
 

@@ -31,7 +31,7 @@ const OpFacts& facts(OpKind op) {
       {"average_pool", 1, 1, 1},
       {"global_average_pool", 1, 1, 1},
       {"batch_norm", 5, 5, 5},
-      {"unary", 1, 1, 1},
+      {"unary", 1, 2, 1},
       {"softmax", 1, 1, 1},
       {"reshape", 1, 1, 1},
       {"transpose", 1, 1, 1},

@@ -8,6 +8,7 @@
 #include "generator/graph/graph.h"
 #include "generator/kernel/spec.h"
 #include "generator/passes/place.h"
+#include "runtime/abi.h"
 
 namespace octet {
 

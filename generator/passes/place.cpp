@@ -18,6 +18,7 @@ int64_t natural_pitch(const Tensor& t) {
 struct Link {  // a tensor inside another one's buffer
   TensorId parent = kNoTensor;
   int64_t offset = 0;
+  bool other_rows = false;  // a dense parent seen in rows of another length: the pitch is the tensor's own
 };
 
 class Placer {
@@ -36,11 +37,13 @@ class Placer {
     for (size_t t = 0; t < places.size(); ++t) {
       Place& p = places[t];
       p.root = static_cast<TensorId>(t);
-      while (link_[static_cast<size_t>(p.root)].parent != kNoTensor) {
-        p.offset += link_[static_cast<size_t>(p.root)].offset;
-        p.root = link_[static_cast<size_t>(p.root)].parent;
+      TensorId rows_of = kNoTensor;
+      while (link(p.root).parent != kNoTensor) {
+        if (link(p.root).other_rows && rows_of == kNoTensor) rows_of = p.root;
+        p.offset += link(p.root).offset;
+        p.root = link(p.root).parent;
       }
-      p.pitch = natural_pitch(graph_.tensor(p.root));
+      p.pitch = natural_pitch(graph_.tensor(rows_of == kNoTensor ? p.root : rows_of));
     }
     return places;
   }
@@ -93,7 +96,7 @@ class Placer {
     if (is_edge(in) || is_edge(out) || a.is_constant() || !same_bytes(a, b) || link(out).parent != kNoTensor) return;
     const bool dense = link(in).parent == kNoTensor && natural_pitch(a) == last_dim(a) * static_cast<int64_t>(dtype_bytes(a.dtype)) &&
                        natural_pitch(b) == last_dim(b) * static_cast<int64_t>(dtype_bytes(b.dtype));
-    if (last_dim(a) == last_dim(b) || dense) link(out) = {in, 0};
+    if (last_dim(a) == last_dim(b) || dense) link(out) = {in, 0, last_dim(a) != last_dim(b)};
   }
 
   void view_slice(const Node& n) {

@@ -19,6 +19,7 @@ PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target
   }
   merge_groups(p.spec, data);
   const ConvSchedule schedule = choose_conv(p.spec, data, target, emitter);
+  p.reason = schedule.reason;
   p.schedule = to_string(schedule);
   p.registers = schedule.registers;
   p.packed = pack_conv(p.spec, schedule, target, data);

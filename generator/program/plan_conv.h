@@ -15,6 +15,7 @@ namespace octet {
 struct PlannedConv {
   ConvSpec spec;         // groups merged where the builder needs it
   std::string schedule;  // in words; equal words and equal specs mean equal Programs
+  std::string reason;    // why this dot form is exact for these weights, and this tile
   int registers = 0;     // vector registers that the schedule may keep alive
   PackedConv packed;
   std::function<Program(std::string name)> build;

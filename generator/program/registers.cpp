@@ -136,7 +136,8 @@ void Lifetimes::touch(int value, int position) {
   i.last = std::max(i.last, position);
   if (open_.empty() || i.first > open_.back().begin) return;  // born in the innermost loop
   for (const OpenLoop& loop : open_)
-    if (i.first < loop.begin) {  // the outermost loop that it was born before
+    // The outermost loop that it was born before. Arguments are born with the first instruction, which may be the loop.
+    if (i.first <= loop.begin) {
       i.last = std::max(i.last, loop.end);
       break;
     }

@@ -128,8 +128,13 @@ ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Targe
   const bool few_pixels = static_cast<int64_t>(flat.n) * flat.oh * row * 4 <= most;
   const int vectors = few_pixels || most >= 24 || target.vector_bytes == 16 ? 4 : 2;
   s.blocks = split_channels(spec.oc / spec.groups, vectors, target.vector_bytes);
-  for (OcBlock& b : s.blocks) b.pixels = tile_pixels(row, b.vectors(), most);
-  s.unroll = unroll_of(flat, (spec.ic / spec.groups + 3) / 4);
+  // Where few dots stand before each epilogue, small tiles let the core run one tile's epilogue beside the next one's
+  // dots: 1 to 6 % on a Zen 4 for up to 16 k-steps.
+  const int steps = (spec.ic / spec.groups + 3) / 4;
+  const bool short_sums = steps * spec.window.kh * spec.window.kw <= 16;
+  const int tile = short_sums ? std::min(most, 16) : most;
+  for (OcBlock& b : s.blocks) b.pixels = tile_pixels(row, b.vectors(), tile);
+  s.unroll = unroll_of(flat, steps);
   s.reason += fmt::format("; tile {} pixels x {} vectors for {} registers", s.pixels(), s.vectors(), s.registers);
   return s;
 }

@@ -9,6 +9,7 @@ target, and compares. A tensor that Octet fused away is simply not in its dump; 
 skipped with a line.
 """
 import argparse
+import hashlib
 import os
 import subprocess
 import sys
@@ -106,8 +107,10 @@ def random_input(model, seed, batch):
 
 
 def cached_golden(model_path, arrays, batch, folder, tag):
-    path = folder / f"{model_path.stem}-{tag}.npz"
-    if path.exists() and path.stat().st_mtime > model_path.stat().st_mtime:
+    # Networks of the same name lie in several folders.
+    digest = hashlib.sha256(model_path.read_bytes()).hexdigest()[:12]
+    path = folder / f"{model_path.stem}-{digest}-{tag}.npz"
+    if path.exists():
         return dict(np.load(path))
     require_vnni()
     outputs, tensors = golden(model_path, arrays, batch, note=lambda text: print(f"  {text}"))

@@ -1,0 +1,69 @@
+# octet_add_model(NAME <name> MODEL <file.onnx> TARGETS <target>... [BATCH <n>] [KERNEL_FILES <n>])
+#
+# Makes a static library <name> of a quantized network, with the header <name>.h: what `octet compile` writes, built with
+# this project's C++ compiler. Link to it; it needs nothing else, and it is made again when the model or octet changes.
+#
+#   NAME          C++ identifier: the library, its namespace and its header
+#   MODEL         the network, relative to the current source folder
+#   TARGETS       scalar, avx2, avx512_vnni: what the program picks from when it runs; scalar runs everywhere
+#   BATCH         images at a time, where the file leaves it open
+#   KERNEL_FILES  sources per target that the kernels are spread over, so that they compile side by side (default 4)
+#
+# Works after find_package(octet) and inside of Octet's own build.
+function(octet_add_model)
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "" "NAME;MODEL;BATCH;KERNEL_FILES" "TARGETS")
+  if(ARG_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "octet_add_model: what is \"${ARG_UNPARSED_ARGUMENTS}\"?")
+  endif()
+  foreach(word IN ITEMS NAME MODEL TARGETS)
+    if(NOT ARG_${word})
+      message(FATAL_ERROR "octet_add_model: ${word} is missing")
+    endif()
+  endforeach()
+  if("host" IN_LIST ARG_TARGETS)
+    message(FATAL_ERROR "octet_add_model: name the targets; `host` would differ from machine to machine")
+  endif()
+  if(NOT ARG_KERNEL_FILES)
+    set(ARG_KERNEL_FILES 4)
+  endif()
+  cmake_path(ABSOLUTE_PATH ARG_MODEL BASE_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}" NORMALIZE OUTPUT_VARIABLE model)
+  if(NOT EXISTS "${model}")
+    message(FATAL_ERROR "octet_add_model: there is no ${model}")
+  endif()
+
+  set(folder "${CMAKE_CURRENT_BINARY_DIR}/octet_models/${ARG_NAME}")
+  set(command octet::cli compile "${model}" --output "${folder}" --name "${ARG_NAME}" --kernel-files ${ARG_KERNEL_FILES})
+  if(ARG_BATCH)
+    list(APPEND command --batch ${ARG_BATCH})
+  endif()
+  set(sources "${folder}/${ARG_NAME}.cpp")
+  set(weights "")
+  foreach(target IN LISTS ARG_TARGETS)
+    list(APPEND command --target ${target})
+    set(prefix "${folder}/${ARG_NAME}_${target}")
+    list(APPEND weights "${prefix}_weights.cpp")
+    list(APPEND sources "${prefix}.cpp" "${prefix}_weights.cpp")
+    foreach(number RANGE 1 ${ARG_KERNEL_FILES})
+      list(APPEND sources "${prefix}_kernels_${number}.cpp")
+    endforeach()
+  endforeach()
+  add_custom_command(
+    OUTPUT ${sources} "${folder}/${ARG_NAME}.h"
+    COMMAND ${command}
+    DEPENDS octet::cli "${model}"
+    COMMENT "Compiling ${ARG_NAME} with octet"
+    VERBATIM
+  )
+
+  add_library(${ARG_NAME} STATIC ${sources} "${folder}/${ARG_NAME}.h")
+  target_include_directories(${ARG_NAME} PUBLIC "$<BUILD_INTERFACE:${folder}>")
+  target_compile_features(${ARG_NAME} PUBLIC cxx_std_17)
+  # Two roundings must not become one.
+  target_compile_options(${ARG_NAME} PRIVATE -O3 -ffp-contract=off)
+  set_target_properties(${ARG_NAME} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  # Their assembler code names a file: as CMake knows it, whatever happens to __FILE__, and not when everything is linked.
+  foreach(file IN LISTS weights)
+    set_source_files_properties("${file}" PROPERTIES COMPILE_DEFINITIONS "OCTET_WEIGHTS_FILE=\"${file}.bin\""
+                                                     COMPILE_OPTIONS "-fno-lto")
+  endforeach()
+endfunction()

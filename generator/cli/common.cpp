@@ -1,0 +1,104 @@
+#include "generator/cli/common.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "runtime/status.h"
+#include "targets/target.h"
+
+namespace octet::cli {
+
+void ModelOptions::add_model(CLI::App& verb) {
+  verb.add_option("MODEL", model, "The network: an int8 .onnx file")->required();
+}
+
+void ModelOptions::add_target(CLI::App& verb) {
+  verb.add_option("--target", target, "scalar, avx2, avx512_vnni; host: the best of this machine")
+      ->capture_default_str();
+}
+
+void ModelOptions::add_running(CLI::App& verb) {
+  add_target(verb);
+  verb.add_option("--engine", engine,
+                  "jit: machine code made now; cpp: C++ through the system's compiler;\nreference: slow and obvious")
+      ->capture_default_str();
+  verb.add_option("--threads", threads, "Threads that one run uses; the bytes stay the same")->capture_default_str();
+  verb.add_option("--batch", batch, "Images at a time, where the file leaves it open")->capture_default_str();
+  verb.add_option("--dump", dump_dir, "Write graph, programs and code into this folder")->envname("OCTET_DUMP");
+  const char* bisect = "To bisect";
+  verb.add_flag("--no-fuse", no_fuse, "Residual adds and tables stay kernels of their own")->group(bisect);
+  verb.add_flag("--no-views", no_views, "Concats and slices copy")->group(bisect);
+}
+
+LoadOptions ModelOptions::load_options() const {
+  if (threads < 1 || threads > 1024) user_error(fmt::format("--threads must be 1 to 1024, not {}", threads));
+  if (batch < 1) user_error(fmt::format("--batch must be at least 1, not {}", batch));
+  return {.target = &target_named(target),
+          .engine = engine_named(engine),
+          .threads = threads,
+          .batch = batch,
+          .fuse = !no_fuse,
+          .views = !no_views,
+          .dump_dir = dump_dir};
+}
+
+const Target& target_named(const std::string& name) {
+  if (name == "host") return host_target();
+  if (const Target* t = find_target(name)) return *t;
+  std::string known;
+  for (const Target& t : all_targets()) known += std::string(t.name) + ", ";
+  user_error("unknown target '" + name + "' (supported: " + known + "host)");
+}
+
+Engine engine_named(const std::string& name) {
+  if (name == "jit") return Engine::jit;
+  if (name == "cpp") return Engine::cpp;
+  if (name == "reference") return Engine::reference;
+  user_error("unknown engine '" + name + "' (supported: jit, cpp, reference)");
+}
+
+std::string bytes_text(size_t bytes) {
+  if (bytes < 1024) return fmt::format("{} bytes", bytes);
+  const double kib = static_cast<double>(bytes) / 1024;
+  return kib < 1024 ? fmt::format("{:.1f} KiB", kib) : fmt::format("{:.2f} MiB", kib / 1024);
+}
+
+std::string quantization_text(const TensorInfo& t) {
+  if (t.scale <= 0) return "";
+  return fmt::format("{}, scale {:.6g}, zero point {}", dtype_name(t.quantized), t.scale, t.zero_point);
+}
+
+std::string file_name(const std::string& path) {
+  return path.substr(path.find_last_of('/') + 1);
+}
+
+std::string printable(std::string text) {
+  for (char& c : text)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return text;
+}
+
+Progress::Progress(std::string label, size_t total)
+    : label_(std::move(label)), total_(total), terminal_(isatty(STDERR_FILENO) != 0) {}
+
+void Progress::advance() {
+  ++done_;
+  const auto now = Clock::now();
+  using std::chrono::milliseconds;
+  if (!terminal_ || now - start_ < milliseconds(2000) || now - last_ < milliseconds(100)) return;
+  last_ = now;
+  drawn_ = true;
+  constexpr size_t kWidth = 40;
+  const size_t full = kWidth * done_ / total_;
+  const double left = std::chrono::duration<double>(now - start_).count() / static_cast<double>(done_) *
+                      static_cast<double>(total_ - done_);
+  fmt::print(stderr, "\r{} [{:=<{}}{: <{}}] {}/{}, {:.0f} s left ", label_, "", full, "", kWidth - full, done_, total_,
+             left);
+  std::fflush(stderr);
+}
+
+Progress::~Progress() {
+  if (drawn_) fmt::print(stderr, "\r{: <{}}\r", "", label_.size() + 72);
+}
+
+}  // namespace octet::cli

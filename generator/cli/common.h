@@ -1,0 +1,58 @@
+// What the verbs share: options that name a model and how to run it, numbers for people, the progress bar.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <string>
+
+#include "jit/load.h"
+
+namespace octet::cli {
+
+// A model and how it is to be run; `load` checks the words and loads it.
+struct ModelOptions {
+  std::string model, target = "host", engine = "jit", dump_dir;
+  int threads = 1;
+  int64_t batch = 1;
+  bool no_fuse = false, no_views = false;
+
+  void add_model(CLI::App& verb);
+  void add_target(CLI::App& verb);
+  void add_running(CLI::App& verb);  // target, engine, threads, batch, dump directory
+  LoadOptions load_options() const;
+};
+
+const Target& target_named(const std::string& name);
+Engine engine_named(const std::string& name);
+
+std::string bytes_text(size_t bytes);                     // "3.2 MiB"
+std::string quantization_text(const TensorInfo& tensor);  // "u8, scale 0.0078, zero point 128", or nothing
+std::string file_name(const std::string& path);
+std::string printable(std::string text);  // names come from files: control characters become '?'
+
+// A bar on stderr, drawn only on a terminal and only once the work has taken two seconds.
+class Progress {
+ public:
+  Progress(std::string label, size_t total);
+  ~Progress();
+  void advance();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::string label_;
+  size_t done_ = 0, total_;
+  bool terminal_, drawn_ = false;
+  Clock::time_point start_ = Clock::now(), last_ = start_;
+};
+
+// What `octet explain` prints, for one target.
+void print_explanation(const ModelOptions& options);
+
+// A verb adds itself to the command; its callback does the work and throws Error.
+void add_run(CLI::App& app);
+void add_compile(CLI::App& app);
+void add_bench(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_explain(CLI::App& app);
+
+}  // namespace octet::cli

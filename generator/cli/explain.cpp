@@ -1,0 +1,178 @@
+// octet explain: what became of a network and why; nothing is run, so any target can be asked for.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "generator/cli/common.h"
+#include "generator/import/onnx.h"
+#include "generator/io/file.h"
+#include "generator/passes/passes.h"
+#include "jit/backend.h"
+#include "runtime/status.h"
+
+namespace octet::cli {
+namespace {
+
+using Counts = std::map<std::string, int>;
+
+Counts count_ops(const Graph& graph) {
+  Counts counts;
+  for (const Node& n : graph.nodes) ++counts[op_name(n.op)];
+  return counts;
+}
+
+// "-52 dequantize, +4 requantize", or nothing.
+std::string difference(const Counts& before, const Counts& after) {
+  Counts delta = after;
+  for (const auto& [op, n] : before) delta[op] -= n;
+  std::string text;
+  for (const auto& [op, n] : delta)
+    if (n != 0) text += fmt::format("{}{:+} {}", text.empty() ? "" : ", ", n, op);
+  return text;
+}
+
+Graph through_passes(const ModelOptions& o) {
+  Graph graph = import_onnx(o.model, {.batch = o.batch});
+  fmt::print("{}: {}, {} nodes{}\n\nPasses\n", file_name(o.model), graph.format, graph.nodes.size(),
+             graph.producer.empty() ? "" : ", made by " + printable(graph.producer));
+  Counts before = count_ops(graph);
+  run_passes(graph, {.fuse = !o.no_fuse, .report = [&](const char* pass, double milliseconds, const Graph& g) {
+                       const Counts after = count_ops(g);
+                       const std::string changes = difference(before, after);
+                       fmt::print("  {:<20} {:7.2f} ms  {:5} nodes{}{}\n", pass, milliseconds, g.nodes.size(),
+                                  changes.empty() ? "" : "  ", changes);
+                       before = after;
+                     }});
+  return graph;
+}
+
+std::string label(const Node& n) {
+  return printable(n.name);
+}
+std::string label(const Tensor& t) {
+  return "'" + printable(t.name) + "'";
+}
+
+std::string readers_of(const Graph& graph, const GraphIndex& index, TensorId t, int besides) {
+  std::string text;
+  for (const int reader : index.consumers[static_cast<size_t>(t)])
+    if (reader != besides) text += (text.empty() ? "" : ", ") + label(graph.nodes[static_cast<size_t>(reader)]);
+  return text;
+}
+
+// Why this addend's producer did not take the add in.
+std::string why_not(const Graph& graph, const GraphIndex& index, int add, TensorId addend) {
+  const Tensor& t = graph.tensor(addend);
+  const int producer = index.producer[static_cast<size_t>(addend)];
+  if (producer < 0) return fmt::format("{} is an input", label(t));
+  const Node& p = graph.nodes[static_cast<size_t>(producer)];
+  if (p.op != OpKind::conv && p.op != OpKind::linear) return fmt::format("{} comes from {}", label(t), op_name(p.op));
+  if (p.fused_add) return fmt::format("{} holds an add already", label(p));
+  if (std::find(graph.outputs.begin(), graph.outputs.end(), addend) != graph.outputs.end())
+    return fmt::format("{} is an output", label(t));
+  const std::string others = readers_of(graph, index, addend, add);
+  if (!others.empty()) return fmt::format("{} is also read by {}", label(t), others);
+  return fmt::format("{} does not take it", label(p));
+}
+
+void explain_fusions(const Graph& graph) {
+  const GraphIndex index(graph);
+  int clamps = 0, adds = 0;
+  for (const Node& n : graph.nodes) {
+    clamps += n.range != QRange{};
+    adds += n.fused_add.has_value();
+  }
+  fmt::print(
+      "\nFusions\n  {} residual add{} inside a convolution or linear layer, {} clamp{} that act inside a producer\n",
+      adds, adds == 1 ? "" : "s", clamps, clamps == 1 ? "" : "s");
+  for (const Node& n : graph.nodes)
+    if (n.fused_add)
+      fmt::print("  made     {}: adds {}, so '{}' vanished\n", label(n), label(graph.tensor(n.inputs[3])),
+                 printable(n.fused_add->tensor));
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& n = graph.nodes[i];
+    if (n.op != OpKind::add) continue;
+    const int at = static_cast<int>(i);
+    fmt::print("  refused  {}: {}; {}\n", label(n), why_not(graph, index, at, n.inputs[0]),
+               why_not(graph, index, at, n.inputs[1]));
+  }
+}
+
+void explain_layers(const CompiledModel& model) {
+  fmt::print("\nKernels on {}, with their schedules and why\n", model.target->name);
+  std::vector<size_t> uses(model.kernels.size()), first(model.kernels.size());
+  for (size_t s = model.plan.steps.size(); s-- > 0;) {
+    ++uses[model.plan.steps[s].kernel];
+    first[model.plan.steps[s].kernel] = s;
+  }
+  size_t width = 0;
+  for (const KernelUnit& u : model.kernels) width = std::max(width, u.name.size());
+  for (size_t k = 0; k < model.kernels.size(); ++k) {
+    const KernelUnit& u = model.kernels[k];
+    fmt::print("  {:<{}}  {}   {}{}\n", u.name, width, shape_text(u.spec), printable(model.steps[first[k]].node),
+               uses[k] > 1 ? fmt::format(" and {} more steps", uses[k] - 1) : "");
+    const auto more = [width](const std::string& text) {
+      if (!text.empty()) fmt::print("  {:<{}}    {}\n", "", width, text);
+    };
+    more(u.schedule);
+    more(model.steps[first[k]].reason);
+  }
+}
+
+void explain_memory(const CompiledModel& model) {
+  int64_t sum = 0;
+  for (const Buffer& b : model.buffers) sum += b.bytes;
+  fmt::print("\nMemory: {} buffers of {} together share an arena of {}\n", model.buffers.size(),
+             bytes_text(static_cast<size_t>(sum)), bytes_text(static_cast<size_t>(model.memory.arena_bytes)));
+  fmt::print("  steps from left to right, addresses from top to bottom, a letter per buffer\n");
+  fmt::print("{}", picture(model.buffers, model.memory));
+}
+
+void explain_sizes(const CompiledModel& model) {
+  size_t code = 0, programs = 0;
+  for (const KernelUnit& u : model.kernels) programs += u.program.has_value();
+  if (model.target->has_jit) {
+    CodeMemory memory;
+    for (const KernelUnit& u : model.kernels)
+      if (u.program) code += compile(*u.program, *model.target, memory).code_bytes;
+  }
+  fmt::print("\nSizes: {} steps share {} kernels ({} generated, the rest plain loops); weights and constants {}",
+             model.plan.steps.size(), model.kernels.size(), programs, bytes_text(model.plan.blob.size()));
+  fmt::print("{}\n", code ? ", machine code " + bytes_text(code) : "");
+}
+
+}  // namespace
+
+void print_explanation(const ModelOptions& o) {
+  const LoadOptions options = o.load_options();
+  const Graph graph = through_passes(o);
+  explain_fusions(graph);
+  const CompiledModel model = compile(graph, {.target = options.target,
+                                              .emitter = options.target->has_jit ? Emitter::jit : Emitter::compiler,
+                                              .threads = options.threads,
+                                              .views = options.views});
+  explain_layers(model);
+  explain_memory(model);
+  explain_sizes(model);
+}
+
+void add_explain(CLI::App& app) {
+  auto o = std::make_shared<ModelOptions>();
+  CLI::App* verb = app.add_subcommand("explain", "Say what is done with a network and why");
+  o->add_model(*verb);
+  o->add_target(*verb);
+  verb->add_option("--threads", o->threads, "Threads that one run uses")->capture_default_str();
+  verb->add_option("--batch", o->batch, "Images at a time, where the file leaves it open")->capture_default_str();
+  verb->add_flag("--no-fuse", o->no_fuse, "As if fusions were switched off");
+  verb->add_flag("--no-views", o->no_views, "As if concats and slices copied");
+  verb->footer(R"(
+Shows the passes with what each changed, fusions made and refused, the schedule of every kernel and which dot product
+is exact for its weights, the memory plan as a picture, and sizes. The target need not be this machine's.
+
+Example:
+  octet explain resnet50.onnx --target avx2)");
+  verb->callback([o] { print_explanation(*o); });
+}
+
+}  // namespace octet::cli

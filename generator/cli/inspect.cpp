@@ -1,0 +1,242 @@
+// octet inspect: what a model file holds, and whether every op of it has an integer form here.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "generator/cli/common.h"
+#include "generator/import/importer.h"
+#include "generator/import/onnx.h"
+#include "generator/import/onnx_file.h"
+#include "generator/io/file.h"
+#include "generator/io/npy.h"
+#include "generator/passes/passes.h"
+#include "runtime/status.h"
+
+namespace octet::cli {
+namespace {
+
+struct InspectOptions {
+  std::string model;
+  int64_t batch = 1;
+  bool json = false;
+};
+
+// How the nodes of one operator fare.
+struct OpCount {
+  int count = 0;     // in the file
+  int int8 = 0;      // integer kernels
+  int folded = 0;    // gone into a neighbour or a constant: no cost of their own
+  int in_float = 0;  // float at the network's end
+  int unsupported = 0;
+};
+
+struct Inspection {
+  std::string name, producer, format;
+  std::vector<TensorInfo> inputs, outputs;
+  std::map<std::string, OpCount> ops;
+  std::vector<std::string> faults;  // why it does not run; empty: it runs
+  size_t nodes = 0, constant_bytes = 0;
+};
+
+std::string full_name(const onnx_file::FileNode& n) {
+  return n.domain.empty() ? n.op : n.domain + "." + n.op;
+}
+
+// Ops by name; those that the importer does not know at all.
+void count_file_ops(const onnx_file::Model& file, Inspection& out) {
+  const auto& known = onnx_import::handlers();
+  std::map<std::string, std::string> first;  // unknown op -> its first node
+  for (const onnx_file::FileNode& n : file.nodes) {
+    OpCount& c = out.ops[n.op];
+    ++c.count;
+    if (known.contains(full_name(n))) continue;
+    ++c.unsupported;
+    first.emplace(full_name(n), n.name);
+  }
+  for (const auto& [op, node] : first)
+    out.faults.push_back(fmt::format("operator {} is not supported (first at node '{}')", op, node));
+  for (const onnx_file::Constant& c : file.constants)
+    if (c.data) out.constant_bytes += c.data->size();
+  out.nodes = file.nodes.size();
+}
+
+TensorInfo tensor_info(const Graph& graph, TensorId id) {
+  const Tensor& t = graph.tensor(id);
+  TensorInfo info{.name = t.name, .dtype = t.dtype, .shape = t.shape};
+  const auto set = [&info](const Tensor& q) {
+    if (!q.is_quantized() || !q.quant->per_tensor()) return;
+    info.quantized = q.dtype;
+    info.scale = q.quant->scale[0];
+    info.zero_point = q.quant->zero_point[0];
+  };
+  set(t);
+  for (const Node& n : graph.nodes) {
+    if (n.op == OpKind::quantize && n.inputs[0] == id) set(graph.tensor(n.outputs[0]));
+    if (n.op == OpKind::dequantize && n.outputs[0] == id) set(graph.tensor(n.inputs[0]));
+  }
+  return info;
+}
+
+bool is_float(const Graph& graph, const Node& n) {
+  const auto f32 = [&](TensorId t) {
+    return t != kNoTensor && !graph.tensor(t).is_constant() && graph.tensor(t).dtype == DType::f32;
+  };
+  return std::any_of(n.inputs.begin(), n.inputs.end(), f32) || std::any_of(n.outputs.begin(), n.outputs.end(), f32);
+}
+
+// The passes up to the one that refuses what is left in float.
+void fold(Graph& graph) {
+  for (const Pass& pass : all_passes()) {
+    if (std::strcmp(pass.name, "check_integer") == 0) return;
+    pass.run(graph);
+    remove_dead_nodes(graph);
+  }
+}
+
+// What became of the ops. `floats_run`: the float ops that are left may stay.
+void count_graph_ops(const Graph& graph, bool floats_run, Inspection& out) {
+  for (const Node& n : graph.nodes) {
+    const auto at = out.ops.find(n.source);
+    if (at == out.ops.end()) continue;  // a node that a pass made
+    const bool edge = n.op == OpKind::quantize || n.op == OpKind::dequantize;
+    if (edge || !is_float(graph, n))
+      ++at->second.int8;
+    else if (floats_run)
+      ++at->second.in_float;
+    else
+      ++at->second.unsupported;
+  }
+  for (auto& [op, c] : out.ops) c.folded = std::max(0, c.count - c.int8 - c.in_float - c.unsupported);
+}
+
+onnx_file::Model parse_file(const std::string& path) {
+  const std::vector<uint8_t> bytes = read_file(path);
+  try {
+    return onnx_file::parse(std::as_bytes(std::span(bytes)), std::filesystem::path(path).parent_path());
+  } catch (const Error& e) {
+    throw Error(e.kind(), path + ": " + e.what());
+  }
+}
+
+Inspection inspect_file(const InspectOptions& o) {
+  Inspection out;
+  const onnx_file::Model file = parse_file(o.model);
+  out.name = file.graph_name;
+  out.producer = file.producer;
+  out.format = fmt::format("ONNX opset {}", file.opset);
+  count_file_ops(file, out);
+  if (!out.faults.empty()) return out;
+  try {
+    Graph graph = import_onnx(o.model, {.batch = o.batch});
+    out.format = graph.format;
+    for (const TensorId t : graph.inputs) out.inputs.push_back(tensor_info(graph, t));
+    for (const TensorId t : graph.outputs) out.outputs.push_back(tensor_info(graph, t));
+    fold(graph);
+    try {
+      check_integer(graph);
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::user) throw;
+      out.faults.push_back(e.what());
+    }
+    count_graph_ops(graph, out.faults.empty(), out);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::user) throw;
+    out.faults.push_back(e.what());
+  }
+  return out;
+}
+
+void print_tensors(const char* what, const std::vector<TensorInfo>& tensors) {
+  for (const TensorInfo& t : tensors) {
+    const std::string quant = quantization_text(t);
+    fmt::print("  {:<9} {}: {} {}{}\n", what, printable(t.name), dtype_name(t.dtype), dims_text(t.shape),
+               quant.empty() ? "" : "  (quantized: " + quant + ")");
+  }
+}
+
+void print_text(const InspectOptions& o, const Inspection& in) {
+  fmt::print("{}: {}\n", file_name(o.model), in.format);
+  if (!in.name.empty()) fmt::print("  {:<9} {}\n", "graph", printable(in.name));
+  if (!in.producer.empty()) fmt::print("  {:<9} {}\n", "producer", printable(in.producer));
+  fmt::print("  {:<9} {} nodes, {} of constants\n", "size", in.nodes, bytes_text(in.constant_bytes));
+  print_tensors("input", in.inputs);
+  print_tensors("output", in.outputs);
+  fmt::print("\n{:<28} {:>6} {:>6} {:>7} {:>6} {:>12}\n", "op", "count", "int8", "folded", "float", "unsupported");
+  const auto cell = [](int n) { return n ? std::to_string(n) : std::string(); };
+  for (const auto& [op, c] : in.ops) {
+    std::string line = fmt::format("{:<28} {:>6} {:>6} {:>7} {:>6} {:>12}", printable(op), c.count, cell(c.int8),
+                                   cell(c.folded), cell(c.in_float), cell(c.unsupported));
+    line.erase(line.find_last_not_of(' ') + 1);
+    fmt::print("{}\n", line);
+  }
+  fmt::print("\n{}\n", in.faults.empty() ? "It runs; folded ops cost nothing of their own." : "It does not run:");
+  for (const std::string& fault : in.faults) fmt::print("  {}\n", printable(fault));
+}
+
+nlohmann::ordered_json tensors_json(const std::vector<TensorInfo>& tensors) {
+  auto all = nlohmann::ordered_json::array();
+  for (const TensorInfo& t : tensors) {
+    nlohmann::ordered_json j = {{"name", t.name}, {"dtype", dtype_name(t.dtype)}, {"shape", t.shape}};
+    if (t.scale > 0) {
+      j["quantized"] = dtype_name(t.quantized);
+      j["scale"] = t.scale;
+      j["zero_point"] = t.zero_point;
+    }
+    all.push_back(std::move(j));
+  }
+  return all;
+}
+
+void print_json(const InspectOptions& o, const Inspection& in) {
+  nlohmann::ordered_json j = {{"model", o.model},
+                              {"name", in.name},
+                              {"producer", in.producer},
+                              {"format", in.format},
+                              {"nodes", in.nodes},
+                              {"constant_bytes", in.constant_bytes},
+                              {"inputs", tensors_json(in.inputs)},
+                              {"outputs", tensors_json(in.outputs)},
+                              {"ops", nlohmann::ordered_json::array()}};
+  for (const auto& [op, c] : in.ops)
+    j["ops"].push_back({{"op", op},
+                        {"count", c.count},
+                        {"int8", c.int8},
+                        {"folded", c.folded},
+                        {"float", c.in_float},
+                        {"unsupported", c.unsupported}});
+  j["runs"] = in.faults.empty();
+  j["why_not"] = in.faults;
+  // Names come from a file and may be no UTF-8.
+  fmt::print("{}\n", j.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void inspect(const InspectOptions& o) {
+  const Inspection in = inspect_file(o);
+  if (o.json)
+    print_json(o, in);
+  else
+    print_text(o, in);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  auto o = std::make_shared<InspectOptions>();
+  CLI::App* verb = app.add_subcommand("inspect", "Say what a model is, and which of its ops run in int8");
+  verb->add_option("MODEL", o->model, "The network: an .onnx file")->required();
+  verb->add_option("--batch", o->batch, "Images at a time, where the file leaves it open")->capture_default_str();
+  verb->add_flag("--json", o->json, "As JSON on standard output");
+  verb->footer(R"(
+For every operator of the file: how many have integer kernels, how many fold into a neighbour or a constant and cost
+nothing, how many stay in float at the end, and what is not supported, with the reason.
+
+Examples:
+  octet inspect model.onnx
+  octet inspect model.onnx --json)");
+  verb->callback([o] { inspect(*o); });
+}
+
+}  // namespace octet::cli

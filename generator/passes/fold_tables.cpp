@@ -1,0 +1,233 @@
+// Whatever maps one quantized tensor to another element by element is a table of 256 entries: single functions, chains,
+// and the spelled-out forms of hard swish, silu and gelu alike.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include "generator/kernel/lut.h"
+#include "generator/kernel/requant.h"
+#include "generator/passes/passes.h"
+#include "generator/passes/table.h"
+#include "runtime/status.h"
+
+namespace octet {
+
+Table requantize_values(const Tensor& from, const Tensor& to, const QRange& range) {
+  Table table{};
+  for (int i = 0; i < 256; ++i) {
+    const int32_t q = value_of_byte(i, from.dtype);
+    const float real = dequantize_value(q, from.quant->scale[0], from.quant->zero_point[0]);
+    const int32_t out = quantize_value(real, to.quant->scale[0], to.quant->zero_point[0], to.dtype);
+    table[static_cast<size_t>(i)] = std::clamp(out, range.lo, range.hi);
+  }
+  return table;
+}
+
+Table table_of(const Graph& graph, const Node& node) {
+  if (node.op == OpKind::requantize)
+    return requantize_values(graph.tensor(node.inputs[0]), graph.tensor(node.outputs[0]), node.range);
+  if (node.op != OpKind::unary || node.inputs.size() != 2) internal_error(describe(node) + " has no table");
+  const std::vector<int32_t> values = integers(graph.tensor(node.inputs[1]));
+  Table table{};
+  std::copy(values.begin(), values.end(), table.begin());
+  return table;
+}
+
+BinaryFormula::BinaryFormula(const Graph& graph, const Node& node)
+    : a_(quant_view(graph.tensor(node.inputs[0]))),
+      b_(quant_view(graph.tensor(node.inputs[1]))),
+      out_(quant_view(graph.tensor(node.outputs[0]))),
+      is_add_(node.op == OpKind::add),
+      add_(add_formula(Profile::ort, a_, b_, out_, 0, 255)),
+      range_(node.range) {
+  mul_.a_zero = a_.zero();
+  mul_.b_zero = b_.zero();
+  mul_.m = mul_multiplier(Profile::ort, a_, b_, out_);
+  mul_.out_zero_point = out_.zero_point;
+  mul_.out_offset = out_.offset();
+}
+
+int32_t BinaryFormula::operator()(int32_t a, int32_t b) const {
+  const auto a_byte = static_cast<uint8_t>(a + a_.offset()), b_byte = static_cast<uint8_t>(b + b_.offset());
+  const int byte = is_add_ ? add_bytes(a_byte, b_byte, add_) : mul_bytes(a_byte, b_byte, mul_);
+  return std::clamp(byte - out_.offset(), range_.lo, range_.hi);
+}
+
+TensorId add_table(Graph& graph, const std::string& name, DType dtype, const Table& table) {
+  return add_integers(graph, name + "_table", dtype, {256}, {table.begin(), table.end()});
+}
+
+namespace {
+
+using Values = std::array<float, 256>;  // one real value per byte of the source
+
+// A float tensor as a function of one quantized tensor, if it is one.
+class Expression {
+ public:
+  explicit Expression(const Edit& edit, const Graph& graph) : edit_(edit), graph_(graph) {}
+
+  bool evaluate(TensorId t, Values& out) {
+    if (const auto known = known_.find(t); known != known_.end()) {
+      out = known->second;
+      return true;
+    }
+    if (!leaf(t, out) && !inner(t, out)) return false;
+    known_.emplace(t, out);
+    return true;
+  }
+
+  TensorId source() const { return source_; }
+  const Node* function() const { return function_; }  // the first function met, for the node's description
+  int operations() const { return operations_; }
+
+ private:
+  bool leaf(TensorId t, Values& out) {
+    if (element_count(graph_.tensor(t).shape) == 1) {
+      const std::vector<float> constant = constant_floats(edit_, graph_, t);
+      if (!constant.empty()) {
+        out.fill(constant[0]);
+        return true;
+      }
+    }
+    const TensorId q = dequantized_from(edit_, t);
+    if (q == kNoTensor || (source_ != kNoTensor && source_ != q)) return false;
+    const Tensor& from = graph_.tensor(q);
+    if (from.is_constant() || !from.is_quantized() || !from.quant->per_tensor()) return false;
+    source_ = q;
+    for (int i = 0; i < 256; ++i)
+      out[static_cast<size_t>(i)] =
+          dequantize_value(value_of_byte(i, from.dtype), from.quant->scale[0], from.quant->zero_point[0]);
+    return true;
+  }
+
+  bool inner(TensorId t, Values& out) {
+    const int p = edit_.producer(t);
+    if (p < 0) return false;
+    const Node& n = edit_.node(p);
+    ++operations_;
+    if (n.op == OpKind::unary) {
+      if (!evaluate(n.inputs[0], out)) return false;
+      for (float& v : out) v = unary_value(n.function, n.alpha, n.beta, v);
+      if (function_ == nullptr || n.function != Unary::relu) function_ = &n;
+      return true;
+    }
+    Values b{};
+    if (!is_binary(n.op) || !evaluate(n.inputs[0], out) || !evaluate(n.inputs[1], b)) return false;
+    for (size_t i = 0; i < out.size(); ++i) out[i] = combine(n.op, out[i], b[i]);
+    return true;
+  }
+
+  static bool is_binary(OpKind op) {
+    return op == OpKind::add || op == OpKind::sub || op == OpKind::mul || op == OpKind::div;
+  }
+
+  static float combine(OpKind op, float a, float b) {
+    switch (op) {
+      case OpKind::add: return a + b;
+      case OpKind::sub: return a - b;
+      case OpKind::mul: return a * b;
+      default: return a / b;
+    }
+  }
+
+  const Edit& edit_;
+  const Graph& graph_;
+  std::map<TensorId, Values> known_;
+  TensorId source_ = kNoTensor;
+  const Node* function_ = nullptr;
+  int operations_ = 0;
+};
+
+Table quantized(const Values& values, const Tensor& to, const QRange& range) {
+  Table table{};
+  for (size_t i = 0; i < values.size(); ++i)
+    table[i] = std::clamp(quantize_value(values[i], to.quant->scale[0], to.quant->zero_point[0], to.dtype), range.lo,
+                          range.hi);
+  return table;
+}
+
+// quantize of an expression: the node becomes the table.
+void fold_expression(Edit& edit, int i) {
+  Graph& graph = edit.graph();
+  const Node quantize = edit.node(i);
+  const TensorId out = quantize.outputs[0];
+  Expression expression(edit, graph);
+  Values values{};
+  if (!graph.tensor(out).quant->per_tensor() || !expression.evaluate(quantize.inputs[0], values) ||
+      expression.source() == kNoTensor || expression.operations() == 0 ||
+      graph.tensor(expression.source()).shape != graph.tensor(out).shape)
+    return;
+  const int last = edit.producer(quantize.inputs[0]);
+  Node unary{.op = OpKind::unary, .name = edit.node(last).name, .source = edit.node(last).source};
+  if (const Node* f = expression.function()) {
+    unary.function = f->function;
+    unary.alpha = f->alpha;
+    unary.beta = f->beta;
+  }
+  const Table table = quantized(values, graph.tensor(out), {});
+  unary.inputs = {expression.source(), add_table(graph, unary.name, graph.tensor(out).dtype, table)};
+  unary.outputs = {out};
+  edit.remove(i);
+  edit.add_node(std::move(unary), i);
+}
+
+// A function that the file itself gives on quantized tensors (QLinearSigmoid, QLinearLeakyRelu).
+void fold_function(Edit& edit, int i) {
+  Graph& graph = edit.graph();
+  const Node& n = edit.node(i);
+  if (n.inputs.size() != 1 || !graph.tensor(n.inputs[0]).is_quantized()) return;
+  const Tensor &from = graph.tensor(n.inputs[0]), &to = graph.tensor(n.outputs[0]);
+  if (!to.is_quantized() || !from.quant->per_tensor() || !to.quant->per_tensor()) return;
+  Values values{};
+  for (int b = 0; b < 256; ++b) {
+    const float real = dequantize_value(value_of_byte(b, from.dtype), from.quant->scale[0], from.quant->zero_point[0]);
+    values[static_cast<size_t>(b)] = unary_value(n.function, n.alpha, n.beta, real);
+  }
+  const TensorId x = n.inputs[0];
+  edit.set_inputs(i, {x, add_table(graph, n.name, to.dtype, quantized(values, to, n.range))});
+  edit.node(i).range = {};
+}
+
+// Quantized add or mul with a constant scalar: its formula tabulated.
+void fold_scalar(Edit& edit, int i) {
+  Graph& graph = edit.graph();
+  const Node& n = edit.node(i);
+  if (!graph.tensor(n.outputs[0]).is_quantized()) return;
+  const Tensor &a = graph.tensor(n.inputs[0]), &b = graph.tensor(n.inputs[1]), &to = graph.tensor(n.outputs[0]);
+  const bool a_is_scalar = a.is_constant() && element_count(a.shape) == 1;
+  const bool b_is_scalar = b.is_constant() && element_count(b.shape) == 1;
+  if (a_is_scalar == b_is_scalar || (a_is_scalar ? b : a).shape != to.shape) return;
+  const int32_t scalar = integers(a_is_scalar ? a : b)[0];
+  const BinaryFormula formula(graph, n);
+  Table table{};
+  for (int byte = 0; byte < 256; ++byte) {
+    const int32_t q = value_of_byte(byte, a_is_scalar ? b.dtype : a.dtype);
+    table[static_cast<size_t>(byte)] = a_is_scalar ? formula(scalar, q) : formula(q, scalar);
+  }
+  const TensorId x = n.inputs[a_is_scalar ? 1 : 0];
+  const TensorId constant = add_table(graph, n.name, to.dtype, table);
+  edit.set_inputs(i, {x, constant});
+  edit.node(i).op = OpKind::unary;
+  edit.node(i).range = {};
+}
+
+}  // namespace
+
+void fold_tables(Graph& graph) {
+  Edit edit(graph);
+  for (int i : edit.order()) {
+    const OpKind op = edit.node(i).op;
+    if (op == OpKind::quantize)
+      fold_expression(edit, i);
+    else if (op == OpKind::unary)
+      fold_function(edit, i);
+    else if (op == OpKind::add || op == OpKind::mul)
+      fold_scalar(edit, i);
+  }
+  edit.finish();
+}
+
+}  // namespace octet

@@ -1,0 +1,330 @@
+#include "generator/passes/lower.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "generator/kernel/lut.h"
+#include "generator/kernel/requant.h"
+#include "generator/passes/lowering.h"
+#include "generator/passes/table.h"
+#include "runtime/status.h"
+
+namespace octet {
+namespace {
+
+QRange type_range(DType dtype) {
+  return {type_min(dtype), type_max(dtype)};
+}
+
+QRange united(QRange a, QRange b) {
+  return {std::min(a.lo, b.lo), std::max(a.hi, b.hi)};
+}
+
+// The values that a node's result can have, from those of its inputs.
+QRange result_range(const Graph& graph, const std::vector<QRange>& ranges, const Node& n, TensorId out) {
+  const Tensor& t = graph.tensor(out);
+  const auto of = [&](size_t k) { return ranges[static_cast<size_t>(n.inputs[k])]; };
+  switch (n.op) {
+    case OpKind::unary:
+    case OpKind::requantize: {
+      const Table table = table_of(graph, n);
+      const DType from = graph.tensor(n.inputs[0]).dtype;
+      QRange range{type_max(t.dtype), type_min(t.dtype)};
+      for (int32_t q = of(0).lo; q <= of(0).hi; ++q) {
+        const int32_t v = table[static_cast<size_t>(byte_of_value(q))];
+        range = united(range, {v, v});
+      }
+      return from == DType::u8 || from == DType::s8 ? range : type_range(t.dtype);
+    }
+    case OpKind::concat: {
+      QRange range = of(0);
+      for (size_t k = 1; k < n.inputs.size(); ++k) range = united(range, of(k));
+      return range;
+    }
+    case OpKind::reshape:
+    case OpKind::transpose:
+    case OpKind::slice:
+    case OpKind::split:
+    case OpKind::channel_permute: return of(0);
+    case OpKind::max_pool: return clamp_after(of(0), n.range);
+    default: return clamp_after(type_range(t.dtype), n.range);
+  }
+}
+
+}  // namespace
+
+Lowering::Lowering(const Graph& g, const std::vector<Place>& p) : graph(g), places(p) {
+  for (const Tensor& t : graph.tensors) ranges.push_back(type_range(t.dtype));
+  for (const Node& n : graph.nodes)
+    for (TensorId out : n.outputs)
+      if (tensor(out).is_quantized()) ranges[static_cast<size_t>(out)] = result_range(graph, ranges, n, out);
+}
+
+QuantView Lowering::view(TensorId t) const {
+  return quant_view(tensor(t));
+}
+
+int Lowering::pitch(TensorId t) const {
+  const int64_t pitch = place(t).pitch;
+  if (pitch > std::numeric_limits<int>::max())
+    user_error(fmt::format("tensor '{}' has rows of {} bytes; supported are rows below 2^31", tensor(t).name, pitch));
+  return static_cast<int>(pitch);
+}
+
+int Lowering::channels(TensorId t) const {
+  return tensor(t).shape.empty() ? 1 : static_cast<int>(tensor(t).shape.back());
+}
+
+int Lowering::rows(TensorId t) const {
+  const int64_t count = element_count(tensor(t).shape);
+  if (count > std::numeric_limits<int>::max())
+    user_error(fmt::format("tensor '{}' of shape {} has {} elements; supported are tensors below 2^31", tensor(t).name,
+                           to_string(tensor(t).shape), count));
+  return static_cast<int>(count / channels(t));
+}
+
+bool Lowering::placed_in(TensorId inner, TensorId outer, int64_t offset) const {
+  return place(inner).root == place(outer).root && place(inner).offset == place(outer).offset + offset;
+}
+
+LoweredNode& Lowering::add(int node, KernelSpec spec, TensorId src, TensorId dst, TensorId src2) {
+  LoweredNode lowered;
+  lowered.node = node;
+  lowered.spec = std::move(spec);
+  lowered.src = src;
+  lowered.src2 = src2;
+  lowered.dst = dst;
+  out.push_back(std::move(lowered));
+  return out.back();
+}
+
+Image image_of(const Tensor& t) {
+  const auto d = [&t](size_t i) { return static_cast<int>(t.shape[i]); };
+  switch (t.shape.size()) {
+    case 4: return {d(0), d(1), d(2), d(3)};
+    case 3: return {d(0), 1, d(1), d(2)};
+    case 2: return {d(0), 1, 1, d(1)};
+    default:
+      user_error(
+          fmt::format("tensor '{}' of shape {}: supported are images of rank 2 to 4", t.name, to_string(t.shape)));
+  }
+}
+
+namespace {
+
+const Node& node_of(const Lowering& to, int node) {
+  return to.graph.nodes[static_cast<size_t>(node)];
+}
+
+void lower_add(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  const TensorId a = n.inputs[0], b = n.inputs[1], out = n.outputs[0];
+  const ByteRange range = byte_range(n.range, to.view(out));
+  AddSpec spec{.pixels = to.rows(out),
+               .channels = to.channels(out),
+               .a_pitch = to.pitch(a),
+               .b_pitch = to.pitch(b),
+               .dst_pitch = to.pitch(out)};
+  spec.add = add_formula(spec.profile, to.view(a), to.view(b), to.view(out), range.lo, range.hi);
+  to.add(node, spec, a, out, b);
+}
+
+void lower_mul(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  TensorId a = n.inputs[0], b = n.inputs[1];
+  const TensorId out = n.outputs[0];
+  const bool broadcast = to.tensor(a).shape != to.tensor(b).shape;
+  if (broadcast && to.tensor(a).shape != to.tensor(out).shape) std::swap(a, b);  // the formula is symmetric
+  const int n_images = broadcast ? static_cast<int>(to.tensor(out).shape[0]) : 1;
+  const QuantView va = to.view(a), vb = to.view(b), vo = to.view(out);
+  const ByteRange range = byte_range(n.range, vo);
+  MulSpec spec{.n = n_images, .pixels = to.rows(out) / n_images, .channels = to.channels(out), .broadcast = broadcast};
+  spec.a_pitch = to.pitch(a);
+  spec.b_pitch = to.pitch(b);
+  spec.dst_pitch = to.pitch(out);
+  spec.a_zero = va.zero();
+  spec.b_zero = vb.zero();
+  spec.m = mul_multiplier(spec.profile, va, vb, vo);
+  spec.out_zero_point = vo.zero_point;
+  spec.out_offset = vo.offset();
+  spec.lo = range.lo;
+  spec.hi = range.hi;
+  to.add(node, spec, a, out, b);
+}
+
+PoolKind pool_kind(const Node& n) {
+  if (n.op == OpKind::max_pool) return PoolKind::max;
+  if (n.op == OpKind::average_pool) return PoolKind::average;
+  return n.source == "ReduceMean" ? PoolKind::mean : PoolKind::global_average;
+}
+
+void lower_pool(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  const TensorId src = n.inputs[0], dst = n.outputs[0];
+  const Image in = image_of(to.tensor(src)), out = image_of(to.tensor(dst));
+  const ByteRange range = byte_range(n.range, to.view(dst));
+  PoolSpec spec{.kind = pool_kind(n), .n = in.n, .ih = in.h, .iw = in.w, .oh = out.h, .ow = out.w, .channels = in.c};
+  if (n.op != OpKind::global_average_pool) spec.window = n.window;
+  spec.count_include_pad = n.count_include_pad;
+  spec.src_pitch = to.pitch(src);
+  spec.dst_pitch = to.pitch(dst);
+  spec.src = to.view(src);
+  spec.dst = to.view(dst);
+  spec.lo = range.lo;
+  spec.hi = range.hi;
+  to.add(node, spec, src, dst);
+}
+
+// unary and requantize: the table on storage bytes.
+void lower_table(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  const TensorId src = n.inputs[0], dst = n.outputs[0];
+  const Table values = table_of(to.graph, n);
+  const int in_offset = to.view(src).offset(), out_offset = to.view(dst).offset();
+  std::vector<uint8_t> table(256);
+  bool identity = true;
+  for (int byte = 0; byte < 256; ++byte) {
+    const int32_t q = values[static_cast<size_t>(byte_of_value(byte - in_offset))];
+    table[static_cast<size_t>(byte)] = static_cast<uint8_t>(q + out_offset);
+    identity = identity && q + out_offset == byte;
+  }
+  const LutSpec spec{.pixels = to.rows(dst),
+                     .channels = to.channels(dst),
+                     .src_pitch = to.pitch(src),
+                     .dst_pitch = to.pitch(dst),
+                     .copy = identity};
+  LoweredNode& lowered = to.add(node, spec, src, dst);
+  if (!identity) put(lowered, OCTET_WEIGHTS, table);
+}
+
+void lower_batch_norm(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  const TensorId src = n.inputs[0], dst = n.outputs[0];
+  const auto vector = [&](size_t k) { return to.tensor(n.inputs[k]).values<float>(); };
+  const auto gamma = vector(1), beta = vector(2), mean = vector(3), variance = vector(4);
+  const auto channels = static_cast<size_t>(to.channels(src));
+  if (gamma.size() != channels || beta.size() != channels || mean.size() != channels || variance.size() != channels)
+    user_error(fmt::format("{}: its parameters are not {} values each, one per channel", describe(n), channels));
+  std::vector<float> scale(channels), shift(channels);
+  for (size_t c = 0; c < channels; ++c) {
+    const Affine affine = batch_norm_affine(gamma[c], beta[c], mean[c], variance[c], n.alpha);
+    scale[c] = affine.scale;
+    shift[c] = affine.shift;
+    if (!std::isfinite(scale[c]) || !std::isfinite(shift[c]))
+      user_error(
+          fmt::format("{}: channel {} has variance {} and epsilon {}; supported are parameters with finite scale "
+                      "and shift",
+                      describe(n), c, variance[c], n.alpha));
+  }
+  const ByteRange range = byte_range(n.range, to.view(dst));
+  AffineSpec spec{
+      .pixels = to.rows(src), .channels = to.channels(src), .src_pitch = to.pitch(src), .dst_pitch = to.pitch(dst)};
+  spec.src = to.view(src);
+  spec.dst = to.view(dst);
+  spec.lo = range.lo;
+  spec.hi = range.hi;
+  LoweredNode& lowered = to.add(node, spec, src, dst);
+  put(lowered, OCTET_SCALE, scale);
+  put(lowered, OCTET_BIAS, shift);
+}
+
+// The shape of an edge between the file's order and a stored tensor.
+QuantizeSpec edge_shape(const Lowering& to, TensorId stored) {
+  const Tensor& t = to.tensor(stored);
+  QuantizeSpec spec{.pixels = to.rows(stored), .channels = to.channels(stored), .channels_first = false};
+  if (!t.file_shape.empty()) {
+    spec.n = static_cast<int>(t.shape[0]);
+    spec.pixels /= spec.n;
+    spec.channels_first = true;
+  }
+  spec.pitch = to.pitch(stored);
+  spec.quant = to.view(stored);
+  return spec;
+}
+
+void lower_edge(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  const TensorId src = n.inputs[0], dst = n.outputs[0];
+  const auto among = [](const std::vector<TensorId>& ids, TensorId t) {
+    return std::find(ids.begin(), ids.end(), t) != ids.end();
+  };
+  switch (n.op) {
+    case OpKind::quantize: to.add(node, edge_shape(to, dst), src, dst); return;
+    case OpKind::dequantize: to.add(node, DequantizeSpec{edge_shape(to, src)}, src, dst); return;
+    default: break;
+  }
+  const bool enters = among(to.graph.inputs, src), leaves = among(to.graph.outputs, dst);
+  if (enters == leaves) {
+    if (!enters && to.placed_in(dst, src, 0)) return;
+    internal_error(describe(n) + " is an identity inside the graph");
+  }
+  to.add(node, EdgeSpec{edge_shape(to, enters ? dst : src), enters}, src, dst);
+}
+
+void lower_softmax(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  const TensorId src = n.inputs[0], dst = n.outputs[0];
+  const Shape& shape = to.tensor(src).shape;
+  const auto axis = static_cast<size_t>(n.axis);
+  const bool quantized = to.tensor(src).is_quantized();
+  const int64_t behind = element_count(Shape(shape.begin() + static_cast<int64_t>(axis) + 1, shape.end()));
+  if (behind != 1 || (quantized && axis + 1 != shape.size()))
+    user_error(fmt::format("{}: axis {} of {} is not the last; supported is softmax along the last axis (channels)",
+                           describe(n), axis, to_string(shape)));
+  SoftmaxSpec spec{.length = static_cast<int>(shape[axis]), .quantized = quantized};
+  spec.rows = static_cast<int>(element_count(shape) / shape[axis]);
+  spec.src_pitch = quantized ? to.pitch(src) : spec.length;
+  spec.dst_pitch = quantized ? to.pitch(dst) : spec.length;
+  if (quantized) {
+    spec.src = to.view(src);
+    spec.dst = to.view(dst);
+  }
+  LoweredNode& lowered = to.add(node, spec, src, dst);
+  if (quantized) put(lowered, OCTET_WEIGHTS, softmax_table(spec.src.scale, spec.length));
+}
+
+void lower_permute(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  const TensorId src = n.inputs[0], dst = n.outputs[0];
+  if (n.perm.size() > 65536)
+    user_error(fmt::format("{}: permutes {} channels; supported are 65536", describe(n), n.perm.size()));
+  const ChannelPermuteSpec spec{
+      .pixels = to.rows(dst), .channels = to.channels(dst), .src_pitch = to.pitch(src), .dst_pitch = to.pitch(dst)};
+  put(to.add(node, spec, src, dst), OCTET_WEIGHTS, std::vector<uint16_t>(n.perm.begin(), n.perm.end()));
+}
+
+void lower_node(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  if (is_move(n.op)) return lower_move(to, node);
+  switch (n.op) {
+    case OpKind::conv:
+    case OpKind::linear: return lower_conv(to, node);
+    case OpKind::add: return lower_add(to, node);
+    case OpKind::mul: return lower_mul(to, node);
+    case OpKind::max_pool:
+    case OpKind::average_pool:
+    case OpKind::global_average_pool: return lower_pool(to, node);
+    case OpKind::batch_norm: return lower_batch_norm(to, node);
+    case OpKind::unary:
+    case OpKind::requantize: return lower_table(to, node);
+    case OpKind::softmax: return lower_softmax(to, node);
+    case OpKind::quantize:
+    case OpKind::dequantize:
+    case OpKind::identity: return lower_edge(to, node);
+    case OpKind::channel_permute: return lower_permute(to, node);
+    default: internal_error(describe(n) + " reached lowering");
+  }
+}
+
+}  // namespace
+
+std::vector<LoweredNode> lower(const Graph& graph, const std::vector<Place>& places) {
+  if (!graph.channels_last) internal_error("lower wants a graph that the passes have laid out");
+  Lowering to(graph, places);
+  for (size_t i = 0; i < graph.nodes.size(); ++i) lower_node(to, static_cast<int>(i));
+  return std::move(to.out);
+}
+
+}  // namespace octet

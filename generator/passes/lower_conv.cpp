@@ -1,0 +1,142 @@
+// conv and linear: weights as s8 terms, multipliers, and the proof that no accumulator leaves s32 (numerics.md 3.5).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "generator/kernel/requant.h"
+#include "generator/passes/lowering.h"
+#include "runtime/status.h"
+
+namespace octet {
+namespace {
+
+// w - z_w for every weight; rows of one output channel are contiguous.
+std::vector<int32_t> centred_weights(const Tensor& w) {
+  std::vector<int32_t> values = integers(w);
+  const size_t row = values.size() / static_cast<size_t>(w.shape[0]);
+  for (size_t i = 0; i < values.size(); ++i) values[i] -= w.quant->zero_point[w.quant->per_tensor() ? 0 : i / row];
+  return values;
+}
+
+// The weights as a sum of as few s8 terms as hold them: [term][..]. Two reach from -256 to 254, so only +255 (a u8
+// weight of 255 with zero point 0) wants three.
+std::vector<int8_t> s8_terms(std::vector<int32_t> rest, int& terms) {
+  std::vector<int8_t> out;
+  for (terms = 0; terms == 0 || std::any_of(rest.begin(), rest.end(), [](int32_t w) { return w != 0; }); ++terms) {
+    for (int32_t& w : rest) {
+      const bool fits = w >= -128 && w <= 127;
+      const int32_t part = fits ? w : std::clamp(w / 2, -128, 127);
+      out.push_back(static_cast<int8_t>(part));
+      w -= part;
+    }
+  }
+  return out;
+}
+
+int terms_needed(const std::vector<int32_t>& weights) {
+  const auto [lo, hi] = std::minmax_element(weights.begin(), weights.end());
+  return *hi > 254 ? 3 : *hi > 127 || *lo < -128 ? 2 : 1;
+}
+
+// The largest magnitude that output channel c's accumulator can have, bias included.
+int64_t largest_sum(const int32_t* weights, size_t count, int64_t bias, QRange x, int32_t zero) {
+  int64_t hi = bias, lo = bias;
+  for (size_t i = 0; i < count; ++i) {
+    const int64_t a = int64_t{weights[i]} * (x.lo - zero), b = int64_t{weights[i]} * (x.hi - zero);
+    hi += std::max({a, b, int64_t{0}});  // 0: a tap in the padding
+    lo += std::min({a, b, int64_t{0}});
+  }
+  return std::max(std::abs(hi), std::abs(lo));
+}
+
+struct Scales {
+  QuantView x, y;  // y: of the conv's own result
+};
+
+void fill_data(const Lowering& to, const Node& n, const Scales& s, ConvSpec& spec, ConvData& data) {
+  const Tensor& w = to.tensor(n.inputs[1]);
+  const std::vector<int32_t> weights = centred_weights(w);
+  const auto oc = static_cast<size_t>(spec.oc), row = weights.size() / oc;
+  spec.weight_terms = terms_needed(weights);
+  int terms = 0;
+  data.weights = s8_terms(weights, terms);
+  if (terms != spec.weight_terms)
+    internal_error(fmt::format("{}: {} terms instead of {}", describe(n), terms, spec.weight_terms));
+  data.bias.assign(oc, 0);
+  if (n.inputs.size() > 2 && n.inputs[2] != kNoTensor) data.bias = integers(to.tensor(n.inputs[2]));
+  if (data.bias.size() != oc)
+    internal_error(fmt::format("{}: {} biases for {} channels", describe(n), data.bias.size(), oc));
+  const QRange x = to.ranges[static_cast<size_t>(n.inputs[0])];
+  for (size_t c = 0; c < oc; ++c) {
+    const int64_t largest = largest_sum(&weights[c * row], row, data.bias[c], x, s.x.zero_point);
+    if (largest > std::numeric_limits<int32_t>::max())
+      user_error(fmt::format("{}: the sum of output channel {} can reach {}; supported are sums below 2^31",
+                             describe(n), c, largest));
+    float m = conv_multiplier(spec.profile, s.x.scale, w.quant->scale[w.quant->per_tensor() ? 0 : c], s.y.scale);
+    // Below 2^-32 every product rounds to 0, and so it does at 2^-32; a channel that is always 0 needs no multiplier.
+    if (m < 0x1p-32f || largest == 0) m = 0x1p-32f;
+    if (!(m < 256.0f))
+      user_error(
+          fmt::format("{}: multiplier {} of output channel {} is out of range; supported are input scale times "
+                      "weight scale over output scale below 256",
+                      describe(n), m, c));
+    spec.requant.wide = spec.requant.wide || requant_is_wide(largest, m);
+    data.multiplier.push_back(m);
+  }
+}
+
+void set_shape(const Lowering& to, const Node& n, ConvSpec& spec) {
+  const TensorId src = n.inputs[0], dst = n.outputs[0];
+  if (n.op == OpKind::linear) {
+    spec.iw = spec.ow = to.rows(dst);
+    spec.ic = to.channels(src);
+    spec.oc = to.channels(dst);
+    return;
+  }
+  const Image in = image_of(to.tensor(src)), out = image_of(to.tensor(dst));
+  spec.n = in.n;
+  spec.ih = in.h;
+  spec.iw = in.w;
+  spec.ic = in.c;
+  spec.oh = out.h;
+  spec.ow = out.w;
+  spec.oc = out.c;
+  spec.window = n.window;
+  spec.groups = static_cast<int>(n.group);
+}
+
+}  // namespace
+
+void lower_conv(Lowering& to, int node) {
+  const Node& n = to.graph.nodes[static_cast<size_t>(node)];
+  const TensorId src = n.inputs[0], dst = n.outputs[0];
+  ConvSpec spec;
+  set_shape(to, n, spec);
+  spec.src_pitch = to.pitch(src);
+  spec.dst_pitch = to.pitch(dst);
+  Scales s{to.view(src), to.view(dst)};
+  spec.src_zero = s.x.zero();
+  TensorId other = kNoTensor;
+  QRange own_range = n.range;
+  if (n.fused_add) {
+    const FusedAdd& f = *n.fused_add;
+    other = n.inputs[3];
+    s.y = {f.quant.scale[0], f.quant.zero_point[0], f.dtype == DType::s8};
+    own_range = f.range;
+    spec.residual = true;
+    spec.residual_is_first = !f.conv_is_first;
+    spec.src2_pitch = to.pitch(other);
+    const QuantView addend = to.view(other), sum = to.view(dst);
+    const ByteRange range = byte_range(n.range, sum);
+    spec.add = f.conv_is_first ? add_formula(spec.profile, s.y, addend, sum, range.lo, range.hi)
+                               : add_formula(spec.profile, addend, s.y, sum, range.lo, range.hi);
+  }
+  const ByteRange range = byte_range(own_range, s.y);
+  spec.requant = {.zero = s.y.zero(), .lo = range.lo, .hi = range.hi};
+  ConvData data;
+  fill_data(to, n, s, spec, data);
+  to.add(node, spec, src, dst, other).conv = std::move(data);
+}
+
+}  // namespace octet

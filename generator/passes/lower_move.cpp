@@ -1,0 +1,212 @@
+// Ops that only move bytes: nothing where the tensors' places already agree, copies elsewhere.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "generator/passes/lowering.h"
+#include "runtime/status.h"
+
+namespace octet {
+namespace {
+
+// Bytes between neighbours along each stored dimension.
+std::vector<int64_t> strides_of(const Lowering& to, TensorId t) {
+  const Tensor& tensor = to.tensor(t);
+  const size_t rank = tensor.shape.size();
+  std::vector<int64_t> strides(rank, static_cast<int64_t>(dtype_bytes(tensor.dtype)));
+  for (size_t d = rank; d-- > 0;) {
+    if (d + 2 == rank)
+      strides[d] = to.place(t).pitch;
+    else if (d + 2 < rank)
+      strides[d] = strides[d + 1] * tensor.shape[d + 1];
+  }
+  return strides;
+}
+
+// The copy with dimensions of one element dropped and neighbours joined where both sides run on.
+CopySpec tidy(const CopySpec& spec) {
+  CopySpec out = spec;
+  out.dims.clear();
+  out.src_strides.clear();
+  out.dst_strides.clear();
+  for (size_t d = 0; d < spec.dims.size(); ++d) {
+    if (spec.dims[d] == 1) continue;
+    const int64_t span_src = spec.dims[d] * spec.src_strides[d], span_dst = spec.dims[d] * spec.dst_strides[d];
+    if (!out.dims.empty() && out.src_strides.back() == span_src && out.dst_strides.back() == span_dst) {
+      out.dims.back() *= spec.dims[d];
+      out.src_strides.back() = spec.src_strides[d];
+      out.dst_strides.back() = spec.dst_strides[d];
+    } else {
+      out.dims.push_back(spec.dims[d]);
+      out.src_strides.push_back(spec.src_strides[d]);
+      out.dst_strides.push_back(spec.dst_strides[d]);
+    }
+  }
+  if (out.dims.empty()) {
+    out.dims = {1};
+    out.src_strides = out.dst_strides = {spec.bytes};
+  }
+  return out;
+}
+
+LoweredNode& add_copy(Lowering& to, int node, const CopySpec& spec, TensorId src, TensorId dst) {
+  const CopySpec copy = tidy(spec);
+  if (copy.dims.size() > 6)
+    user_error(fmt::format("{}: moves values in {} dimensions; supported are 6",
+                           describe(to.graph.nodes[static_cast<size_t>(node)]), copy.dims.size()));
+  return to.add(node, copy, src, dst);
+}
+
+// One input of a concat, `at` elements into the output along the axis.
+void concat_input(Lowering& to, int node, TensorId in, int64_t at) {
+  const Node& n = to.graph.nodes[static_cast<size_t>(node)];
+  const TensorId out = n.outputs[0];
+  const auto axis = static_cast<size_t>(n.axis);
+  const std::vector<int64_t> strides = strides_of(to, out);
+  const int64_t offset = at * strides[axis];
+  if (to.placed_in(in, out, offset)) return;
+  const bool channels = axis + 1 == to.tensor(out).shape.size();
+  const bool last = at + to.tensor(in).shape[axis] == to.tensor(out).shape[axis];
+  // Kernels may write channels in fours, where that cannot touch the next piece.
+  if (channels && at % 4 == 0 && (last || to.channels(in) % 4 == 0)) {
+    const LutSpec spec{.pixels = to.rows(in),
+                       .channels = to.channels(in),
+                       .src_pitch = to.pitch(in),
+                       .dst_pitch = to.pitch(out),
+                       .copy = true};
+    to.add(node, spec, in, out).dst_offset = offset;
+    return;
+  }
+  CopySpec spec{.dims = to.tensor(in).shape, .src_strides = strides_of(to, in), .dst_strides = strides};
+  add_copy(to, node, spec, in, out).dst_offset = offset;
+}
+
+void lower_concat(Lowering& to, int node) {
+  const Node& n = to.graph.nodes[static_cast<size_t>(node)];
+  int64_t at = 0;
+  for (TensorId in : n.inputs) {
+    concat_input(to, node, in, at);
+    at += to.tensor(in).shape[static_cast<size_t>(n.axis)];
+  }
+}
+
+// The part of x that starts at `starts` and goes in `steps`, to output k.
+void take_part(Lowering& to, int node, size_t k, const std::vector<int64_t>& starts,
+               const std::vector<int64_t>& steps) {
+  const Node& n = to.graph.nodes[static_cast<size_t>(node)];
+  const TensorId in = n.inputs[0], out = n.outputs[k];
+  std::vector<int64_t> strides = strides_of(to, in);
+  int64_t offset = 0;
+  bool plain = true;
+  for (size_t d = 0; d < strides.size(); ++d) {
+    offset += starts[d] * strides[d];
+    strides[d] *= steps[d];
+    plain = plain && steps[d] == 1;
+  }
+  if (plain && to.placed_in(out, in, offset)) return;
+  CopySpec spec{.dims = to.tensor(out).shape, .src_strides = strides, .dst_strides = strides_of(to, out)};
+  spec.bytes = static_cast<int>(dtype_bytes(to.tensor(in).dtype));
+  add_copy(to, node, spec, in, out).src_offset = offset;
+}
+
+void lower_split(Lowering& to, int node) {
+  const Node& n = to.graph.nodes[static_cast<size_t>(node)];
+  const size_t rank = to.tensor(n.inputs[0]).shape.size();
+  std::vector<int64_t> starts(rank, 0);
+  const std::vector<int64_t> steps(rank, 1);
+  for (size_t k = 0; k < n.outputs.size(); ++k) {
+    take_part(to, node, k, starts, steps);
+    starts[static_cast<size_t>(n.axis)] += to.tensor(n.outputs[k]).shape[static_cast<size_t>(n.axis)];
+  }
+}
+
+void lower_transpose(Lowering& to, int node) {
+  const Node& n = to.graph.nodes[static_cast<size_t>(node)];
+  const TensorId in = n.inputs[0], out = n.outputs[0];
+  const std::vector<int64_t> from = strides_of(to, in);
+  CopySpec spec{.dims = to.tensor(out).shape, .dst_strides = strides_of(to, out)};
+  for (int64_t d : n.perm) spec.src_strides.push_back(from[static_cast<size_t>(d)]);
+  add_copy(to, node, spec, in, out);
+}
+
+void lower_pad(Lowering& to, int node) {
+  const Node& n = to.graph.nodes[static_cast<size_t>(node)];
+  const TensorId in = n.inputs[0], out = n.outputs[0];
+  const QuantView view = to.view(out);
+  const int fill = quantize_value(n.alpha, view.scale, view.zero_point, to.tensor(out).dtype) + view.offset();
+  const Shape& shape = to.tensor(in).shape;
+  CopySpec spec{.dims = shape, .src_strides = strides_of(to, in), .dst_strides = strides_of(to, out)};
+  int64_t src_offset = 0, dst_offset = 0;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    const int64_t begin = n.pads[d], end = n.pads[shape.size() + d];  // negative: cut
+    spec.dims[d] += std::min<int64_t>(begin, 0) + std::min<int64_t>(end, 0);
+    src_offset += std::max<int64_t>(-begin, 0) * spec.src_strides[d];
+    dst_offset += std::max<int64_t>(begin, 0) * spec.dst_strides[d];
+  }
+  // The whole output first, by repeating one row: the output may be a slice whose neighbours must stay.
+  const int channels = to.channels(out);
+  CopySpec whole{.dims = {to.rows(out), channels}, .src_strides = {0, 1}, .dst_strides = {to.pitch(out), 1}};
+  put(to.add(node, whole, kNoTensor, out), OCTET_SRC,
+      std::vector<uint8_t>(static_cast<size_t>(channels) + OCTET_SLACK_BYTES, static_cast<uint8_t>(fill)));
+  LoweredNode& copy = add_copy(to, node, spec, in, out);
+  copy.src_offset = src_offset;
+  copy.dst_offset = dst_offset;
+}
+
+// The same elements in the same order, in rows of another length: a copy for each stretch that both rows share, over
+// all repetitions of the pattern.
+void lower_reshape(Lowering& to, int node) {
+  const Node& n = to.graph.nodes[static_cast<size_t>(node)];
+  const TensorId in = n.inputs[0], out = n.outputs[0];
+  if (to.placed_in(out, in, 0)) return;
+  const int64_t la = to.channels(in), lb = to.channels(out), pa = to.place(in).pitch, pb = to.place(out).pitch;
+  const int64_t bytes = static_cast<int64_t>(dtype_bytes(to.tensor(in).dtype));
+  const int64_t period = std::lcm(la, lb), repeats = element_count(to.tensor(in).shape) / period;
+  const int64_t step = std::min(la, lb);
+  if (period == std::max(la, lb)) {
+    CopySpec spec{.dims = {repeats, period / step, step}, .bytes = static_cast<int>(bytes)};
+    spec.src_strides = {pa * (period / la), la == step ? pa : step * bytes, bytes};
+    spec.dst_strides = {pb * (period / lb), lb == step ? pb : step * bytes, bytes};
+    add_copy(to, node, spec, in, out);
+    return;
+  }
+  for (int64_t at = 0; at < period;) {
+    const int64_t count = std::min(la - at % la, lb - at % lb);
+    CopySpec spec{.dims = {repeats, count}, .bytes = static_cast<int>(bytes)};
+    spec.src_strides = {pa * (period / la), bytes};
+    spec.dst_strides = {pb * (period / lb), bytes};
+    LoweredNode& copy = add_copy(to, node, spec, in, out);
+    copy.src_offset = at / la * pa + at % la * bytes;
+    copy.dst_offset = at / lb * pb + at % lb * bytes;
+    at += count;
+  }
+}
+
+}  // namespace
+
+bool is_move(OpKind op) {
+  switch (op) {
+    case OpKind::concat:
+    case OpKind::slice:
+    case OpKind::split:
+    case OpKind::transpose:
+    case OpKind::pad:
+    case OpKind::reshape: return true;
+    default: return false;
+  }
+}
+
+void lower_move(Lowering& to, int node) {
+  const Node& n = to.graph.nodes[static_cast<size_t>(node)];
+  switch (n.op) {
+    case OpKind::concat: return lower_concat(to, node);
+    case OpKind::slice: return take_part(to, node, 0, n.starts, n.steps);
+    case OpKind::split: return lower_split(to, node);
+    case OpKind::transpose: return lower_transpose(to, node);
+    case OpKind::pad: return lower_pad(to, node);
+    default: return lower_reshape(to, node);
+  }
+}
+
+}  // namespace octet

@@ -1,0 +1,47 @@
+// What the parts of lower() share: the graph, the places, and tensors as kernels see them.
+#pragma once
+
+#include <vector>
+
+#include "generator/passes/edit.h"
+#include "generator/passes/lower.h"
+
+namespace octet {
+
+struct Lowering {
+  const Graph& graph;
+  const std::vector<Place>& places;
+  std::vector<QRange> ranges;  // per tensor: the quantized values that can occur
+  std::vector<LoweredNode> out;
+
+  Lowering(const Graph& graph, const std::vector<Place>& places);
+
+  const Tensor& tensor(TensorId t) const { return graph.tensor(t); }
+  const Place& place(TensorId t) const { return places[static_cast<size_t>(t)]; }
+  QuantView view(TensorId t) const;
+  int pitch(TensorId t) const;     // bytes between rows of the last dimension
+  int channels(TensorId t) const;  // the last dimension
+  int rows(TensorId t) const;      // everything before it
+  // Whether `inner`'s bytes lie where `offset` bytes into `outer`'s place are: nothing to do.
+  bool placed_in(TensorId inner, TensorId outer, int64_t offset) const;
+
+  LoweredNode& add(int node, KernelSpec spec, TensorId src, TensorId dst, TensorId src2 = kNoTensor);
+};
+
+// n, h, w, c of a channels-last tensor; rank 3 has h = 1, rank 2 is n, c.
+struct Image {
+  int n = 1, h = 1, w = 1, c = 1;
+};
+Image image_of(const Tensor& tensor);
+
+template <class T>
+void put(LoweredNode& node, OctetArg arg, const std::vector<T>& values) {
+  const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
+  node.data[arg].assign(bytes, bytes + values.size() * sizeof(T));
+}
+
+void lower_conv(Lowering& to, int node);  // and linear
+void lower_move(Lowering& to, int node);  // concat, slice, split, pad, transpose, reshape
+bool is_move(OpKind op);
+
+}  // namespace octet

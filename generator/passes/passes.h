@@ -1,0 +1,57 @@
+// The passes: Graph in, Graph out, one list. After the last one every node has an integer form (or is a float tail),
+// activations are channels-last, and lower() can translate node by node.
+//
+// Two conventions of the result: a `unary` node on quantized tensors carries its table as inputs[1] (256 bytes indexed
+// by the source's byte, both as the dtypes read them), so `function` only says what the table came from; and `pad`
+// keeps its real value in alpha.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "generator/graph/graph.h"
+
+namespace octet {
+
+// ---- to integers
+void fold_constants(Graph& graph);     // constants through quantize, transpose, reshape; identities vanish
+void match_linear(Graph& graph);       // matmul with constant right side, and its bias, becomes linear
+void fold_batch_norm(Graph& graph);    // float conv + batch norm
+void merge_quantize(Graph& graph);     // equal quantize nodes on one tensor
+void move_quantization(Graph& graph);  // dequantize sinks, quantize rises through ops that only move values
+void fold_qdq(Graph& graph);           // dequantize -> op -> relu, clip -> quantize becomes the quantized op
+void quantize_biases(Graph& graph);    // every bias s32 with scale s_x * s_w
+void fold_tables(Graph& graph);        // elementwise functions of one quantized tensor become a 256-entry table
+void requantize_moves(Graph& graph);   // ops that only move bytes get equal parameters on both sides
+void fold_requantize(Graph& graph);    // dequantize -> quantize becomes requantize, or nothing
+void check_integer(Graph& graph);      // user error naming the node where a float op is left
+
+// ---- to fewer nodes; every rounding stays
+void fuse_ranges(Graph& graph);    // a table that only clamps joins its producer
+void fuse_tables(Graph& graph);    // table after table, and x * T[x]
+void fuse_concats(Graph& graph);   // of one piece
+void fuse_pads(Graph& graph);      // pad with the zero point joins the conv
+void fuse_shuffles(Graph& graph);  // reshape - transpose - reshape becomes channel_permute; permutes compose
+void fuse_adds(Graph& graph);      // residual add joins the conv or linear that makes one addend
+
+// ---- to memory
+void layout(Graph& graph);  // channels last; edges where integers enter and leave
+
+struct Pass {
+  const char* name;
+  void (*run)(Graph&);
+  bool optional;  // left out with PassOptions::fuse = false
+};
+const std::vector<Pass>& all_passes();
+
+struct PassOptions {
+  bool fuse = true;      // false: every tensor of the file stays, for bisecting and for dumps
+  std::string dump_dir;  // when set: the graph before and after each pass, as text
+  std::function<void(const char* pass, double milliseconds, const Graph&)> report;  // after each pass
+};
+
+// All passes in order, each followed by verify() and the removal of dead nodes.
+void run_passes(Graph& graph, const PassOptions& options = {});
+
+}  // namespace octet

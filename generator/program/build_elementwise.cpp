@@ -1,0 +1,180 @@
+#include <cmath>
+#include <utility>
+
+#include "generator/program/build.h"
+#include "generator/program/elementwise.h"
+
+namespace octet {
+namespace {
+
+constexpr double kLargestS32 = 2147483520.0;  // the largest float below 2^31: what a conversion can take
+
+struct Rows {
+  int64_t rows;
+  std::vector<Tile> row;
+};
+
+// Pixels without gaps are one long row: only its end needs narrower vectors.
+Rows rows_of(int64_t pixels, int channels, bool dense, int vector_bytes) {
+  if (dense && pixels * round_up(channels, 4) < INT32_MAX)
+    return {1, tiles(static_cast<int>(pixels) * round_up(channels, 4), vector_bytes)};
+  return {pixels, tiles(channels, vector_bytes)};
+}
+
+Program finished(Builder& b, const KernelSpec& spec, const Target& target) {
+  Program p = b.finish();
+  p.heading = {to_string(spec), "schedule: vectors of " + std::to_string(target.vector_bytes) + " bytes"};
+  return p;
+}
+
+}  // namespace
+
+Program build_add(const AddSpec& s, const Target& target, std::string name) {
+  Builder b(std::move(name));
+  const AddFormula& f = s.add;
+  const int dense = round_up(s.channels, 4), widest = target.vector_bytes;
+  const Rows r =
+      rows_of(s.pixels, s.channels, s.a_pitch == dense && s.b_pitch == dense && s.dst_pitch == dense, widest);
+  const double most = 255.0 * (std::abs(double(f.ra)) + std::abs(double(f.rb))) + std::abs(double(f.k));
+  const bool wide = most >= kLargestS32;
+  const Reg ra = b.load(widest, Role::scale, b.constant_f32(f.ra)),
+            rb = b.load(widest, Role::scale, b.constant_f32(f.rb));
+  const std::vector<Walk> walks = {{OCTET_SRC, s.a_pitch}, {OCTET_SRC2, s.b_pitch}, {OCTET_DST, s.dst_pitch}};
+  for_each_tile(b, r.rows, r.row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
+    store_tile(b, t, {f.offset_out, f.lo, f.hi}, p[2], [&](int piece) {
+      const int w = t.bytes, at = t.piece_at(piece);
+      const Reg y = load_floats(b, w, {p[1], at}, f.offset_b);
+      b.fma(w, y, y, rb, b.constant_f32(f.k));
+      const Reg x = load_floats(b, w, {p[0], at}, f.offset_a);
+      b.fma(w, x, x, ra, y);
+      if (wide) clamp_f32(b, w, x, f.lo - f.offset_out, f.hi - f.offset_out);
+      b.unary(Op::cvt_i32, w, x, x);
+      return x;
+    });
+  });
+  return finished(b, s, target);
+}
+
+namespace {
+
+// (a - a_zero) * factor, factor = b - b_zero: integers below 2^17, so exact in f32. Then the formula.
+Reg scale_product(Builder& b, const MulSpec& s, int w, Reg a, Builder::Operand factor) {
+  b.op(Op::mul_f32, w, a, a, factor);
+  b.op(Op::mul_f32, w, a, a, b.constant_f32(s.m));
+  if (s.out_zero_point) b.op(Op::add_f32, w, a, a, b.constant_f32(static_cast<float>(s.out_zero_point)));
+  if (65025.0 * s.m + 256.0 >= kLargestS32) clamp_f32(b, w, a, s.lo - s.out_offset, s.hi - s.out_offset);
+  b.unary(Op::cvt_i32, w, a, a);
+  return a;
+}
+
+void mul_same_shape(Builder& b, const MulSpec& s, int vector_bytes) {
+  const int dense = round_up(s.channels, 4);
+  const Rows r = rows_of(int64_t{s.n} * s.pixels, s.channels,
+                         s.a_pitch == dense && s.b_pitch == dense && s.dst_pitch == dense, vector_bytes);
+  const std::vector<Walk> walks = {{OCTET_SRC, s.a_pitch}, {OCTET_SRC2, s.b_pitch}, {OCTET_DST, s.dst_pitch}};
+  for_each_tile(b, r.rows, r.row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
+    store_tile(b, t, {s.out_offset, s.lo, s.hi}, p[2], [&](int piece) {
+      const int at = t.piece_at(piece);
+      const Reg y = load_floats(b, t.bytes, {p[1], at}, s.b_zero);
+      return scale_product(b, s, t.bytes, load_floats(b, t.bytes, {p[0], at}, s.a_zero), y);
+    });
+  });
+}
+
+// One factor per channel and image stays in registers while the pixels pass.
+void mul_broadcast(Builder& b, const MulSpec& s, int vector_bytes) {
+  const std::vector<Walk> walks = {{OCTET_SRC, int64_t{s.pixels} * s.a_pitch},
+                                   {OCTET_SRC2, s.b_pitch},
+                                   {OCTET_DST, int64_t{s.pixels} * s.dst_pitch}};
+  const Ptr src = b.ptr(), dst = b.ptr();
+  for_each_tile(b, s.n, tiles(s.channels, vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
+    std::vector<Reg> factors;
+    for (int piece = 0; piece < t.pieces; ++piece)
+      factors.push_back(load_floats(b, t.bytes, {p[1], t.piece_at(piece)}, s.b_zero));
+    b.ptr_set(src, {p[0], 0});
+    b.ptr_set(dst, {p[2], 0});
+    b.loop(s.pixels, {{src, s.a_pitch}, {dst, s.dst_pitch}}, [&] {
+      store_tile(b, t, {s.out_offset, s.lo, s.hi}, dst, [&](int piece) {
+        const Reg a = load_floats(b, t.bytes, {src, t.piece_at(piece)}, s.a_zero);
+        return scale_product(b, s, t.bytes, a, factors[static_cast<size_t>(piece)]);
+      });
+    });
+  });
+}
+
+}  // namespace
+
+Program build_mul(const MulSpec& s, const Target& target, std::string name) {
+  Builder b(std::move(name));
+  if (s.broadcast)
+    mul_broadcast(b, s, target.vector_bytes);
+  else
+    mul_same_shape(b, s, target.vector_bytes);
+  return finished(b, s, target);
+}
+
+Program build_affine(const AffineSpec& s, const Target& target, std::string name) {
+  Builder b(std::move(name));
+  const int zero = s.dst.zero();
+  const std::vector<Walk> walks = {
+      {OCTET_SRC, s.src_pitch}, {OCTET_DST, s.dst_pitch}, {OCTET_SCALE, 0, 4}, {OCTET_BIAS, 0, 4}};
+  for_each_tile(b, s.pixels, tiles(s.channels, target.vector_bytes), walks,
+                [&](const Tile& t, const std::vector<Ptr>& p) {
+                  store_tile(b, t, {zero, 0, 255}, p[1], [&](int piece) {
+                    const int w = t.bytes, at = t.piece_at(piece);
+                    const Reg x = load_floats(b, w, {p[0], at}, s.src.zero());
+                    b.op(Op::mul_f32, w, x, x, b.constant_f32(s.src.scale));
+                    b.op(Op::mul_f32, w, x, x, Mem{p[2], 4 * at});
+                    b.op(Op::add_f32, w, x, x, Mem{p[3], 4 * at});
+                    b.op(Op::div_f32, w, x, x, b.constant_f32(s.dst.scale));
+                    clamp_f32(b, w, x, s.lo - zero, s.hi - zero);
+                    b.unary(Op::cvt_i32, w, x, x);
+                    return x;
+                  });
+                });
+  return finished(b, s, target);
+}
+
+namespace {
+
+// One vector of pixels: byte c of each dword is channel c.
+void quantize_pixels(Builder& b, const QuantizeSpec& s, int w, Ptr src, Ptr dst) {
+  const int zero = s.quant.zero();
+  Reg word = kNone;
+  for (int c = 0; c < s.channels; ++c) {
+    const Reg x = b.load(w, Role::temp, {src, 4 * c * s.pixels});
+    b.op(Op::div_f32, w, x, x, b.constant_f32(s.quant.scale));
+    clamp_f32(b, w, x, -zero, 255 - zero);  // max gives its second operand where x is NaN: the lowest
+    b.unary(Op::cvt_i32, w, x, x);
+    if (zero) b.op(Op::add32, w, x, x, b.constant32(zero));
+    if (c > 0) b.unary(Op::sll32, w, x, x, 8 * c);
+    if (word != kNone) b.op(Op::or_, w, x, x, word);
+    word = x;
+  }
+  b.store(w, {dst, 0}, word);
+}
+
+}  // namespace
+
+std::optional<Program> build_quantize(const QuantizeSpec& s, const Target& target, std::string name) {
+  constexpr int kSmallest = 4;  // pixels of the narrowest vector
+  if (!s.channels_first || s.channels > 4 || s.pitch != 4 || s.pixels < kSmallest) return std::nullopt;
+  Builder b(std::move(name));
+  int w = target.vector_bytes;
+  while (w / 4 > s.pixels) w /= 2;
+  const int step = w / 4, full = s.pixels / step, rest = s.pixels % step;
+  const Ptr src = b.ptr(), dst = b.ptr();
+  b.loop(s.n, {{OCTET_SRC, 4 * s.channels * s.pixels}, {OCTET_DST, 4 * s.pixels}}, [&] {
+    b.ptr_set(src, {OCTET_SRC, 0});
+    b.ptr_set(dst, {OCTET_DST, 0});
+    b.loop(full, {{src, w}, {dst, w}}, [&] { quantize_pixels(b, s, w, src, dst); });
+    if (rest == 0) return;
+    // The last vector ends with the image and overlaps what is done: a caller's floats have no slack behind them.
+    b.ptr_add(src, -4 * (step - rest));
+    b.ptr_add(dst, -4 * (step - rest));
+    quantize_pixels(b, s, w, src, dst);
+  });
+  return finished(b, s, target);
+}
+
+}  // namespace octet

@@ -1,0 +1,137 @@
+// The C++ API over load() and the executor.
+#include "runtime/octet.h"
+
+#include <algorithm>
+
+#include "jit/load.h"
+#include "targets/target.h"
+
+namespace octet {
+namespace {
+
+const Target* target_of(const std::string& name) {
+  if (name == "host") return &host_target();
+  if (const Target* t = find_target(name)) return t;
+  std::string known;
+  for (const Target& t : all_targets()) known += std::string(t.name) + ", ";
+  user_error("unknown target '" + name + "' (supported: " + known + "host)");
+}
+
+Engine engine_of(const std::string& name) {
+  if (name == "jit") return Engine::jit;
+  if (name == "cpp") return Engine::cpp;
+  if (name == "reference") return Engine::reference;
+  user_error("unknown engine '" + name + "' (supported: jit, cpp, reference)");
+}
+
+// Internals know nothing of memory limits; running out of it is the user's business.
+template <class F>
+auto guarded(const F& f) {
+  try {
+    return f();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    user_error("out of memory");
+  } catch (const std::exception& e) {
+    internal_error(e.what());
+  }
+}
+
+void check_pointers(const char* what, size_t given, const auto& pointers, const std::vector<TensorInfo>& tensors) {
+  if (given != tensors.size())
+    user_error("run takes " + std::to_string(tensors.size()) + " " + what + "s, got " + std::to_string(given));
+  for (size_t i = 0; i < given; ++i)
+    if (!pointers[i] && tensors[i].bytes())
+      user_error(std::string(what) + " '" + tensors[i].name + "' is a null pointer");
+}
+
+}  // namespace
+
+struct Model::Impl {
+  LoadedModel loaded;
+  std::string target;
+  std::vector<TensorInfo> tensors;
+  bool keep_all = false;
+};
+
+Model::Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+
+Model Model::load(const std::string& path, const Options& options) {
+  if (options.threads < 1 || options.threads > 1024)
+    user_error("threads must be 1 to 1024, not " + std::to_string(options.threads));
+  if (options.batch < 1) user_error("batch must be at least 1, not " + std::to_string(options.batch));
+  const LoadOptions inner{.target = target_of(options.target),
+                          .engine = engine_of(options.engine),
+                          .threads = options.threads,
+                          .batch = options.batch,
+                          .keep_all = options.keep_all,
+                          .fuse = options.fuse,
+                          .dump_dir = options.dump_dir};
+  return guarded([&] {
+    auto impl = std::make_shared<Impl>();
+    impl->loaded = octet::load(path, inner);
+    impl->target = inner.target->name;
+    impl->keep_all = options.keep_all;
+    for (const TensorPlace& t : impl->loaded.executor->plan().tensors)
+      impl->tensors.push_back({.name = t.name, .dtype = t.dtype, .shape = t.file_shape, .quantized = t.dtype});
+    return Model(std::move(impl));
+  });
+}
+
+const std::string& Model::name() const {
+  return impl_->loaded.compiled.name;
+}
+const std::string& Model::target() const {
+  return impl_->target;
+}
+const std::vector<TensorInfo>& Model::inputs() const {
+  return impl_->loaded.executor->plan().inputs;
+}
+const std::vector<TensorInfo>& Model::outputs() const {
+  return impl_->loaded.executor->plan().outputs;
+}
+const std::vector<TensorInfo>& Model::tensors() const {
+  return impl_->tensors;
+}
+size_t Model::arena_bytes() const {
+  return static_cast<size_t>(impl_->loaded.executor->plan().arena_bytes);
+}
+size_t Model::weight_bytes() const {
+  return impl_->loaded.executor->blob_bytes();
+}
+
+struct Context::Impl {
+  std::shared_ptr<const Model::Impl> model;
+  ExecutionContext inner;
+};
+
+Context::Context(const Model& model)
+    : impl_(guarded([&] {
+        return std::make_unique<Impl>(Impl{model.impl_, ExecutionContext(model.impl_->loaded.executor)});
+      })) {}
+Context::~Context() = default;
+Context::Context(Context&&) noexcept = default;
+Context& Context::operator=(Context&&) noexcept = default;
+
+void Context::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
+  const Plan& plan = impl_->model->loaded.executor->plan();
+  check_pointers("input", inputs.size(), inputs, plan.inputs);
+  check_pointers("output", outputs.size(), outputs, plan.outputs);
+  impl_->inner.run(inputs, outputs);
+}
+
+std::vector<uint8_t> Context::read(const std::string& tensor) const {
+  if (!impl_->model->keep_all) user_error("reading tensor '" + tensor + "' needs a model loaded with keep_all");
+  const auto& places = impl_->model->loaded.executor->plan().tensors;
+  const auto at = std::find_if(places.begin(), places.end(), [&](const TensorPlace& p) { return p.name == tensor; });
+  if (at == places.end())
+    user_error("no quantized tensor '" + tensor + "' (it may be fused away; fuse = false keeps more)");
+  return impl_->inner.read(*at);
+}
+
+const char* version() {
+  return OCTET_VERSION;
+}
+
+}  // namespace octet

@@ -1,0 +1,85 @@
+// Octet's C++ API: load a quantized network, run it.
+//
+//   const octet::Model model = octet::Model::load("mobilenet.onnx");
+//   octet::Context context(model);                       // one per thread
+//   std::vector<float> image(3 * 224 * 224), scores(1000);
+//   const void* inputs[] = {image.data()};
+//   void* outputs[] = {scores.data()};
+//   context.run(inputs, outputs);                        // allocates nothing
+//
+// Errors are octet::Error. kind() == user: the file, the options or the arguments; what() is one line that names what
+// is wrong and what is supported. kind() == internal: a bug of Octet; please report it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dtype.h"  // these three lie beside this file, here and where it is installed
+#include "status.h"
+#include "tensor_info.h"
+
+#define OCTET_API __attribute__((visibility("default")))
+
+namespace octet {
+
+struct Options {
+  std::string target = "host";  // scalar, avx2, avx512_vnni; host: the best of this machine (OCTET_MAX_TARGET caps it)
+  std::string engine =
+      "jit";              // jit: machine code now; cpp: C++ through the system's compiler; reference: slow, obvious
+  int threads = 1;        // that one run uses; the bytes do not depend on it
+  int64_t batch = 1;      // where the file leaves the first dimension open
+  bool keep_all = false;  // every quantized tensor keeps its memory, for Context::read; costs memory
+  bool fuse = true;       // false: residual adds stay kernels of their own, so that every tensor exists
+  std::string dump_dir;   // graph, programs and code as text are written here; empty: nowhere
+};
+
+// A loaded network: immutable, cheap to copy, safe to share between threads.
+class OCTET_API Model {
+ public:
+  static Model load(const std::string& path, const Options& options = {});
+
+  const std::string& name() const;    // of the graph, as the file says
+  const std::string& target() const;  // what `host` became
+  const std::vector<TensorInfo>& inputs() const;
+  const std::vector<TensorInfo>& outputs() const;
+  // The quantized tensors inside that survived fusion, in the file's order; readable after a run with keep_all.
+  const std::vector<TensorInfo>& tensors() const;
+  size_t arena_bytes() const;   // memory of one Context
+  size_t weight_bytes() const;  // packed weights and constants, shared by all Contexts
+
+ private:
+  friend class Context;
+  struct Impl;
+  explicit Model(std::shared_ptr<const Impl> impl);
+  std::shared_ptr<const Impl> impl_;
+};
+
+// Where a network runs: its activations and, with threads > 1, its threads. Belongs to one thread at a time; several
+// contexts of one model may run at once. Keeps its model alive.
+class OCTET_API Context {
+ public:
+  explicit Context(const Model& model);
+  ~Context();
+  Context(Context&&) noexcept;
+  Context& operator=(Context&&) noexcept;
+
+  // One pointer per input and output, in the model's order, each to TensorInfo::bytes() bytes: dense, row-major, of the
+  // tensor's dtype, aligned to that. No input may overlap an output.
+  void run(std::span<const void* const> inputs, std::span<void* const> outputs);
+
+  // A tensor of Model::tensors() as the last run left it: dense, in the file's order of dimensions, one byte an
+  // element.
+  std::vector<uint8_t> read(const std::string& tensor) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+OCTET_API const char* version();  // "0.1.0"
+
+}  // namespace octet

@@ -1,0 +1,102 @@
+// Elementwise and pooling Programs: op x shape x target x engine, whole buffers against the reference.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "generator/kernel/reference.h"
+#include "generator/program/build.h"
+#include "generator/program/elementwise.h"
+#include "tests/support/engines.h"
+#include "tests/support/kernel_case.h"
+
+namespace octet {
+namespace {
+
+struct Runner {
+  const Engine* engine;
+  const Target* target;  // whose facts the Programs keep; an engine but the interpreter has one of its own
+  std::string name() const {
+    std::string n = fmt::format("{}_{}", engine->name, target->name);
+    for (char& c : n)
+      if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+    return n;
+  }
+};
+
+std::vector<Runner> runners() {
+  std::vector<Runner> all;
+  for (const Engine& e : all_engines())
+    for (const Target& t : all_targets())
+      if (e.name == "interpreter" || std::strcmp(e.target->name, t.name) == 0) all.push_back({&e, &t});
+  return all;
+}
+
+class Builders : public testing::TestWithParam<Runner> {};
+
+void check(const Runner& r, const std::vector<KernelSpec>& specs, size_t least) {
+  if (!r.engine->unavailable.empty()) GTEST_SKIP() << r.engine->unavailable;
+  // A C++ compiler takes a good part of a second per kernel: some twenty shapes of each op have to do there.
+  const size_t step = r.engine->name.starts_with("cpp") ? (specs.size() + 19) / 20 : 1;
+  std::vector<Program> programs;
+  std::vector<KernelSpec> built;
+  for (size_t i = 0; i < specs.size(); i += step) {
+    std::optional<Program> p = build_program(specs[i], *r.target, fmt::format("kernel_{}", programs.size()));
+    if (!p) continue;
+    programs.push_back(std::move(*p));
+    built.push_back(specs[i]);
+  }
+  ASSERT_GE(built.size(), least / step) << "too few of the specs have a Program";
+  const std::vector<RunKernel> kernels = r.engine->load(programs);
+  for (size_t i = 0; i < built.size(); ++i) {
+    const KernelCase c(built[i], static_cast<uint32_t>(i) + 1);
+    const auto expected = c.run([&](const OctetArgs& args) { reference(built[i], args); });
+    const auto got = c.run(kernels[i], programs[i].constants.data());
+    ASSERT_EQ(c.fault(expected, got), "") << to_string(built[i]);
+  }
+}
+
+TEST_P(Builders, Add) {
+  check(GetParam(), add_specs(), 20);
+}
+TEST_P(Builders, Mul) {
+  check(GetParam(), mul_specs(), 40);
+}
+TEST_P(Builders, Pool) {
+  check(GetParam(), pool_specs(), 250);
+}
+TEST_P(Builders, Affine) {
+  check(GetParam(), affine_specs(), 20);
+}
+TEST_P(Builders, Quantize) {
+  check(GetParam(), quantize_specs(), 30);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, Builders, testing::ValuesIn(runners()), [](const auto& i) { return i.param.name(); });
+
+TEST(Tiles, CoverEveryChannelOnceAndNothingElse) {
+  for (int bytes : {16, 32, 64})
+    for (int channels = 1; channels < 300; ++channels) {
+      int next = 0;
+      for (const Tile& t : tiles(channels, bytes)) {
+        EXPECT_EQ(t.at, next);
+        EXPECT_LE(t.pieces, 4);
+        EXPECT_LE(t.bytes, bytes);
+        next += t.count * t.channels();
+      }
+      EXPECT_EQ(next, round_up(channels, 4)) << channels << " by " << bytes;
+    }
+}
+
+TEST(BuildProgram, LeavesToPlainOpsWhatHasNoProgram) {
+  const Target& t = all_targets().back();
+  EXPECT_FALSE(build_program(LutSpec{}, t, "k"));
+  EXPECT_FALSE(build_program(ConvSpec{}, t, "k"));
+  EXPECT_FALSE(build_program(PoolSpec{.kind = PoolKind::mean}, t, "k"));
+  PoolSpec large{.ih = 13, .iw = 13};
+  large.window = {.kh = 13, .kw = 13};
+  EXPECT_FALSE(build_program(large, t, "k"));
+}
+
+}  // namespace
+}  // namespace octet

@@ -1,0 +1,330 @@
+// The command line as its users meet it: exit status, one clear line, files as promised.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "generator/io/npy.h"
+#include "targets/target.h"
+
+namespace octet {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Outcome {
+  int status = -1;
+  std::string out, err;
+};
+
+std::string slurp(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+const std::string kModel = std::string(OCTET_SOURCE_DIR) + "/demo/digits.int8.onnx";
+const std::string kHeldOut = std::string(OCTET_SOURCE_DIR) + "/demo/digits_heldout.npz";
+
+// A folder for one test, the current one of the commands it runs.
+class Cli : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    std::string name = std::string(info->test_suite_name()) + "_" + info->name();
+    std::replace(name.begin(), name.end(), '/', '_');
+    dir_ = fs::temp_directory_path() / ("octet_" + name + "_" + std::to_string(getpid()));
+    fs::create_directories(dir_);
+    write_files();
+  }
+  void TearDown() override { fs::remove_all(dir_); }
+
+  // Small files that the cases name.
+  void write_files() const {
+    const NpzReader held(kHeldOut);
+    Array images = held.read("images");
+    constexpr size_t kImage = 16 * 16 * 4;
+    images.data.resize(3 * kImage);
+    images.shape[0] = 3;
+    write_npy(path("three.npy"), images);
+    images.data.resize(kImage);
+    images.shape[0] = 1;
+    write_npy(path("one.npy"), images);
+    write_npz(path("other.npz"), std::vector<std::pair<std::string, Array>>{{"pictures", images}});
+    write_npy(path("s32.npy"), {DType::s32, images.shape, images.data});
+    images.shape = {1, 1, 8, 32};
+    write_npy(path("shape.npy"), images);
+    write_file(path("labels.txt"), "zero\none\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\n");
+    write_file(path("two_labels.txt"), "zero\none\n");
+    write_file(path("text.onnx"), "this is no model\n");
+    write_file(path("empty.onnx"), "");
+    write_file(path("half.onnx"), slurp(kModel).substr(0, 20000));
+    write_file(path("bad.npy"), "\x93NUMPY and then nothing");
+    write_file(path("bad.npz"), "PK nothing");
+    write_file(path("bad.png"), "\x89PNG nothing");
+  }
+
+  std::string path(const std::string& name) const { return (dir_ / name).string(); }
+
+  Outcome run(std::vector<std::string> args,
+              const std::vector<std::pair<const char*, const char*>>& environment = {}) const {
+    args.insert(args.begin(), "octet");
+    const pid_t child = fork();
+    if (child == 0) {
+      for (const auto& [name, value] : environment) setenv(name, value, 1);
+      if (chdir(dir_.c_str()) != 0) _exit(99);
+      dup2(open("/dev/null", O_RDONLY), 0);
+      dup2(open("stdout", O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
+      dup2(open("stderr", O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
+      std::vector<char*> argv;
+      for (std::string& a : args) argv.push_back(a.data());
+      argv.push_back(nullptr);
+      execv(OCTET_BINARY, argv.data());
+      _exit(98);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), slurp(path("stdout")),
+            slurp(path("stderr"))};
+  }
+
+  fs::path dir_;
+};
+
+struct UserError {
+  std::vector<std::string> args;  // MODEL stands for the digits network
+  const char* says;
+};
+
+void PrintTo(const UserError& e, std::ostream* out) {
+  for (const std::string& a : e.args) *out << a << ' ';
+}
+
+class CliError : public Cli, public testing::WithParamInterface<UserError> {};
+
+TEST_P(CliError, IsOneClearLineAndStatusOne) {
+  std::vector<std::string> args = GetParam().args;
+  std::replace(args.begin(), args.end(), std::string("MODEL"), kModel);
+  const Outcome o = run(args);
+  EXPECT_EQ(o.status, 1) << o.err;
+  EXPECT_EQ(o.err.rfind("octet: ", 0), 0u) << o.err;
+  EXPECT_NE(o.err.find(GetParam().says), std::string::npos) << o.err << "  expected: " << GetParam().says;
+  EXPECT_EQ(std::count(o.err.begin(), o.err.end(), '\n'), 1) << o.err;
+  EXPECT_EQ(o.out, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Words, CliError,
+    testing::Values(UserError{{}, "see octet --help"}, UserError{{"fly"}, "unknown command 'fly' (run, compile, bench"},
+                    UserError{{"--fly"}, "unknown option '--fly'"}, UserError{{"run"}, "MODEL is required"},
+                    UserError{{"run", "MODEL"}, "--input is required"},
+                    UserError{{"run", "MODEL", "--input", "one.npy", "--fly"}, "--fly"},
+                    UserError{{"run", "MODEL", "--input", "one.npy", "--threads", "many"}, "--threads = many"},
+                    UserError{{"run", "MODEL", "--input", "one.npy", "--threads", "0"}, "--threads must be 1 to 1024"},
+                    UserError{{"run", "MODEL", "--input", "one.npy", "--batch", "0"}, "--batch must be at least 1"},
+                    UserError{{"run", "MODEL", "--input", "one.npy", "--target", "z80"},
+                              "unknown target 'z80' (supported: scalar, avx2, avx512_vnni, host)"},
+                    UserError{{"run", "MODEL", "--input", "one.npy", "--engine", "steam"},
+                              "unknown engine 'steam' (supported: jit, cpp, reference)"},
+                    UserError{{"bench", "MODEL", "--target", "z80"}, "unknown target 'z80'"},
+                    UserError{{"bench", "MODEL", "--rounds", "-1"}, "--rounds must be positive"},
+                    UserError{{"explain", "MODEL", "--target", "z80"}, "unknown target 'z80'"},
+                    UserError{{"compile", "MODEL", "-o", "out", "--target", "z80"}, "unknown target 'z80'"},
+                    UserError{{"compile", "MODEL"}, "-o"},
+                    UserError{{"compile", "MODEL", "-o", "out", "--name", "9 lives"}, "--name"},
+                    UserError{{"compile", "MODEL", "-o", "out", "--emit", "wasm"}, "--emit"}));
+
+INSTANTIATE_TEST_SUITE_P(Models, CliError,
+                         testing::Values(UserError{{"run", "none.onnx", "--input", "one.npy"}, "none.onnx"},
+                                         UserError{{"run", ".", "--input", "one.npy"}, "octet: "},
+                                         UserError{{"run", "text.onnx", "--input", "one.npy"}, "text.onnx"},
+                                         UserError{{"run", "empty.onnx", "--input", "one.npy"}, "empty.onnx"},
+                                         UserError{{"run", "half.onnx", "--input", "one.npy"}, "half.onnx"},
+                                         UserError{{"bench", "none.onnx"}, "none.onnx"},
+                                         UserError{{"inspect", "text.onnx"}, "text.onnx"},
+                                         UserError{{"inspect", "none.onnx"}, "none.onnx"},
+                                         UserError{{"explain", "half.onnx"}, "half.onnx"},
+                                         UserError{{"compile", "empty.onnx", "-o", "out"}, "empty.onnx"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Inputs, CliError,
+    testing::Values(
+        UserError{{"run", "MODEL", "--input", "none.npy"}, "cannot open none.npy: No such file"},
+        UserError{{"run", "MODEL", "--input", "none.npz"}, "cannot open none.npz: No such file"},
+        UserError{{"run", "MODEL", "--input", "none.png"}, "cannot open none.png: No such file"},
+        UserError{{"run", "MODEL", "--input", "labels.txt"}, "inputs are .npy, .npz or photographs"},
+        UserError{{"run", "MODEL", "--input", "bad.npy"}, "bad.npy: "},
+        UserError{{"run", "MODEL", "--input", "bad.npz"}, "bad.npz: not a readable .npz file"},
+        UserError{{"run", "MODEL", "--input", "bad.png"}, "bad.png: cannot decode the photograph"},
+        UserError{{"run", "MODEL", "--input", "other.npz"},
+                  "no member named like the input 'images' (it has: pictures)"},
+        UserError{{"run", "MODEL", "--input", "shape.npy"}, "shape 1x1x8x32, but input 'images' takes 1x1x16x16"},
+        UserError{{"run", "MODEL", "--input", "s32.npy"}, "s32 values, but input 'images' takes f32 or"},
+        UserError{{"run", "MODEL", "--input", "labels=one.npy"}, "labels=one.npy"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--scale", "loud"}, "unknown --scale 'loud'"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--resize", "fold"}, "unknown --resize 'fold'"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--mean", "1,2"}, "--mean takes one number or three"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--std", "0"}, "--std must not be 0"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--scale", "0..1", "--mean", "0"}, "exclude each other"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Outputs, CliError,
+    testing::Values(
+        UserError{{"run", "MODEL", "--input", "one.npy", "--output", "no/such/y.npz"}, "cannot write no/such/y.npz"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--output", "y.txt"}, "written as .npz or .npy"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--dump-all"}, "--dump-all needs --output"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--dump-all", "--output", "y.npy"}, "use .npz"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--labels", "labels.txt"}, "--labels needs --top"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--top", "3", "--labels", "none"}, "cannot open none"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--top", "3", "--labels", "two_labels.txt"},
+                  "2 lines, but the model has 10 classes"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--top", "-1"}, "--top must be positive"},
+        UserError{{"compile", "MODEL", "-o", "labels.txt/out"}, "labels.txt/out"}));
+
+TEST_F(Cli, HelpTeachesEveryVerbByExample) {
+  for (const char* verb : {"run", "compile", "bench", "inspect", "explain"}) {
+    const Outcome o = run({verb, "--help"});
+    EXPECT_EQ(o.status, 0) << verb;
+    EXPECT_NE(o.out.find(std::string("  octet ") + verb + " "), std::string::npos) << o.out;
+    EXPECT_EQ(o.err, "");
+    EXPECT_NE(run({"--help"}).out.find(std::string("  ") + verb + " "), std::string::npos);
+  }
+  EXPECT_EQ(run({"--version"}).out.rfind("octet ", 0), 0u);
+}
+
+TEST_F(Cli, ATargetThatTheHostCannotRunIsAUserError) {
+  const Outcome o =
+      run({"run", kModel, "--input", "one.npy", "--target", "avx512_vnni"}, {{"OCTET_MAX_TARGET", "scalar"}});
+  EXPECT_EQ(o.status, 1);
+  EXPECT_NE(o.err.find("avx512_vnni"), std::string::npos) << o.err;
+  EXPECT_EQ(std::count(o.err.begin(), o.err.end(), '\n'), 1) << o.err;
+}
+
+TEST_F(Cli, AnUnknownCapIsAWarning) {
+  const Outcome o = run({"run", kModel, "--input", "one.npy"}, {{"OCTET_MAX_TARGET", "z80"}});
+  EXPECT_EQ(o.status, 0);
+  EXPECT_NE(o.err.find("OCTET_MAX_TARGET=z80"), std::string::npos) << o.err;
+}
+
+TEST_F(Cli, RunsEveryEngineOnManyImagesWithTheStoredAnswer) {
+  const NpzReader held(kHeldOut);
+  const Array expected = held.read("expected");
+  for (const char* engine : {"jit", "reference"}) {
+    const Outcome o = run({"run", kModel, "--input", kHeldOut, "--output", "y.npz", "--engine", engine});
+    ASSERT_EQ(o.status, 0) << o.err;
+    const NpzReader y(path("y.npz"));
+    ASSERT_EQ(y.names(), std::vector<std::string>{"logits"});
+    EXPECT_EQ(y.read("logits").shape, expected.shape);
+    EXPECT_EQ(y.read("logits").data, expected.data) << engine;
+  }
+}
+
+TEST_F(Cli, QuantizedIntegersGiveTheSameBytesAsFloats) {
+  const Outcome json = run({"inspect", kModel, "--json"});
+  const auto input = nlohmann::json::parse(json.out)["inputs"][0];
+  const auto scale = input["scale"].get<float>();
+  const int zero = input["zero_point"].get<int>();
+  const bool is_signed = input["quantized"] == "s8";
+  Array q{is_signed ? DType::s8 : DType::u8, {1, 1, 16, 16}, std::vector<uint8_t>(256)};
+  Array real{DType::f32, q.shape, std::vector<uint8_t>(1024)};
+  for (int i = 0; i < 256; ++i) {
+    q.data[static_cast<size_t>(i)] = static_cast<uint8_t>(i);
+    const int value = is_signed && i > 127 ? i - 256 : i;
+    real.values<float>()[static_cast<size_t>(i)] = static_cast<float>(value - zero) * scale;
+  }
+  write_npy(path("q.npy"), q);
+  write_npy(path("real.npy"), real);
+  ASSERT_EQ(run({"run", kModel, "--input", "q.npy", "--output", "q_out.npy"}).status, 0);
+  ASSERT_EQ(run({"run", kModel, "--input", "real.npy", "--output", "real_out.npy"}).status, 0);
+  EXPECT_EQ(slurp(path("q_out.npy")), slurp(path("real_out.npy")));
+}
+
+TEST_F(Cli, NamesAndTopClasses) {
+  const Outcome o = run({"run", kModel, "--input", "images=three.npy", "--top", "2", "--labels", "labels.txt"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  EXPECT_EQ(std::count(o.out.begin(), o.out.end(), '\n'), 9) << o.out;  // three images, a name and two classes each
+  EXPECT_NE(o.out.find("three.npy [2]"), std::string::npos) << o.out;
+  EXPECT_NE(o.out.find(" %"), std::string::npos) << o.out;
+}
+
+TEST_F(Cli, DumpAllHoldsEveryTensorForEveryImage) {
+  ASSERT_EQ(run({"run", kModel, "--input", "three.npy", "--output", "all.npz", "--dump-all"}).status, 0);
+  const NpzReader all(path("all.npz"));
+  EXPECT_EQ(all.names()[0], "logits");
+  EXPECT_GT(all.names().size(), 5u);
+  for (const std::string& name : all.names()) EXPECT_EQ(all.read(name).shape[0], 3) << name;
+}
+
+TEST_F(Cli, APhotographSaysHowItWasScaled) {
+  const std::string photo = std::string(OCTET_SOURCE_DIR) + "/tests/data/io/noise_13x9.png";
+  const Outcome guessed = run({"run", kModel, "--input", photo, "--output", "a.npy"});
+  EXPECT_EQ(guessed.status, 0) << guessed.err;
+  EXPECT_NE(guessed.err.find("scaled as"), std::string::npos) << guessed.err;
+  const Outcome told = run({"run", kModel, "--input", photo, "--scale", "-1..1", "--output", "b.npy"});
+  EXPECT_EQ(told.status, 0) << told.err;
+  EXPECT_EQ(told.err, "");
+}
+
+TEST_F(Cli, BenchWritesTheFiguresOfEveryLayer) {
+  const Outcome o = run({"bench", kModel, "--rounds", "3", "--layers", "--json", "b.json"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  const auto j = nlohmann::json::parse(slurp(path("b.json")));
+  EXPECT_EQ(j["model"], kModel);
+  EXPECT_EQ(j["target"], host_target().name);
+  EXPECT_EQ(j["threads"], 1);
+  EXPECT_GT(j["median_ms"], 0);
+  EXPECT_GE(j["median_ms"], j["min_ms"]);
+  EXPECT_GT(j["load_ms"], 0);
+  EXPECT_GT(j["layers"].size(), 3u);
+  for (const auto& layer : j["layers"]) {
+    EXPECT_TRUE(layer["op"].is_string() && layer["shape"].is_string() && layer["schedule"].is_string());
+    EXPECT_GE(layer["median_us"], 0);
+  }
+  EXPECT_EQ(o.out.find("layer"), 0u) << o.out;
+  EXPECT_NE(o.out.find("total"), std::string::npos) << o.out;
+}
+
+TEST_F(Cli, BenchWantsAWritableFile) {
+  const Outcome o = run({"bench", kModel, "--rounds", "1", "--json", "no/b.json"});
+  EXPECT_EQ(o.status, 1);
+  EXPECT_NE(o.err.find("cannot write no/b.json"), std::string::npos) << o.err;
+}
+
+TEST_F(Cli, InspectCountsOps) {
+  const Outcome text = run({"inspect", kModel});
+  ASSERT_EQ(text.status, 0) << text.err;
+  EXPECT_NE(text.out.find("It runs"), std::string::npos) << text.out;
+  const auto j = nlohmann::json::parse(run({"inspect", kModel, "--json"}).out);
+  EXPECT_TRUE(j["runs"].get<bool>());
+  int nodes = 0;
+  for (const auto& op : j["ops"]) {
+    EXPECT_EQ(op["count"].get<int>(), op["int8"].get<int>() + op["folded"].get<int>() + op["float"].get<int>()) << op;
+    nodes += op["count"].get<int>();
+  }
+  EXPECT_EQ(nodes, j["nodes"].get<int>());
+}
+
+TEST_F(Cli, InspectNamesWhatDoesNotRun) {
+  const Outcome o = run({"inspect", std::string(OCTET_SOURCE_DIR) + "/demo/digits.f32.onnx"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  EXPECT_NE(o.out.find("It does not run"), std::string::npos) << o.out;
+}
+
+TEST_F(Cli, ExplainWorksForEveryTarget) {
+  for (const Target& t : all_targets()) {
+    const Outcome o = run({"explain", kModel, "--target", t.name});
+    ASSERT_EQ(o.status, 0) << o.err;
+    for (const char* word : {"Passes", "Fusions", "Kernels on", "Memory", "Sizes"})
+      EXPECT_NE(o.out.find(word), std::string::npos) << t.name << ": " << word;
+  }
+}
+
+}  // namespace
+}  // namespace octet

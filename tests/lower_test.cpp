@@ -1,0 +1,327 @@
+// lower(): weights as s8 terms, multipliers, the overflow proof, and specs of the plain ops.
+#include "generator/passes/lower.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "generator/passes/passes.h"
+#include "runtime/status.h"
+#include "tests/support/net.h"
+
+namespace octet {
+namespace {
+
+using testing::HasSubstr;
+
+// The lowered nodes of a network that run_passes accepts.
+std::vector<LoweredNode> lowered(Net& net, bool fuse = true, bool views = true) {
+  run_passes(net.graph, {.fuse = fuse});
+  return lower(net.graph, place_tensors(net.graph, views));
+}
+
+template <class Spec>
+const LoweredNode* find(const std::vector<LoweredNode>& nodes) {
+  for (const LoweredNode& n : nodes)
+    if (std::holds_alternative<Spec>(n.spec)) return &n;
+  return nullptr;
+}
+
+template <class Spec>
+int count(const std::vector<LoweredNode>& nodes) {
+  return static_cast<int>(std::count_if(nodes.begin(), nodes.end(),
+                                        [](const LoweredNode& n) { return std::holds_alternative<Spec>(n.spec); }));
+}
+
+std::string error_of(Net& net) {
+  try {
+    lowered(net);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::user) << e.what();
+    return e.what();
+  }
+  return "no error";
+}
+
+// x [1, k] -> linear with these weights [oc, k].
+struct LinearNet : Net {
+  LinearNet(DType dtype, int64_t oc, const std::vector<int32_t>& values, QuantParams quant, int32_t x_zero = 128,
+            float x_scale = 0.5f, float y_scale = 1.0f, DType x_dtype = DType::u8) {
+    const auto k = static_cast<int64_t>(values.size()) / oc;
+    const TensorId x = qdq(input("x", {1, k}), "x_q", x_scale, x_zero, x_dtype);
+    output(qdq(node({.op = OpKind::linear, .name = "fc"}, {x, weights("w", dtype, {oc, k}, values, std::move(quant))},
+                    {1, oc}),
+               "y", y_scale, 3, x_dtype));
+  }
+};
+
+// ---- weights
+
+struct TermCase {
+  const char* name;
+  DType dtype;
+  std::vector<int32_t> weights, zero_points;  // two output channels
+  int terms;
+};
+class Terms : public testing::TestWithParam<TermCase> {};
+
+TEST_P(Terms, AddUpToTheCentredWeights) {
+  const TermCase& c = GetParam();
+  const bool per_tensor = c.zero_points.size() == 1;
+  LinearNet net(c.dtype, 2, c.weights,
+                {std::vector<float>(c.zero_points.size(), 0.25f), c.zero_points, per_tensor ? -1 : 0});
+  const auto nodes = lowered(net);
+  const LoweredNode* n = find<ConvSpec>(nodes);
+  ASSERT_TRUE(n);
+  const auto& spec = std::get<ConvSpec>(n->spec);
+  EXPECT_EQ(spec.weight_terms, c.terms);
+  ASSERT_EQ(n->conv.weights.size(), c.weights.size() * static_cast<size_t>(c.terms));
+  for (size_t i = 0; i < c.weights.size(); ++i) {
+    int sum = 0;
+    for (int t = 0; t < c.terms; ++t) sum += n->conv.weights[static_cast<size_t>(t) * c.weights.size() + i];
+    const size_t channel = i / (c.weights.size() / 2);
+    EXPECT_EQ(sum, c.weights[i] - c.zero_points[per_tensor ? 0 : channel]) << i;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Terms,
+                         testing::Values(TermCase{"s8", DType::s8, {-128, 127, 0, 5}, {0}, 1},
+                                         TermCase{"u8_in_the_middle", DType::u8, {0, 255, 128, 5}, {128}, 1},
+                                         TermCase{"u8_one_off", DType::u8, {0, 255, 128, 5}, {127}, 2},
+                                         TermCase{"u8_zero_at_top", DType::u8, {0, 255, 128, 5}, {255}, 2},
+                                         TermCase{"u8_zero_at_bottom", DType::u8, {0, 254, 128, 5}, {0}, 2},
+                                         TermCase{"u8_255_needs_three", DType::u8, {0, 255, 128, 5}, {0}, 3},
+                                         TermCase{"u8_small_values", DType::u8, {0, 127, 1, 5}, {0}, 1},
+                                         TermCase{
+                                             "s8_zero_at_both_ends", DType::s8, {-128, 127, -128, 126}, {127, -128}, 2},
+                                         TermCase{"per_channel", DType::u8, {0, 255, 3, 4}, {128, 0}, 1}),
+                         [](const auto& info) { return info.param.name; });
+
+// ---- requantization
+
+TEST(LowerConv, MultipliersZeroPointsAndRange) {
+  LinearNet net(DType::s8, 2, {1, 2, 3, 4}, {{0.1f, 0.3f}, {0, 0}, 0}, -128, 0.7f, 0.9f, DType::s8);
+  const auto nodes = lowered(net);
+  const LoweredNode* n = find<ConvSpec>(nodes);
+  ASSERT_TRUE(n);
+  const auto& spec = std::get<ConvSpec>(n->spec);
+  EXPECT_EQ(spec.src_zero, 0) << "s8 is stored as q + 128";
+  EXPECT_EQ(spec.requant, (Requant{.zero = 131, .lo = 0, .hi = 255}));
+  for (size_t c = 0; c < 2; ++c) {
+    const float product = 0.7f * (c ? 0.3f : 0.1f);
+    EXPECT_EQ(n->conv.multiplier[c], product / 0.9f);
+  }
+  EXPECT_EQ(n->conv.bias, (std::vector<int32_t>{0, 0}));
+  EXPECT_EQ(std::tuple(spec.iw, spec.ow, spec.ic, spec.oc, spec.src_pitch, spec.dst_pitch),
+            std::tuple(1, 1, 2, 2, 4, 4));
+}
+
+TEST(LowerConv, MultipliersAtTheEndsOfTheWindow) {
+  LinearNet tiny(DType::s8, 1, {127, 127}, {{0x1p-30f}, {0}, -1}, 0, 0x1p-20f, 1.0f);  // every product rounds to 0
+  EXPECT_EQ(find<ConvSpec>(lowered(tiny))->conv.multiplier[0], 0x1p-32f);
+  LinearNet most(DType::s8, 1, {1, 1}, {{255.0f}, {0}, -1}, 0, 1.0f, 1.0f);
+  EXPECT_EQ(find<ConvSpec>(lowered(most))->conv.multiplier[0], 255.0f);
+  LinearNet beyond(DType::s8, 2, {1, 1, 1, 1}, {{1.0f, 256.0f}, {0, 0}, 0}, 0, 1.0f, 1.0f);
+  EXPECT_THAT(error_of(beyond), HasSubstr("linear 'fc': multiplier 256 of output channel 1 is out of range"));
+  LinearNet silent(DType::s8, 2, {1, 1, 0, 0}, {{1.0f, 256.0f}, {0, 0}, 0}, 0, 1.0f, 1.0f);
+  EXPECT_NO_THROW(lowered(silent)) << "a channel that is always 0 may have any scale";
+}
+
+TEST(LowerConv, WideOnlyWhereAProductCanLeaveS32) {
+  LinearNet narrow(DType::s8, 1, std::vector<int32_t>(1000, 127), {{0.5f}, {0}, -1}, 0, 1.0f, 1.0f);
+  EXPECT_FALSE(std::get<ConvSpec>(find<ConvSpec>(lowered(narrow))->spec).requant.wide);
+  LinearNet wide(DType::s8, 1, std::vector<int32_t>(1000, 127), {{100.0f}, {0}, -1}, 0, 1.0f, 1.0f);
+  EXPECT_TRUE(std::get<ConvSpec>(find<ConvSpec>(lowered(wide))->spec).requant.wide);
+}
+
+// x -> [relu ->] linear of k weights of 127 and a bias; sums reach k * 127 * (255 - zero) + bias.
+std::string error_with_bias(int32_t zero, int32_t bias, DType dtype = DType::u8) {
+  Net net;
+  const TensorId x = net.qdq(net.input("x", {1, 2}), "x_q", 1.0f, zero, dtype);
+  const TensorId w = net.weights("w", DType::s8, {2, 2}, {0, 0, 127, -128}, {{1.0f}, {0}, -1});
+  const TensorId fc = net.node({.op = OpKind::linear, .name = "fc"}, {x, w}, {1, 2});
+  const int32_t biases[] = {0, bias};
+  net.graph.nodes.back().inputs.push_back(net.graph.add_constant<int32_t>("b", DType::s32, {2}, biases));
+  net.output(net.qdq(fc, "y", 1.0f, 3));
+  return error_of(net);
+}
+
+TEST(LowerConv, TheOverflowProofIsTightAtBothEnds) {
+  constexpr int32_t kMax = std::numeric_limits<int32_t>::max();
+  // With zero point 0 the sum lies in [-128 * 255, 127 * 255] + bias.
+  EXPECT_EQ(error_with_bias(0, kMax - 127 * 255), "no error");
+  EXPECT_THAT(
+      error_with_bias(0, kMax - 127 * 255 + 1),
+      HasSubstr("linear 'fc': the sum of output channel 1 can reach 2147483648; supported are sums below 2^31"));
+  EXPECT_EQ(error_with_bias(0, -kMax + 128 * 255), "no error");
+  EXPECT_THAT(error_with_bias(0, -kMax + 128 * 255 - 1), HasSubstr("can reach 2147483648"));
+  // With zero point 255 signs turn round; s8 at -128 is as u8 at 0.
+  EXPECT_EQ(error_with_bias(255, kMax - 128 * 255), "no error");
+  EXPECT_THAT(error_with_bias(255, kMax - 128 * 255 + 1), HasSubstr("channel 1"));
+  EXPECT_EQ(error_with_bias(-128, kMax - 127 * 255, DType::s8), "no error");
+  EXPECT_THAT(error_with_bias(-128, kMax - 127 * 255 + 1, DType::s8), HasSubstr("channel 1"));
+}
+
+TEST(LowerConv, TheProofKnowsWhatAProducerLeaves) {
+  constexpr int32_t kMax = std::numeric_limits<int32_t>::max();
+  for (const bool relu : {false, true}) {
+    Net net;
+    const TensorId w1 = net.weights("w1", DType::s8, {1, 1}, {1}, {{1.0f}, {0}, -1});
+    const TensorId w2 = net.weights("w2", DType::s8, {1, 1}, {-1}, {{1.0f}, {0}, -1});
+    TensorId x = net.qdq(net.input("x", {1, 1}), "x_q", 1.0f, 0);
+    x = net.node({.op = OpKind::linear, .name = "fc1"}, {x, w1}, {1, 1});
+    if (relu) x = net.unary("relu", x, Unary::relu);
+    x = net.qdq(x, "m_q", 1.0f, 100);
+    x = net.node({.op = OpKind::linear, .name = "fc2"},
+                 {net.qdq(net.node({.op = OpKind::reshape, .name = "r"}, {x}, {1, 1}), "r_q", 1.0f, 100), w2}, {1, 1});
+    const int32_t bias[] = {kMax - 99};  // -1 * (0 - 100) would overflow; after relu the least is 0
+    net.graph.nodes.back().inputs.push_back(net.graph.add_constant<int32_t>("b", DType::s32, {1}, bias));
+    net.output(net.qdq(x, "y", 1.0f, 3));
+    const std::string error = error_of(net);
+    if (relu)
+      EXPECT_EQ(error, "no error");
+    else
+      EXPECT_THAT(error, HasSubstr("linear 'fc2'"));
+  }
+}
+
+TEST(LowerConv, ResidualKeepsBothRoundingsAndTheOrder) {
+  for (const bool conv_first : {true, false}) {
+    Net net;
+    const TensorId x = net.qdq(net.input("x", {1, 4, 3, 3}), "x_q", 0.5f, 7);
+    const TensorId w = net.weights("w", DType::s8, {4, 4, 1, 1}, std::vector<int32_t>(16, 1), {{0.25f}, {0}, -1});
+    const TensorId c =
+        net.qdq(net.unary("relu", net.conv("conv", x, w, kNoTensor, {}, {1, 4, 3, 3}), Unary::relu), "c_q", 0.7f, 11);
+    const TensorId sum =
+        net.node({.op = OpKind::add, .name = "add"}, {conv_first ? c : x, conv_first ? x : c}, {1, 4, 3, 3});
+    net.output(net.qdq(net.unary("clip", sum, Unary::clip, 0, 6), "y", 0.9f, 13));
+    const auto nodes = lowered(net);
+    const auto& spec = std::get<ConvSpec>(find<ConvSpec>(nodes)->spec);
+    EXPECT_TRUE(spec.residual);
+    EXPECT_EQ(spec.residual_is_first, !conv_first);
+    EXPECT_EQ(spec.requant, (Requant{.zero = 11, .lo = 11, .hi = 255}));
+    const QuantView a{0.7f, 11, false}, b{0.5f, 7, false}, y{0.9f, 13, false};
+    EXPECT_EQ(spec.add,
+              conv_first ? add_formula(Profile::ort, a, b, y, 13, 20) : add_formula(Profile::ort, b, a, y, 13, 20));
+  }
+}
+
+// ---- plain ops
+
+TEST(LowerConcat, PiecesInPlaceGiveNothing) {
+  const auto net_of = [](int64_t first) {
+    Net net;
+    const TensorId x = net.qdq(net.input("x", {1, 4, 3, 3}), "x_q", 0.5f, 7);
+    std::vector<TensorId> pieces;
+    for (int64_t c : {first, int64_t{5}}) {
+      const TensorId w = net.weights("w" + std::to_string(c), DType::s8, {c, 4, 1, 1},
+                                     std::vector<int32_t>(static_cast<size_t>(4 * c), 1), {{0.25f}, {0}, -1});
+      pieces.push_back(net.qdq(net.conv("conv" + std::to_string(c), x, w, kNoTensor, {}, {1, c, 3, 3}),
+                               "q" + std::to_string(c), 1.0f, 3));
+    }
+    net.output(net.qdq(net.node({.op = OpKind::concat, .name = "cat", .axis = 1}, pieces, {1, first + 5, 3, 3}), "y",
+                       1.0f, 3));
+    return net;
+  };
+  Net aligned = net_of(8), odd = net_of(3), copied = net_of(8);
+  const auto in_place = lowered(aligned);
+  EXPECT_EQ(count<LutSpec>(in_place) + count<CopySpec>(in_place), 0);
+  const auto unaligned = lowered(odd);
+  EXPECT_EQ(count<CopySpec>(unaligned), 2) << "neither may be written in fours";
+  const auto without_views = lowered(copied, true, false);
+  EXPECT_EQ(count<LutSpec>(without_views), 2);
+}
+
+TEST(LowerTable, StorageBytesOnBothSides) {
+  Net net;
+  const TensorId x = net.qdq(net.input("x", {1, 6}), "x_q", 0.5f, -3, DType::s8);
+  net.output(net.qdq(net.unary("neg", x, Unary::neg), "y", 0.5f, 10, DType::u8));
+  const auto nodes = lowered(net);
+  const LoweredNode* n = find<LutSpec>(nodes);
+  ASSERT_TRUE(n);
+  ASSERT_EQ(n->data[OCTET_WEIGHTS].size(), 256u);
+  for (int byte = 0; byte < 256; ++byte) {
+    const int q = byte - 128, expected = std::clamp(10 - (q + 3), 0, 255);
+    EXPECT_EQ(std::to_integer<int>(n->data[OCTET_WEIGHTS][static_cast<size_t>(byte)]), expected) << byte;
+  }
+}
+
+TEST(LowerTable, TheSameBytesAreACopy) {
+  Net net;
+  const TensorId x = net.qdq(net.input("x", {1, 6}), "x_q", 0.5f, -128, DType::s8);
+  net.output(net.qdq(x, "y", 0.5f, 0, DType::u8));
+  const auto nodes = lowered(net);
+  const LoweredNode* n = find<LutSpec>(nodes);
+  ASSERT_TRUE(n);
+  EXPECT_TRUE(std::get<LutSpec>(n->spec).copy);
+  EXPECT_TRUE(n->data[OCTET_WEIGHTS].empty());
+}
+
+TEST(LowerSoftmax, QuantizedAndFloat) {
+  for (const bool quantized : {true, false}) {
+    Net net;
+    const TensorId x = net.qdq(net.input("x", {2, 7}), "x_q", 0.5f, 7);
+    const TensorId y = net.node({.op = OpKind::softmax, .name = "softmax", .axis = 1}, {x}, {2, 7});
+    net.output(quantized ? net.qdq(y, "y", 1.0f / 256, 0) : y);
+    const auto nodes = lowered(net);
+    const LoweredNode* n = find<SoftmaxSpec>(nodes);
+    ASSERT_TRUE(n);
+    const auto& spec = std::get<SoftmaxSpec>(n->spec);
+    EXPECT_EQ(std::tuple(spec.quantized, spec.rows, spec.length, spec.src_pitch),
+              std::tuple(quantized, 2, 7, quantized ? 8 : 7));
+    EXPECT_EQ(n->data[OCTET_WEIGHTS].size(), quantized ? 1024u : 0u);
+  }
+}
+
+TEST(LowerSoftmax, OtherAxesAreRefused) {
+  Net net;
+  const TensorId x = net.qdq(net.input("x", {2, 7, 3}), "x_q", 0.5f, 7);
+  net.output(net.qdq(net.node({.op = OpKind::softmax, .name = "softmax", .axis = 1}, {x}, {2, 7, 3}), "y", 1, 0));
+  EXPECT_THAT(error_of(net), HasSubstr("softmax 'softmax': axis 1 of 2x7x3 is not the last"));
+}
+
+TEST(LowerEdges, FloatEdgesKeepTheFilesOrder) {
+  Net net;
+  const TensorId x = net.qdq(net.input("x", {2, 3, 4, 5}), "x_q", 0.5f, 7);
+  net.output(net.qdq(net.unary("neg", x, Unary::neg), "y", 0.5f, 7));
+  const auto nodes = lowered(net);
+  const auto& in = std::get<QuantizeSpec>(find<QuantizeSpec>(nodes)->spec);
+  EXPECT_EQ(std::tuple(in.n, in.pixels, in.channels, in.channels_first, in.pitch), std::tuple(2, 20, 3, true, 4));
+  EXPECT_EQ(count<DequantizeSpec>(nodes), 1);
+}
+
+TEST(Lower, BatchNormIsOrtsScaleAndShift) {
+  Net net;
+  const TensorId x = net.qdq(net.input("x", {1, 2, 3, 3}), "x_q", 0.5f, 7);
+  const TensorId y = net.node({.op = OpKind::batch_norm, .name = "bn", .alpha = 0},
+                              {x, net.constant("s", {2}, {3, -1}), net.constant("o", {2}, {5, 6}),
+                               net.constant("m", {2}, {4, 2}), net.constant("v", {2}, {4, 1})},
+                              {1, 2, 3, 3});
+  net.output(net.qdq(net.unary("relu", y, Unary::relu), "y", 0.5f, 9));
+  const auto nodes = lowered(net);
+  const LoweredNode* n = find<AffineSpec>(nodes);
+  ASSERT_TRUE(n);
+  EXPECT_EQ(std::get<AffineSpec>(n->spec).lo, 9);
+  const auto* scale = reinterpret_cast<const float*>(n->data[OCTET_SCALE].data());
+  const auto* shift = reinterpret_cast<const float*>(n->data[OCTET_BIAS].data());
+  EXPECT_EQ(std::vector<float>(scale, scale + 2), (std::vector<float>{1.5f, -1}));
+  EXPECT_EQ(std::vector<float>(shift, shift + 2), (std::vector<float>{-1, 8}));
+}
+
+TEST(Lower, ReduceMeanIsNotGlobalAveragePool) {
+  for (const bool mean : {true, false}) {
+    Net net;
+    const TensorId x = net.qdq(net.input("x", {1, 2, 3, 3}), "x_q", 0.5f, 7);
+    net.output(net.qdq(
+        net.node(
+            {.op = OpKind::global_average_pool, .name = "gap", .source = mean ? "ReduceMean" : "GlobalAveragePool"},
+            {x}, {1, 2, 1, 1}),
+        "y", 0.5f, 7));
+    const auto nodes = lowered(net);
+    EXPECT_EQ(std::get<PoolSpec>(find<PoolSpec>(nodes)->spec).kind, mean ? PoolKind::mean : PoolKind::global_average);
+  }
+}
+
+}  // namespace
+}  // namespace octet

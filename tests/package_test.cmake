@@ -1,0 +1,23 @@
+# cmake -DBUILD=... -DSOURCE=... -DFLAGS=... -P package_test.cmake: installs the build, builds tests/consumer against the
+# result, and runs it.
+set(work ${BUILD}/package_test)
+file(REMOVE_RECURSE ${work})
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${ARGN}\nexit ${status}\n${output}")
+  endif()
+endfunction()
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${work}/prefix)
+run(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumer -B ${work}/build -DCMAKE_PREFIX_PATH=${work}/prefix
+    "-DCMAKE_CXX_FLAGS=${FLAGS}" "-DCMAKE_C_FLAGS=${FLAGS}")
+run(${CMAKE_COMMAND} --build ${work}/build)
+foreach(program consumer consumer_static consumer_c consumer_model)
+  run(${work}/build/${program} ${SOURCE}/demo/digits.int8.onnx)
+endforeach()
+run(${work}/prefix/bin/octet --version)
+file(GLOB_RECURSE headers RELATIVE ${work}/prefix/include ${work}/prefix/include/*)
+set(expected octet/dtype.h octet/octet.h octet/octet_c.h octet/status.h octet/tensor_info.h)
+if(NOT headers STREQUAL expected)
+  message(FATAL_ERROR "installed headers: ${headers}")
+endif()
