@@ -1,17 +1,19 @@
-// Convolution kernels of real layers through machine code: share of the peak measured beside each, and what choosing,
-// packing, building and compiling take. Run on an idle core: `taskset -c 1 conv_bench [file of shapes] [part of a
-// name]`.
+// Convolution kernels of real layers through machine code or emitted C++: share of the peak measured beside each, and
+// what choosing, packing, building and compiling take. Run on an idle core:
+// `taskset -c 1 conv_bench [file of shapes] [part of a name] [C++ compiler]`.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "bench/conv_shapes.h"
 #include "bench/peak.h"
+#include "generator/emit_cpp/library.h"
 #include "generator/program/build.h"
 #include "generator/schedule/edges.h"
 #include "generator/schedule/pack.h"
@@ -57,7 +59,27 @@ int64_t executed_macs(const ConvSpec& s) {
   return s.n * taps(p.rows) * taps(p.columns) * s.oc * (s.ic / s.groups);
 }
 
-void measure(const ConvShape& shape, const Target& target, bool residual, int weight_limit) {
+// A kernel, what keeps it alive, and how big it is where that is known.
+struct Code {
+  OctetKernel entry;
+  std::shared_ptr<void> memory;
+  size_t bytes;
+};
+
+// By machine code, or by a C++ compiler where one is named.
+Code make_code(const Program& program, const Target& target, const std::string& compiler) {
+  if (!compiler.empty()) {
+    const KernelLibrary library = build_program_library({program}, target, compiler);
+    return {library.kernels[0], library.handle, 0};
+  }
+  const auto memory = std::make_shared<CodeMemory>();
+  const CompiledKernel kernel = compile(program, target, *memory);
+  memory->seal();
+  return {kernel.entry, memory, kernel.code_bytes};
+}
+
+void measure(const ConvShape& shape, const Target& target, const std::string& compiler, bool residual,
+             int weight_limit) {
   ConvSpec s = shape.spec;
   s.requant = {.zero = 7};
   s.src_zero = 7;
@@ -73,15 +95,16 @@ void measure(const ConvShape& shape, const Target& target, bool residual, int we
   const int64_t macs = mac_count(s), executed = executed_macs(s);
   merge_groups(s, data);
 
-  ConvSchedule schedule = choose_conv(s, data, target, Emitter::jit);
-  const double choosing = seconds_of([&] { choose_conv(s, data, target, Emitter::jit); }, 1e-3);
+  const Emitter emitter = compiler.empty() ? Emitter::jit : Emitter::compiler;
+  const ConvSchedule schedule = choose_conv(s, data, target, emitter);
+  const double choosing = seconds_of([&] { choose_conv(s, data, target, emitter); }, 1e-3);
   const double packing = seconds_of([&] { pack_conv(s, schedule, target, data); }, 5e-3);
   const double building = seconds_of([&] { build_conv(s, schedule, target, "conv"); }, 2e-3);
   const PackedConv packed = pack_conv(s, schedule, target, data);
   const Program program = build_conv(s, schedule, target, "conv");
-  CodeMemory memory;
-  const CompiledKernel kernel = compile(program, target, memory);
-  memory.seal();
+  const auto start = std::chrono::steady_clock::now();
+  const Code kernel = make_code(program, target, compiler);
+  const std::chrono::duration<double, std::milli> compiling = std::chrono::steady_clock::now() - start;
 
   const int64_t pixels = int64_t{s.n} * s.oh * s.ow;
   Bytes src(static_cast<size_t>(s.n * s.ih * s.iw * s.src_pitch)), dst(static_cast<size_t>(pixels * s.dst_pitch));
@@ -102,10 +125,10 @@ void measure(const ConvShape& shape, const Target& target, bool residual, int we
   const double gmacs = 1e-9 * static_cast<double>(executed) / seconds;
   fmt::print(
       "{:<36} {:<11} {:8.1f} us {:6.1f} GMAC/s {:5.1f} % of {:5.1f} ({:5.1f} % with the skipped)  choose {:4.0f} pack "
-      "{:5.0f} build {:4.0f} us, {:5} instructions {:6} bytes  {}\n",
+      "{:5.0f} build {:4.0f} us compile {:6.2f} ms, {:5} instructions {:6} bytes  {}\n",
       shape.name + (residual ? " +add" : ""), target.name, 1e6 * seconds, gmacs, 100 * gmacs / peak, peak,
       1e-7 * static_cast<double>(macs) / seconds / peak, 1e6 * choosing, 1e6 * packing, 1e6 * building,
-      program.code.size(), kernel.code_bytes, to_string(schedule));
+      compiling.count(), program.code.size(), kernel.bytes, to_string(schedule));
 }
 
 }  // namespace
@@ -115,13 +138,14 @@ int main(int argc, char** argv) {
   using namespace octet;
   const std::string file = argc > 1 ? argv[1] : OCTET_SOURCE_DIR "/tests/shapes/networks.txt";
   const std::string part = argc > 2 ? argv[2] : "";
+  const std::string compiler = argc > 3 ? argv[3] : "";
   for (const Target& target : all_targets()) {
-    if (!target.has_jit || !host_runs(target)) continue;
+    if ((!target.has_jit && compiler.empty()) || !host_runs(target)) continue;
     for (const ConvShape& shape : read_conv_shapes(file)) {
       if (shape.name.find(part) == std::string::npos) continue;
-      measure(shape, target, false, 64);
-      measure(shape, target, true, 64);
-      if (target.best_dot == DotForm::maddubs) measure(shape, target, false, 128);
+      measure(shape, target, compiler, false, 64);
+      measure(shape, target, compiler, true, 64);
+      if (target.best_dot == DotForm::maddubs) measure(shape, target, compiler, false, 128);
     }
   }
 }

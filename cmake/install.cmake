@@ -26,4 +26,4 @@ configure_package_config_file(cmake/octetConfig.cmake.in ${PROJECT_BINARY_DIR}/o
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/octetConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/octetConfig.cmake ${PROJECT_BINARY_DIR}/octetConfigVersion.cmake
   DESTINATION ${package_dir})
-install(FILES cmake/OctetModel.cmake DESTINATION ${package_dir} OPTIONAL)
+install(FILES cmake/OctetModel.cmake DESTINATION ${package_dir})

@@ -107,7 +107,8 @@ struct Taps {
   const uint8_t* first;                    // the pixel of tap (0, 0), which may lie outside
 };
 
-inline int32_t taps_before(int32_t start, int32_t dilation, int32_t limit) {  // how many of start + i * dilation < limit
+inline int32_t taps_before(int32_t start, int32_t dilation,
+                           int32_t limit) {  // how many of start + i * dilation < limit
   return start >= limit ? 0 : (limit - start + dilation - 1) / dilation;
 }
 
@@ -127,7 +128,8 @@ template <class Each>
 inline void for_each_tap(const Pool& p, const Taps& t, Each each) {
   for (int32_t ky = t.y_begin; ky < t.y_end; ++ky)
     for (int32_t kx = t.x_begin; kx < t.x_end; ++kx)
-      each(t.first + (static_cast<int64_t>(ky) * p.dilation_h * p.iw + static_cast<int64_t>(kx) * p.dilation_w) * p.src_pitch);
+      each(t.first +
+           (static_cast<int64_t>(ky) * p.dilation_h * p.iw + static_cast<int64_t>(kx) * p.dilation_w) * p.src_pitch);
 }
 
 // Calls each(taps, output pixel's bytes) for every output pixel.
@@ -373,8 +375,10 @@ inline void for_each_run(const Edge& p, Each each) {
     for (int64_t pixel = 0; pixel < p.pixels; pixel += kChunk) {
       const int64_t count = smaller(kChunk, p.pixels - pixel), image = n * p.pixels * p.channels;
       const int64_t bytes = (n * p.pixels + pixel) * p.pitch;
-      if (p.channels_first) each(bytes, image + pixel, p.pixels, count, int64_t{1});
-      else each(bytes, image + pixel * p.channels, int64_t{1}, count, int64_t{p.channels});
+      if (p.channels_first)
+        each(bytes, image + pixel, p.pixels, count, int64_t{1});
+      else
+        each(bytes, image + pixel * p.channels, int64_t{1}, count, int64_t{p.channels});
     }
 }
 
@@ -457,8 +461,10 @@ OCTET_PLAIN void octet_plain_edge(const OctetArgs* args) {
     for (int32_t c = 0; c < p.channels; ++c)
       for (int64_t i = 0; i < count; ++i) {
         const int64_t stored = bytes + i * p.pitch + c, given = file + i * pixel_step + c * channel_step;
-        if (p.to_storage) dst[stored] = static_cast<uint8_t>(src[given] ^ flip);
-        else dst[given] = static_cast<uint8_t>(src[stored] ^ flip);
+        if (p.to_storage)
+          dst[stored] = static_cast<uint8_t>(src[given] ^ flip);
+        else
+          dst[given] = static_cast<uint8_t>(src[stored] ^ flip);
       }
   });
 }
@@ -489,7 +495,8 @@ OCTET_PLAIN void octet_plain_softmax(const OctetArgs* args) {
 namespace octet_plain {
 namespace {
 
-// exp(x) for x <= 0, in binary64 throughout, so within one unit of the last place of binary32 after rounding. x = n ln 2
+// exp(x) for x <= 0, in binary64 throughout, so within one unit of the last place of binary32 after rounding. x = n ln
+// 2
 // + r with |r| <= ln 2 / 2; ln 2 in two parts, the first short enough for n times it to be exact; then a Taylor series
 // whose first omitted term is below 2^-40.
 inline double exp_of(double x) {

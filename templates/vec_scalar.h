@@ -13,7 +13,8 @@
 #include "exact_math.h"
 
 // Ops are internal to each translation unit, so that files compiled for different machines never share a definition.
-// OCTET_CALL marks those that are too big to repeat at each use: calling them keeps the compile time of a kernel low.
+// OCTET_CALL marks those that compute: called, they cost no time worth measuring; repeated at each use, they cost g++
+// ten times as long to compile a kernel.
 #define OCTET_VEC  \
   template <int W> \
   static inline
@@ -69,14 +70,10 @@ static inline uint8_t sat_u8(int32_t x) { return static_cast<uint8_t>(x < 0 ? 0 
 using octet_math::fma_once;
 using octet_math::round_even;
 
-// ---- memory
-// -----------------------------------------------------------------------------------------------------------
+// ---- memory ----
 
-OCTET_VEC Vec<W> load(const uint8_t* p) {
-  Vec<W> d;
-  memcpy(d.b, p, W);
-  return d;
-}
+// The bytes where they are: what uses them as an operand makes no copy.
+OCTET_VEC const Vec<W>& load(const uint8_t* p) { return *reinterpret_cast<const Vec<W>*>(p); }
 
 OCTET_VEC Vec<W> load_acc(const uint8_t* p) { return load<W>(p); }
 
@@ -87,33 +84,32 @@ static inline Vec<W> load_act(const uint8_t* p, int n) {
   return d;
 }
 
-OCTET_VEC Vec<W> widen8_16(const uint8_t* p) {
+OCTET_CALL Vec<W> widen8_16(const uint8_t* p) {
   Lanes<uint16_t, W> d;
   for (int i = 0; i < W / 2; ++i) d.v[i] = p[i];
   return bytes(d);
 }
 
-OCTET_VEC Vec<W> widen8_32(const uint8_t* p) {
+OCTET_CALL Vec<W> widen8_32(const uint8_t* p) {
   Lanes<uint32_t, W> d;
   for (int i = 0; i < W / 4; ++i) d.v[i] = p[i];
   return bytes(d);
 }
 
-OCTET_VEC Vec<W> broadcast32(const uint8_t* p) { return load_act<W>(p, 4); }
+OCTET_CALL Vec<W> broadcast32(const uint8_t* p) { return load_act<W>(p, 4); }
 
 OCTET_VEC void store(uint8_t* p, const Vec<W>& a) { memcpy(p, a.b, W); }
 
 OCTET_VEC void store_low(uint8_t* p, const Vec<W>& a, int n) { memcpy(p, a.b, static_cast<size_t>(n)); }
 
-OCTET_VEC void store_split(uint8_t* p, const Vec<W>& a, int n, int exist, const int32_t* offset) {
+OCTET_CALL void store_split(uint8_t* p, const Vec<W>& a, int n, int exist, const int32_t* offset) {
   const int piece = 16 / n;
   for (int q = 0; q < exist; ++q)
     for (int block = 0; block < W / 16; ++block)
       memcpy(p + offset[q] + block * piece, a.b + 16 * block + q * piece, static_cast<size_t>(piece));
 }
 
-// ---- integer
-// ----------------------------------------------------------------------------------------------------------
+// ---- integer ----
 
 // What all dots share, `a` being the activation bytes already in place: 16-bit products (a u8 times an s8 always fits)
 // of the even and of the odd bytes, which compilers turn into vector code.
@@ -171,7 +167,7 @@ OCTET_CALL Vec<W> madd16(const Vec<W>& a, const Vec<W>& b) {
 
 // A lane-wise op of two operands, as an expression of the lanes x and y.
 #define OCTET_LANEWISE(name, T, expression)                     \
-  OCTET_VEC Vec<W> name(const Vec<W>& a, const Vec<W>& b) {     \
+  OCTET_CALL Vec<W> name(const Vec<W>& a, const Vec<W>& b) {    \
     const auto xs = lanes<T>(a), ys = lanes<T>(b);              \
     Lanes<T, W> d;                                              \
     for (int i = 0; i < W / static_cast<int>(sizeof(T)); ++i) { \
@@ -200,13 +196,13 @@ OCTET_LANEWISE(max_f32, float, x > y ? x : y)
 OCTET_LANEWISE(min_f32, float, x < y ? x : y)
 #undef OCTET_LANEWISE
 
-OCTET_VEC Vec<W> srl16(const Vec<W>& a, int n) {
+OCTET_CALL Vec<W> srl16(const Vec<W>& a, int n) {
   auto x = lanes<uint16_t>(a);
   for (int i = 0; i < W / 2; ++i) x.v[i] = static_cast<uint16_t>(x.v[i] >> n);
   return bytes(x);
 }
 
-OCTET_VEC Vec<W> sll32(const Vec<W>& a, int n) {
+OCTET_CALL Vec<W> sll32(const Vec<W>& a, int n) {
   auto x = lanes<uint32_t>(a);
   for (int i = 0; i < W / 4; ++i) x.v[i] <<= n;
   return bytes(x);
@@ -248,15 +244,14 @@ static inline Vec<W> zip(const Vec<W>& a, const Vec<W>& b, int half) {
   return bytes(d);
 }
 
-OCTET_VEC Vec<W> zip_lo8(const Vec<W>& a, const Vec<W>& b) { return zip<uint8_t>(a, b, 0); }
-OCTET_VEC Vec<W> zip_hi8(const Vec<W>& a, const Vec<W>& b) { return zip<uint8_t>(a, b, 1); }
-OCTET_VEC Vec<W> zip_lo16(const Vec<W>& a, const Vec<W>& b) { return zip<uint16_t>(a, b, 0); }
-OCTET_VEC Vec<W> zip_hi16(const Vec<W>& a, const Vec<W>& b) { return zip<uint16_t>(a, b, 1); }
+OCTET_CALL Vec<W> zip_lo8(const Vec<W>& a, const Vec<W>& b) { return zip<uint8_t>(a, b, 0); }
+OCTET_CALL Vec<W> zip_hi8(const Vec<W>& a, const Vec<W>& b) { return zip<uint8_t>(a, b, 1); }
+OCTET_CALL Vec<W> zip_lo16(const Vec<W>& a, const Vec<W>& b) { return zip<uint16_t>(a, b, 0); }
+OCTET_CALL Vec<W> zip_hi16(const Vec<W>& a, const Vec<W>& b) { return zip<uint16_t>(a, b, 1); }
 
-// ---- float
-// ------------------------------------------------------------------------------------------------------------
+// ---- float ----
 
-OCTET_VEC Vec<W> cvt_f32(const Vec<W>& a) {
+OCTET_CALL Vec<W> cvt_f32(const Vec<W>& a) {
   const auto x = lanes<int32_t>(a);
   Lanes<float, W> d;
   for (int i = 0; i < W / 4; ++i) d.v[i] = static_cast<float>(x.v[i]);
@@ -277,8 +272,8 @@ OCTET_CALL Vec<W> fma_f32(const Vec<W>& a, const Vec<W>& b, const Vec<W>& c) {
   return bytes(d);
 }
 
-// ---- as emitted kernels write them: immediates are template arguments, and registers may be read or written narrower
-// --
+// ---- as emitted kernels write them ----
+// Immediates are template arguments, and registers may be read or written narrower.
 
 template <int W, int N>
 static inline Vec<W> load_act(const uint8_t* p) {

@@ -36,8 +36,7 @@ OCTET_VEC __m128i load_16(const uint8_t* p) { return _mm_loadu_si128(reinterpret
 OCTET_VEC __m256i load_32(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(p)); }
 OCTET_VEC __m128i load_8(const uint8_t* p) { return _mm_loadl_epi64(reinterpret_cast<const __m128i_u*>(p)); }
 
-// ---- memory
-// -----------------------------------------------------------------------------------------------------------
+// ---- memory ----
 
 // What depends on the width alone; the functions below choose a row.
 template <int W>
@@ -225,8 +224,7 @@ OCTET_VEC Vec<W> extend(__m128i a) {
 
 OCTET_512(template <int W> OCTET_VEC Vec<W> extend(__m256i a) { return _mm512_zextsi256_si512(a); })
 
-// ---- integer
-// ----------------------------------------------------------------------------------------------------------
+// ---- integer ----
 
 // One op at every width, named after its intrinsic without the prefix.
 #define OCTET_OP(name, intrinsic)                                                   \
@@ -276,8 +274,7 @@ OCTET_OP(srl16, srli_epi16)
 OCTET_OP(sll32, slli_epi32)
 #undef OCTET_OP
 
-// ---- float
-// ------------------------------------------------------------------------------------------------------------
+// ---- float ----
 
 OCTET_VEC __m128 as_float(__m128i a) { return _mm_castsi128_ps(a); }
 OCTET_VEC __m256 as_float(__m256i a) { return _mm256_castsi256_ps(a); }

@@ -38,56 +38,167 @@ class Variants {
 
 std::vector<KernelSpec> conv_variants() {
   return Variants<ConvSpec>()
-      .WITH(n = 2).WITH(ih = 2).WITH(iw = 2).WITH(ic = 8).WITH(oh = 2).WITH(ow = 2).WITH(oc = 8)
-      .WITH(window.kh = 3).WITH(window.kw = 3).WITH(window.stride_h = 2).WITH(window.stride_w = 2)
-      .WITH(window.dilation_h = 2).WITH(window.dilation_w = 2).WITH(window.pad_top = 1).WITH(window.pad_left = 1)
-      .WITH(window.pad_bottom = 1).WITH(window.pad_right = 1)
+      .WITH(n = 2)
+      .WITH(ih = 2)
+      .WITH(iw = 2)
+      .WITH(ic = 8)
+      .WITH(oh = 2)
+      .WITH(ow = 2)
+      .WITH(oc = 8)
+      .WITH(window.kh = 3)
+      .WITH(window.kw = 3)
+      .WITH(window.stride_h = 2)
+      .WITH(window.stride_w = 2)
+      .WITH(window.dilation_h = 2)
+      .WITH(window.dilation_w = 2)
+      .WITH(window.pad_top = 1)
+      .WITH(window.pad_left = 1)
+      .WITH(window.pad_bottom = 1)
+      .WITH(window.pad_right = 1)
       .WITH(window = (Window{.pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1}))
-      .WITH(window = (Window{.kh = 2, .kw = 2})).WITH(window = (Window{.stride_h = 2, .stride_w = 2}))
-      .WITH(groups = 2).WITH(groups = 4).WITH(src_pitch = 8).WITH(dst_pitch = 8).WITH(src_zero = 1)
-      .WITH(weight_terms = 2).WITH(requant.zero = 1).WITH(requant.lo = 1).WITH(requant.hi = 254)
-      .WITH(requant.wide = true).WITH(residual = true).WITH(residual_is_first = true).WITH(src2_pitch = 8)
-      .WITH(add.ra = 1).WITH(add.rb = 1).WITH(add.k = 1).WITH(add.k = std::nextafter(1.0f, 2.0f)).WITH(add.offset_a = 128)
-      .WITH(add.offset_b = 128).WITH(add.offset_out = 128).WITH(add.lo = 1).WITH(add.hi = 254)
+      .WITH(window = (Window{.kh = 2, .kw = 2}))
+      .WITH(window = (Window{.stride_h = 2, .stride_w = 2}))
+      .WITH(groups = 2)
+      .WITH(groups = 4)
+      .WITH(src_pitch = 8)
+      .WITH(dst_pitch = 8)
+      .WITH(src_zero = 1)
+      .WITH(weight_terms = 2)
+      .WITH(requant.zero = 1)
+      .WITH(requant.lo = 1)
+      .WITH(requant.hi = 254)
+      .WITH(requant.wide = true)
+      .WITH(residual = true)
+      .WITH(residual_is_first = true)
+      .WITH(src2_pitch = 8)
+      .WITH(add.ra = 1)
+      .WITH(add.rb = 1)
+      .WITH(add.k = 1)
+      .WITH(add.k = std::nextafter(1.0f, 2.0f))
+      .WITH(add.offset_a = 128)
+      .WITH(add.offset_b = 128)
+      .WITH(add.offset_out = 128)
+      .WITH(add.lo = 1)
+      .WITH(add.hi = 254)
       .all();
 }
 
 std::vector<KernelSpec> pool_variants() {
   return Variants<PoolSpec>()
-      .WITH(kind = PoolKind::average).WITH(kind = PoolKind::global_average).WITH(kind = PoolKind::mean).WITH(n = 2)
-      .WITH(ih = 2).WITH(iw = 2).WITH(oh = 2).WITH(ow = 2).WITH(channels = 5).WITH(window.kh = 2)
-      .WITH(count_include_pad = true).WITH(src_pitch = 8).WITH(dst_pitch = 8).WITH(src.scale = 2)
-      .WITH(src.zero_point = 1).WITH(src.is_signed = true).WITH(dst.scale = 2).WITH(dst.zero_point = 1)
-      .WITH(dst.is_signed = true).WITH(lo = 1).WITH(hi = 254)
+      .WITH(kind = PoolKind::average)
+      .WITH(kind = PoolKind::global_average)
+      .WITH(kind = PoolKind::mean)
+      .WITH(n = 2)
+      .WITH(ih = 2)
+      .WITH(iw = 2)
+      .WITH(oh = 2)
+      .WITH(ow = 2)
+      .WITH(channels = 5)
+      .WITH(window.kh = 2)
+      .WITH(count_include_pad = true)
+      .WITH(src_pitch = 8)
+      .WITH(dst_pitch = 8)
+      .WITH(src.scale = 2)
+      .WITH(src.zero_point = 1)
+      .WITH(src.is_signed = true)
+      .WITH(dst.scale = 2)
+      .WITH(dst.zero_point = 1)
+      .WITH(dst.is_signed = true)
+      .WITH(lo = 1)
+      .WITH(hi = 254)
       .all();
 }
 
 template <class Spec>
 std::vector<KernelSpec> quantize_variants() {
   return Variants<Spec>()
-      .WITH(n = 2).WITH(pixels = 2).WITH(channels = 5).WITH(channels_first = false).WITH(pitch = 8).WITH(quant.scale = 2)
-      .WITH(quant.zero_point = -1).WITH(quant.is_signed = true)
+      .WITH(n = 2)
+      .WITH(pixels = 2)
+      .WITH(channels = 5)
+      .WITH(channels_first = false)
+      .WITH(pitch = 8)
+      .WITH(quant.scale = 2)
+      .WITH(quant.zero_point = -1)
+      .WITH(quant.is_signed = true)
       .all();
 }
 
 std::vector<std::vector<KernelSpec>> all_variants() {
   auto edges = quantize_variants<EdgeSpec>();
-  edges.push_back([] { EdgeSpec s; s.to_storage = false; return s; }());
+  edges.push_back([] {
+    EdgeSpec s;
+    s.to_storage = false;
+    return s;
+  }());
   const CopySpec copy = {.dims = {2, 3}, .src_strides = {3, 1}, .dst_strides = {3, 1}};
   return {
-      conv_variants(), pool_variants(), quantize_variants<QuantizeSpec>(), quantize_variants<DequantizeSpec>(), edges,
-      Variants<AddSpec>().WITH(pixels = 2).WITH(channels = 5).WITH(a_pitch = 8).WITH(b_pitch = 8).WITH(dst_pitch = 8)
-          .WITH(add.ra = 1).WITH(add.lo = 1).all(),
-      Variants<MulSpec>().WITH(n = 2).WITH(pixels = 2).WITH(channels = 5).WITH(broadcast = true).WITH(a_pitch = 8)
-          .WITH(b_pitch = 8).WITH(dst_pitch = 8).WITH(a_zero = 1).WITH(b_zero = 1).WITH(m = 2).WITH(out_zero_point = 1)
-          .WITH(out_offset = 128).WITH(lo = 1).WITH(hi = 254).all(),
-      Variants<LutSpec>().WITH(pixels = 2).WITH(channels = 5).WITH(src_pitch = 8).WITH(dst_pitch = 8).WITH(copy = true).all(),
-      Variants<AffineSpec>().WITH(pixels = 2).WITH(channels = 5).WITH(src_pitch = 8).WITH(dst_pitch = 8)
-          .WITH(src.scale = 2).WITH(dst.zero_point = 3).WITH(lo = 1).WITH(hi = 254).all(),
-      Variants<SoftmaxSpec>().WITH(rows = 2).WITH(length = 5).WITH(src_pitch = 8).WITH(dst_pitch = 8)
-          .WITH(quantized = false).WITH(src.scale = 2).WITH(dst.is_signed = true).all(),
-      Variants<CopySpec>(copy).WITH(dims[0] = 3).WITH(src_strides[1] = 2).WITH(dst_strides[1] = 2).WITH(bytes = 4)
-          .WITH(src_offset = 1).WITH(dst_offset = 1).WITH(fill = true).WITH(fill_value = 1).WITH(fill_bytes = 1).all(),
+      conv_variants(),
+      pool_variants(),
+      quantize_variants<QuantizeSpec>(),
+      quantize_variants<DequantizeSpec>(),
+      edges,
+      Variants<AddSpec>()
+          .WITH(pixels = 2)
+          .WITH(channels = 5)
+          .WITH(a_pitch = 8)
+          .WITH(b_pitch = 8)
+          .WITH(dst_pitch = 8)
+          .WITH(add.ra = 1)
+          .WITH(add.lo = 1)
+          .all(),
+      Variants<MulSpec>()
+          .WITH(n = 2)
+          .WITH(pixels = 2)
+          .WITH(channels = 5)
+          .WITH(broadcast = true)
+          .WITH(a_pitch = 8)
+          .WITH(b_pitch = 8)
+          .WITH(dst_pitch = 8)
+          .WITH(a_zero = 1)
+          .WITH(b_zero = 1)
+          .WITH(m = 2)
+          .WITH(out_zero_point = 1)
+          .WITH(out_offset = 128)
+          .WITH(lo = 1)
+          .WITH(hi = 254)
+          .all(),
+      Variants<LutSpec>()
+          .WITH(pixels = 2)
+          .WITH(channels = 5)
+          .WITH(src_pitch = 8)
+          .WITH(dst_pitch = 8)
+          .WITH(copy = true)
+          .all(),
+      Variants<AffineSpec>()
+          .WITH(pixels = 2)
+          .WITH(channels = 5)
+          .WITH(src_pitch = 8)
+          .WITH(dst_pitch = 8)
+          .WITH(src.scale = 2)
+          .WITH(dst.zero_point = 3)
+          .WITH(lo = 1)
+          .WITH(hi = 254)
+          .all(),
+      Variants<SoftmaxSpec>()
+          .WITH(rows = 2)
+          .WITH(length = 5)
+          .WITH(src_pitch = 8)
+          .WITH(dst_pitch = 8)
+          .WITH(quantized = false)
+          .WITH(src.scale = 2)
+          .WITH(dst.is_signed = true)
+          .all(),
+      Variants<CopySpec>(copy)
+          .WITH(dims[0] = 3)
+          .WITH(src_strides[1] = 2)
+          .WITH(dst_strides[1] = 2)
+          .WITH(bytes = 4)
+          .WITH(src_offset = 1)
+          .WITH(dst_offset = 1)
+          .WITH(fill = true)
+          .WITH(fill_value = 1)
+          .WITH(fill_bytes = 1)
+          .all(),
       Variants<ChannelPermuteSpec>().WITH(pixels = 2).WITH(channels = 5).WITH(src_pitch = 8).WITH(dst_pitch = 8).all()};
 }
 
@@ -115,7 +226,8 @@ TEST(SpecText, NegativeZeroEqualsZeroInTextAsInValue) {
 
 TEST(SpecText, NamesShapesAndCounts) {
   ConvSpec s{.ih = 112, .iw = 112, .ic = 3, .oh = 56, .ow = 56, .oc = 64};
-  s.window = {.kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
+  s.window = {
+      .kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
   EXPECT_EQ(shape_text(s), "3x3 s2 p1 112x112x3 -> 56x56x64");
   EXPECT_EQ(mac_count(s), 56 * 56 * 64 * 27);
   EXPECT_STREQ(spec_op_name(s), "conv");
@@ -172,8 +284,8 @@ TEST(Bias, RoundsInBinary64AndRefusesWhatS32CannotHold) {
 
 TEST(Quantize, TiesSaturationInfinitiesAndNan) {
   const QuantView u8{.scale = 0.5f, .zero_point = 3}, s8{.scale = 0.5f, .zero_point = -3, .is_signed = true};
-  EXPECT_EQ(quantize(0.25f, u8), 3);   // 0.5 -> 0
-  EXPECT_EQ(quantize(0.75f, u8), 5);   // 1.5 -> 2
+  EXPECT_EQ(quantize(0.25f, u8), 3);  // 0.5 -> 0
+  EXPECT_EQ(quantize(0.75f, u8), 5);  // 1.5 -> 2
   EXPECT_EQ(quantize(-0.25f, u8), 3);
   EXPECT_EQ(quantize(0.75f, s8), 127);  // -1 + 128
   const float inf = std::numeric_limits<float>::infinity();
@@ -194,7 +306,8 @@ TEST(Quantize, TheGuidesExample) {  // [-6, 6] to u8: scale 0.047058824, zero po
 }
 
 TEST(Add, ConstantsAndTies) {
-  const QuantView a{.scale = 0.5f, .zero_point = 3}, b{.scale = 0.25f, .zero_point = 200}, y{.scale = 0.5f, .zero_point = 7};
+  const QuantView a{.scale = 0.5f, .zero_point = 3}, b{.scale = 0.25f, .zero_point = 200},
+      y{.scale = 0.5f, .zero_point = 7};
   const AddFormula f = add_formula(Profile::ort, a, b, y, 0, 255);
   EXPECT_EQ(f.ra, 1.0f);
   EXPECT_EQ(f.rb, 0.5f);
@@ -205,15 +318,15 @@ TEST(Add, ConstantsAndTies) {
   EXPECT_EQ(add_bytes(0, 0, f), 0);
   const QuantView s{.scale = 0.5f, .zero_point = -125, .is_signed = true};
   const AddFormula g = add_formula(Profile::ort, s, b, s, 10, 250);
-  EXPECT_EQ(add_bytes(3, 201, g), 10);  // bytes: z = 3, so 3.5, clamped
+  EXPECT_EQ(add_bytes(3, 201, g), 10);     // bytes: z = 3, so 3.5, clamped
   EXPECT_EQ(add_bytes(103, 201, g), 104);  // q: -25 + 0.5 = -24.5 -> -24
 }
 
 TEST(Mul, AddsTheZeroPointBeforeRounding) {
   MulSpec s{.a_zero = 10, .b_zero = 20, .m = 0.5f, .out_zero_point = 7};
-  EXPECT_EQ(mul_bytes(11, 21, s), 8);   // 7.5
-  EXPECT_EQ(mul_bytes(13, 21, s), 8);   // 8.5
-  EXPECT_EQ(mul_bytes(9, 21, s), 6);    // 6.5
+  EXPECT_EQ(mul_bytes(11, 21, s), 8);  // 7.5
+  EXPECT_EQ(mul_bytes(13, 21, s), 8);  // 8.5
+  EXPECT_EQ(mul_bytes(9, 21, s), 6);   // 6.5
   EXPECT_EQ(mul_bytes(255, 255, s), 255);
   EXPECT_EQ(mul_bytes(0, 255, s), 0);
   EXPECT_EQ(mul_multiplier(Profile::ort, {.scale = 0.5f}, {.scale = 0.25f}, {.scale = 0.125f}), 1.0f);
@@ -234,8 +347,8 @@ TEST(Clamp, RangesFoldAndMayLieBesideEachOther) {
 TEST(Pool, AverageRoundsWithTheZeroPointInside) {
   PoolSpec s{.kind = PoolKind::average, .src = {.scale = 1}, .dst = {.scale = 1, .zero_point = 1}};
   const std::vector<uint8_t> taps = {1, 2};
-  EXPECT_EQ(average_bytes(taps, 2, s), 2);   // 1.5 + 1 = 2.5
-  EXPECT_EQ(average_bytes(taps, 4, s), 2);   // 0.75 + 1
+  EXPECT_EQ(average_bytes(taps, 2, s), 2);  // 1.5 + 1 = 2.5
+  EXPECT_EQ(average_bytes(taps, 4, s), 2);  // 0.75 + 1
   EXPECT_EQ(average_bytes({}, 0, s), 1);
   EXPECT_EQ(global_average_bytes(taps, s), 3);  // rne(1.5) + 1
 }
@@ -280,7 +393,8 @@ TEST(Lut, HardSigmoidRoundsTwiceInBinary32) {
 }
 
 TEST(Lut, KnownValuesAndClamps) {
-  const QuantView in{.scale = 0.1f, .zero_point = -3, .is_signed = true}, out{.scale = 1.0f / 256, .zero_point = -128, .is_signed = true};
+  const QuantView in{.scale = 0.1f, .zero_point = -3, .is_signed = true},
+      out{.scale = 1.0f / 256, .zero_point = -128, .is_signed = true};
   const Lut sigmoid = unary_table(Unary::sigmoid, 0, 0, in, out);
   EXPECT_EQ(sigmoid[125], 128);  // sigmoid(0) = 0.5
   EXPECT_EQ(sigmoid[255], 255);

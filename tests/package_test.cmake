@@ -12,7 +12,7 @@ run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${work}/prefix)
 run(${CMAKE_COMMAND} -S ${SOURCE}/tests/consumer -B ${work}/build -DCMAKE_PREFIX_PATH=${work}/prefix
     "-DCMAKE_CXX_FLAGS=${FLAGS}" "-DCMAKE_C_FLAGS=${FLAGS}")
 run(${CMAKE_COMMAND} --build ${work}/build)
-foreach(program consumer consumer_static consumer_c)
+foreach(program consumer consumer_static consumer_c consumer_model)
   run(${work}/build/${program} ${SOURCE}/demo/digits.int8.onnx)
 endforeach()
 run(${work}/prefix/bin/octet --version)

@@ -48,7 +48,9 @@ TEST(PlainCases, OutputsAreNotAllTheSame) {
   EXPECT_GT(varied * 3, all * 2);
 }
 
-TEST(PlainOps, NoneForConvolution) { EXPECT_FALSE(plain_kernel(ConvSpec{})); }
+TEST(PlainOps, NoneForConvolution) {
+  EXPECT_FALSE(plain_kernel(ConvSpec{}));
+}
 
 // ---- edges, permutations, copies ------------------------------------------------------------------------------------
 
@@ -88,21 +90,29 @@ TEST(PlainPermute, PicksChannels) {
 
 TEST(PlainCopy, TransposesElementsOfAnySize) {
   for (int bytes : {1, 2, 4, 8}) {
-    const CopySpec s{.dims = {3, 2}, .src_strides = {bytes, 3 * bytes}, .dst_strides = {2 * bytes, bytes}, .bytes = bytes};
+    const CopySpec s{
+        .dims = {3, 2}, .src_strides = {bytes, 3 * bytes}, .dst_strides = {2 * bytes, bytes}, .bytes = bytes};
     std::vector<uint8_t> src(static_cast<size_t>(6 * bytes)), dst(src.size() + 1, 0xA5);
     for (size_t i = 0; i < src.size(); ++i) src[i] = static_cast<uint8_t>(i);
     run(s, src, dst);
     for (int i = 0; i < 3; ++i)
       for (int j = 0; j < 2; ++j)
         for (int b = 0; b < bytes; ++b)
-          EXPECT_EQ(dst[static_cast<size_t>((i * 2 + j) * bytes + b)], src[static_cast<size_t>((j * 3 + i) * bytes + b)]);
+          EXPECT_EQ(dst[static_cast<size_t>((i * 2 + j) * bytes + b)],
+                    src[static_cast<size_t>((j * 3 + i) * bytes + b)]);
     EXPECT_EQ(dst.back(), 0xA5);
   }
 }
 
 TEST(PlainCopy, SixDimensionsFillAndOffsets) {
-  CopySpec s{.dims = {1, 2, 1, 2, 1, 2}, .src_strides = {0, 4, 0, 2, 0, 1}, .dst_strides = {0, 8, 0, 4, 0, 1},
-             .src_offset = 1, .dst_offset = 2, .fill = true, .fill_value = 9, .fill_bytes = 18};
+  CopySpec s{.dims = {1, 2, 1, 2, 1, 2},
+             .src_strides = {0, 4, 0, 2, 0, 1},
+             .dst_strides = {0, 8, 0, 4, 0, 1},
+             .src_offset = 1,
+             .dst_offset = 2,
+             .fill = true,
+             .fill_value = 9,
+             .fill_bytes = 18};
   const std::vector<uint8_t> src = {0, 1, 2, 3, 4, 5, 6, 7, 8};
   std::vector<uint8_t> dst(20, 0xA5);
   run(s, src, dst);
@@ -116,9 +126,15 @@ TEST(PlainCopy, SixDimensionsFillAndOffsets) {
 TEST(PlainSoftmax, QuantizedEqualsTheFormula) {
   Random random(7);
   for (int length : {1, 5, 64, 1000})
-    for (const QuantView& dst_view : {QuantView{.scale = 1.0f / 256}, QuantView{.scale = 1.0f / 256, .zero_point = -128, .is_signed = true}, QuantView{.scale = 0.001f, .zero_point = 200}}) {
-      const SoftmaxSpec s{.rows = 3, .length = length, .src_pitch = round_up(length, 4), .dst_pitch = round_up(length, 4) + 4,
-                          .src = {.scale = 0.07f}, .dst = dst_view};
+    for (const QuantView& dst_view :
+         {QuantView{.scale = 1.0f / 256}, QuantView{.scale = 1.0f / 256, .zero_point = -128, .is_signed = true},
+          QuantView{.scale = 0.001f, .zero_point = 200}}) {
+      const SoftmaxSpec s{.rows = 3,
+                          .length = length,
+                          .src_pitch = round_up(length, 4),
+                          .dst_pitch = round_up(length, 4) + 4,
+                          .src = {.scale = 0.07f},
+                          .dst = dst_view};
       const auto table = softmax_table(s.src.scale, length);
       std::vector<uint8_t> src(static_cast<size_t>(3 * s.src_pitch)), dst(static_cast<size_t>(3 * s.dst_pitch), 0xA5);
       for (uint8_t& b : src) b = static_cast<uint8_t>(random());
@@ -129,7 +145,8 @@ TEST(PlainSoftmax, QuantizedEqualsTheFormula) {
         double sum = 0;
         for (int i = 0; i < length; ++i) sum += table[static_cast<size_t>(largest - x[i])];
         for (int i = 0; i < length; ++i) {
-          const double v = table[static_cast<size_t>(largest - x[i])] * (1.0 / static_cast<double>(dst_view.scale)) / sum;
+          const double v =
+              table[static_cast<size_t>(largest - x[i])] * (1.0 / static_cast<double>(dst_view.scale)) / sum;
           const int want = static_cast<int>(std::clamp(std::nearbyint(v) + dst_view.zero(), 0.0, 255.0));
           ASSERT_EQ(dst[static_cast<size_t>(row * s.dst_pitch + i)], want);
         }

@@ -1,4 +1,4 @@
-// The kernels of a network as emitted C++, compiled with a compiler of this machine and loaded: `--engine cpp`.
+// Kernels as emitted C++, compiled with a compiler of this machine and loaded.
 #pragma once
 
 #include <memory>
@@ -12,11 +12,15 @@ namespace octet {
 
 struct KernelLibrary {
   std::shared_ptr<void> handle;      // the code lives as long as this
-  std::vector<OctetKernel> kernels;  // in the order of CompiledModel::kernels
+  std::vector<OctetKernel> kernels;  // in the order they were given
 };
 
-// Everything goes through a temporary folder, which is gone on return. User error if there is no such compiler;
-// internal error with the compiler's first lines if it refuses the code.
+// The kernels of a network: `--engine cpp`. Everything goes through a temporary folder, which is gone on return. User
+// error if there is no such compiler; internal error with the compiler's first lines if it refuses the code.
 KernelLibrary build_kernel_library(const CompiledModel& model, const std::string& compiler);
+
+// Programs of one target alone, in one file: what tests and benchmarks run.
+KernelLibrary build_program_library(const std::vector<Program>& programs, const Target& target,
+                                    const std::string& compiler, const std::string& extra_flags = "");
 
 }  // namespace octet

@@ -13,7 +13,9 @@ float hard_sigmoid(float alpha, float beta, float x) {
   return std::min(1.0f, std::max(0.0f, product + beta));
 }
 
-double sigmoid(double x) { return 1.0 / (1.0 + std::exp(-x)); }
+double sigmoid(double x) {
+  return 1.0 / (1.0 + std::exp(-x));
+}
 
 double wide_value(Unary function, double alpha, double x) {
   switch (function) {
@@ -58,7 +60,8 @@ Lut requantize_table(const QuantView& src, const QuantView& dst, int lo, int hi)
   Lut table{};
   for (size_t q = 0; q < table.size(); ++q) {
     const auto byte = static_cast<uint8_t>(q);
-    table[q] = src == dst ? static_cast<uint8_t>(std::clamp<int>(byte, lo, hi)) : quantize(dequantize(byte, src), dst, lo, hi);
+    table[q] =
+        src == dst ? static_cast<uint8_t>(std::clamp<int>(byte, lo, hi)) : quantize(dequantize(byte, src), dst, lo, hi);
   }
   return table;
 }
@@ -81,7 +84,8 @@ std::vector<uint32_t> softmax_table(float src_scale, int64_t length) {
   const double unit = std::ldexp(1.0, std::min(24, 31 - bits_of_length));
   std::vector<uint32_t> table(256);
   for (size_t d = 0; d < table.size(); ++d)
-    table[d] = static_cast<uint32_t>(std::nearbyint(std::exp(-static_cast<double>(d) * static_cast<double>(src_scale)) * unit));
+    table[d] = static_cast<uint32_t>(
+        std::nearbyint(std::exp(-static_cast<double>(d) * static_cast<double>(src_scale)) * unit));
   return table;
 }
 

@@ -13,11 +13,11 @@ namespace octet {
 using Lut = std::array<uint8_t, 256>;  // storage byte -> storage byte
 
 // The real function as ONNX Runtime computes it. Those that it computes in binary32 by a few additions and products are
-// computed so here, since their results hit ties: hard_sigmoid = min(1, max(0, RN32(RN32(alpha * x) + beta))), hard_swish
-// = RN32(x * hard_sigmoid(x; 1/6, 1/2)), leaky_relu = RN32(alpha * x), relu, clip, neg, abs, reciprocal, sqrt. The
-// others are computed in binary64 and rounded once. Against ONNX Runtime 1.31, all 256 bytes at 150 pairs of scales, a
-// third of them powers of two, u8 and s8: 0 of 76,800 differ for each of sigmoid, tanh, hard_sigmoid (in binary64: 40),
-// hard_swish, leaky_relu, elu, relu and clip.
+// computed so here, since their results hit ties: hard_sigmoid = min(1, max(0, RN32(RN32(alpha * x) + beta))),
+// hard_swish = RN32(x * hard_sigmoid(x; 1/6, 1/2)), leaky_relu = RN32(alpha * x), relu, clip, neg, abs, reciprocal,
+// sqrt. The others are computed in binary64 and rounded once. Against ONNX Runtime 1.31, all 256 bytes at 150 pairs of
+// scales, a third of them powers of two, u8 and s8: 0 of 76,800 differ for each of sigmoid, tanh, hard_sigmoid (in
+// binary64: 40), hard_swish, leaky_relu, elu, relu and clip.
 float unary_value(Unary function, float alpha, float beta, float x);
 
 // T[q] = sat(rne(RN32(f(d) / s_y)) + z), d = RN32((q - z) s). lo, hi are storage bytes.

@@ -19,7 +19,9 @@ PlainKernel make(const char* name, OctetKernel function, const Params& params) {
 
 #define OCTET_MAKE(function, params) make(#function, function, params)
 
-std::optional<PlainKernel> plain(const ConvSpec&) { return std::nullopt; }
+std::optional<PlainKernel> plain(const ConvSpec&) {
+  return std::nullopt;
+}
 
 std::optional<PlainKernel> plain(const AddSpec& s) {
   const AddFormula& f = s.add;
@@ -83,12 +85,16 @@ std::optional<PlainKernel> plain(const AffineSpec& s) {
 }
 
 octet_plain::Edge edge_params(const QuantizeSpec& s) {
-  return {s.n, s.pixels, s.channels, s.channels_first, s.pitch, s.quant.zero(), s.quant.is_signed ? 0x80 : 0, 0,
-          s.quant.scale};
+  return {s.n, s.pixels,     s.channels, s.channels_first, s.pitch, s.quant.zero(), s.quant.is_signed ? 0x80 : 0,
+          0,   s.quant.scale};
 }
 
-std::optional<PlainKernel> plain(const QuantizeSpec& s) { return OCTET_MAKE(octet_plain_quantize, edge_params(s)); }
-std::optional<PlainKernel> plain(const DequantizeSpec& s) { return OCTET_MAKE(octet_plain_dequantize, edge_params(s)); }
+std::optional<PlainKernel> plain(const QuantizeSpec& s) {
+  return OCTET_MAKE(octet_plain_quantize, edge_params(s));
+}
+std::optional<PlainKernel> plain(const DequantizeSpec& s) {
+  return OCTET_MAKE(octet_plain_dequantize, edge_params(s));
+}
 
 std::optional<PlainKernel> plain(const EdgeSpec& s) {
   octet_plain::Edge p = edge_params(s);
@@ -119,8 +125,7 @@ std::optional<PlainKernel> plain(const CopySpec& s) {
 }
 
 std::optional<PlainKernel> plain(const ChannelPermuteSpec& s) {
-  return OCTET_MAKE(octet_plain_channel_permute,
-                    (octet_plain::Rows{s.pixels, s.channels, s.src_pitch, s.dst_pitch}));
+  return OCTET_MAKE(octet_plain_channel_permute, (octet_plain::Rows{s.pixels, s.channels, s.src_pitch, s.dst_pitch}));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace octet {
 
 struct PlainKernel {
-  const char* name;               // of the function in templates/plain_ops.h
+  const char* name;  // of the function in templates/plain_ops.h
   OctetKernel function;
   std::vector<std::byte> params;  // what it reads by OCTET_CONSTANTS; tables come by OCTET_WEIGHTS as spec.h says
 };

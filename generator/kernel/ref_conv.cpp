@@ -19,7 +19,8 @@ int32_t window_sum(const ConvSpec& s, const uint8_t* image, const int8_t* weight
   int32_t sum = 0;
   for (int ky = 0; ky < w.kh; ++ky)
     for (int kx = 0; kx < w.kw; ++kx) {
-      const int iy = y * w.stride_h - w.pad_top + ky * w.dilation_h, ix = x * w.stride_w - w.pad_left + kx * w.dilation_w;
+      const int iy = y * w.stride_h - w.pad_top + ky * w.dilation_h,
+                ix = x * w.stride_w - w.pad_left + kx * w.dilation_w;
       if (iy < 0 || iy >= s.ih || ix < 0 || ix >= s.iw) continue;
       const uint8_t* pixel = image + (int64_t{iy} * s.iw + ix) * s.src_pitch;
       sum += dot(pixel, s.src_zero, weights + (ky * w.kw + kx) * per_group, per_group);

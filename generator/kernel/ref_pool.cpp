@@ -13,7 +13,8 @@ std::vector<uint8_t> taps_of(const PoolSpec& s, const uint8_t* channel, int y, i
   std::vector<uint8_t> taps;
   for (int ky = 0; ky < w.kh; ++ky)
     for (int kx = 0; kx < w.kw; ++kx) {
-      const int iy = y * w.stride_h - w.pad_top + ky * w.dilation_h, ix = x * w.stride_w - w.pad_left + kx * w.dilation_w;
+      const int iy = y * w.stride_h - w.pad_top + ky * w.dilation_h,
+                ix = x * w.stride_w - w.pad_left + kx * w.dilation_w;
       if (iy < 0 || iy >= s.ih || ix < 0 || ix >= s.iw) continue;
       taps.push_back(channel[(int64_t{iy} * s.iw + ix) * s.src_pitch]);
     }

@@ -21,9 +21,12 @@ void run_plain(const KernelSpec& spec, const OctetArgs& args) {
 void reference(const KernelSpec& spec, const OctetArgs& args) {
   std::visit(
       [&](const auto& s) {
-        if constexpr (requires { &s.to_storage; }) run_plain(spec, args);  // EdgeSpec, which is a QuantizeSpec too
-        else if constexpr (requires { ref::run(s, args); }) ref::run(s, args);
-        else run_plain(spec, args);
+        if constexpr (requires { &s.to_storage; })
+          run_plain(spec, args);  // EdgeSpec, which is a QuantizeSpec too
+        else if constexpr (requires { ref::run(s, args); })
+          ref::run(s, args);
+        else
+          run_plain(spec, args);
       },
       spec);
 }

@@ -17,7 +17,9 @@ float clamp_f32(float v, float lo, float hi) {
 
 }  // namespace
 
-int32_t round_to_int(double x) { return octet_math::round_even(x); }
+int32_t round_to_int(double x) {
+  return octet_math::round_even(x);
+}
 
 float conv_multiplier(Profile, float src_scale, float weight_scale, float dst_scale) {
   const float product = src_scale * weight_scale;

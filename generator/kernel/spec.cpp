@@ -46,8 +46,10 @@ std::string window_text(const Window& w) {
   };
   pair("s", w.stride_h, w.stride_w, 1);
   pair("d", w.dilation_h, w.dilation_w, 1);
-  if (w.pad_top == w.pad_left && w.pad_top == w.pad_bottom && w.pad_top == w.pad_right) pair("p", w.pad_top, w.pad_top, 0);
-  else s += fmt::format(" p{},{},{},{}", w.pad_top, w.pad_left, w.pad_bottom, w.pad_right);
+  if (w.pad_top == w.pad_left && w.pad_top == w.pad_bottom && w.pad_top == w.pad_right)
+    pair("p", w.pad_top, w.pad_top, 0);
+  else
+    s += fmt::format(" p{},{},{},{}", w.pad_top, w.pad_left, w.pad_bottom, w.pad_right);
   return s;
 }
 
@@ -55,7 +57,9 @@ std::string image(int n, int h, int w, int c) {
   return n == 1 ? fmt::format("{}x{}x{}", h, w, c) : fmt::format("{}x{}x{}x{}", n, h, w, c);
 }
 
-std::string range_text(int lo, int hi) { return lo == 0 && hi == 255 ? "" : fmt::format("clamp {}..{}", lo, hi); }
+std::string range_text(int lo, int hi) {
+  return lo == 0 && hi == 255 ? "" : fmt::format("clamp {}..{}", lo, hi);
+}
 
 std::string requant_text(const Requant& r) {
   Line line("requant");
@@ -156,8 +160,12 @@ const char* op_name_of(const ConvSpec& s) {
   if (s.groups > 1) return "grouped_conv";
   return s.is_pointwise() && s.ih == 1 && s.iw == 1 && s.oh == 1 && s.ow == 1 ? "linear" : "conv";
 }
-const char* op_name_of(const AddSpec&) { return "add"; }
-const char* op_name_of(const MulSpec&) { return "mul"; }
+const char* op_name_of(const AddSpec&) {
+  return "add";
+}
+const char* op_name_of(const MulSpec&) {
+  return "mul";
+}
 const char* op_name_of(const PoolSpec& s) {
   switch (s.kind) {
     case PoolKind::max: return "max_pool";
@@ -167,16 +175,34 @@ const char* op_name_of(const PoolSpec& s) {
   }
   return "pool";
 }
-const char* op_name_of(const LutSpec& s) { return s.copy ? "copy" : "lut"; }
-const char* op_name_of(const AffineSpec&) { return "affine"; }
-const char* op_name_of(const QuantizeSpec&) { return "quantize"; }
-const char* op_name_of(const DequantizeSpec&) { return "dequantize"; }
-const char* op_name_of(const EdgeSpec&) { return "edge"; }
-const char* op_name_of(const SoftmaxSpec&) { return "softmax"; }
-const char* op_name_of(const CopySpec&) { return "strided_copy"; }
-const char* op_name_of(const ChannelPermuteSpec&) { return "channel_permute"; }
+const char* op_name_of(const LutSpec& s) {
+  return s.copy ? "copy" : "lut";
+}
+const char* op_name_of(const AffineSpec&) {
+  return "affine";
+}
+const char* op_name_of(const QuantizeSpec&) {
+  return "quantize";
+}
+const char* op_name_of(const DequantizeSpec&) {
+  return "dequantize";
+}
+const char* op_name_of(const EdgeSpec&) {
+  return "edge";
+}
+const char* op_name_of(const SoftmaxSpec&) {
+  return "softmax";
+}
+const char* op_name_of(const CopySpec&) {
+  return "strided_copy";
+}
+const char* op_name_of(const ChannelPermuteSpec&) {
+  return "channel_permute";
+}
 
-std::string pixels_by_channels(int pixels, int channels) { return fmt::format("{}x{}", pixels, channels); }
+std::string pixels_by_channels(int pixels, int channels) {
+  return fmt::format("{}x{}", pixels, channels);
+}
 
 std::string shape_of(const ConvSpec& s) {
   return fmt::format("{} {} -> {}", window_text(s.window), image(s.n, s.ih, s.iw, s.ic), image(s.n, s.oh, s.ow, s.oc));
@@ -189,12 +215,17 @@ std::string shape_of(const MulSpec& s) {
   return fmt::format("{}x{}x{} * {}", s.n, s.pixels, s.channels,
                      s.broadcast ? pixels_by_channels(s.n, s.channels) : "same");
 }
-std::string shape_of(const QuantizeSpec& s) { return fmt::format("{}x{}x{}", s.n, s.pixels, s.channels); }
-std::string shape_of(const SoftmaxSpec& s) { return pixels_by_channels(s.rows, s.length); }
-std::string shape_of(const CopySpec& s) { return fmt::format("{} of {} bytes", fmt::join(s.dims, "x"), s.bytes); }
+std::string shape_of(const QuantizeSpec& s) {
+  return fmt::format("{}x{}x{}", s.n, s.pixels, s.channels);
+}
+std::string shape_of(const SoftmaxSpec& s) {
+  return pixels_by_channels(s.rows, s.length);
+}
+std::string shape_of(const CopySpec& s) {
+  return fmt::format("{} of {} bytes", fmt::join(s.dims, "x"), s.bytes);
+}
 template <class Spec>
-  requires(!std::derived_from<Spec, QuantizeSpec>)
-std::string shape_of(const Spec& s) {
+requires(!std::derived_from<Spec, QuantizeSpec>) std::string shape_of(const Spec& s) {
   return pixels_by_channels(s.pixels, s.channels);
 }
 

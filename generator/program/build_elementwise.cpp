@@ -33,10 +33,12 @@ Program build_add(const AddSpec& s, const Target& target, std::string name) {
   Builder b(std::move(name));
   const AddFormula& f = s.add;
   const int dense = round_up(s.channels, 4), widest = target.vector_bytes;
-  const Rows r = rows_of(s.pixels, s.channels, s.a_pitch == dense && s.b_pitch == dense && s.dst_pitch == dense, widest);
+  const Rows r =
+      rows_of(s.pixels, s.channels, s.a_pitch == dense && s.b_pitch == dense && s.dst_pitch == dense, widest);
   const double most = 255.0 * (std::abs(double(f.ra)) + std::abs(double(f.rb))) + std::abs(double(f.k));
   const bool wide = most >= kLargestS32;
-  const Reg ra = b.load(widest, Role::scale, b.constant_f32(f.ra)), rb = b.load(widest, Role::scale, b.constant_f32(f.rb));
+  const Reg ra = b.load(widest, Role::scale, b.constant_f32(f.ra)),
+            rb = b.load(widest, Role::scale, b.constant_f32(f.rb));
   const std::vector<Walk> walks = {{OCTET_SRC, s.a_pitch}, {OCTET_SRC2, s.b_pitch}, {OCTET_DST, s.dst_pitch}};
   for_each_tile(b, r.rows, r.row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
     store_tile(b, t, {f.offset_out, f.lo, f.hi}, p[2], [&](int piece) {
@@ -81,7 +83,9 @@ void mul_same_shape(Builder& b, const MulSpec& s, int vector_bytes) {
 
 // One factor per channel and image stays in registers while the pixels pass.
 void mul_broadcast(Builder& b, const MulSpec& s, int vector_bytes) {
-  const std::vector<Walk> walks = {{OCTET_SRC, int64_t{s.pixels} * s.a_pitch}, {OCTET_SRC2, s.b_pitch}, {OCTET_DST, int64_t{s.pixels} * s.dst_pitch}};
+  const std::vector<Walk> walks = {{OCTET_SRC, int64_t{s.pixels} * s.a_pitch},
+                                   {OCTET_SRC2, s.b_pitch},
+                                   {OCTET_DST, int64_t{s.pixels} * s.dst_pitch}};
   const Ptr src = b.ptr(), dst = b.ptr();
   for_each_tile(b, s.n, tiles(s.channels, vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
     std::vector<Reg> factors;
@@ -102,8 +106,10 @@ void mul_broadcast(Builder& b, const MulSpec& s, int vector_bytes) {
 
 Program build_mul(const MulSpec& s, const Target& target, std::string name) {
   Builder b(std::move(name));
-  if (s.broadcast) mul_broadcast(b, s, target.vector_bytes);
-  else mul_same_shape(b, s, target.vector_bytes);
+  if (s.broadcast)
+    mul_broadcast(b, s, target.vector_bytes);
+  else
+    mul_same_shape(b, s, target.vector_bytes);
   return finished(b, s, target);
 }
 
@@ -112,19 +118,20 @@ Program build_affine(const AffineSpec& s, const Target& target, std::string name
   const int zero = s.dst.zero();
   const std::vector<Walk> walks = {
       {OCTET_SRC, s.src_pitch}, {OCTET_DST, s.dst_pitch}, {OCTET_SCALE, 0, 4}, {OCTET_BIAS, 0, 4}};
-  for_each_tile(b, s.pixels, tiles(s.channels, target.vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
-    store_tile(b, t, {zero, 0, 255}, p[1], [&](int piece) {
-      const int w = t.bytes, at = t.piece_at(piece);
-      const Reg x = load_floats(b, w, {p[0], at}, s.src.zero());
-      b.op(Op::mul_f32, w, x, x, b.constant_f32(s.src.scale));
-      b.op(Op::mul_f32, w, x, x, Mem{p[2], 4 * at});
-      b.op(Op::add_f32, w, x, x, Mem{p[3], 4 * at});
-      b.op(Op::div_f32, w, x, x, b.constant_f32(s.dst.scale));
-      clamp_f32(b, w, x, s.lo - zero, s.hi - zero);
-      b.unary(Op::cvt_i32, w, x, x);
-      return x;
-    });
-  });
+  for_each_tile(b, s.pixels, tiles(s.channels, target.vector_bytes), walks,
+                [&](const Tile& t, const std::vector<Ptr>& p) {
+                  store_tile(b, t, {zero, 0, 255}, p[1], [&](int piece) {
+                    const int w = t.bytes, at = t.piece_at(piece);
+                    const Reg x = load_floats(b, w, {p[0], at}, s.src.zero());
+                    b.op(Op::mul_f32, w, x, x, b.constant_f32(s.src.scale));
+                    b.op(Op::mul_f32, w, x, x, Mem{p[2], 4 * at});
+                    b.op(Op::add_f32, w, x, x, Mem{p[3], 4 * at});
+                    b.op(Op::div_f32, w, x, x, b.constant_f32(s.dst.scale));
+                    clamp_f32(b, w, x, s.lo - zero, s.hi - zero);
+                    b.unary(Op::cvt_i32, w, x, x);
+                    return x;
+                  });
+                });
   return finished(b, s, target);
 }
 

@@ -24,17 +24,26 @@ std::vector<Run> runs(int outputs, int in, int kernel, int stride, int dilation,
   for (int o = 0; o < outputs; ++o) {
     const int start = o * stride - pad;
     const int end = std::min(kernel, taps_before(start, in)), begin = std::min(taps_before(start, 0), end);
-    if (!out.empty() && out.back().begin == begin && out.back().end == end) ++out.back().count;
-    else out.push_back({o, 1, begin, end});
+    if (!out.empty() && out.back().begin == begin && out.back().end == end)
+      ++out.back().count;
+    else
+      out.push_back({o, 1, begin, end});
   }
   return out;
 }
 
-// The taps of an output, as offsets from its first tap inside the image.
+// The taps of an output that lie inside the image, from the first of them on.
 struct Taps {
-  std::vector<int32_t> offsets;
+  int rows = 0, columns = 0;
+  int32_t row_step = 0, column_step = 0;  // bytes
   int divisor = 1;
 };
+
+// The same channels by one piece at a time: a fourth of the code, for the few outputs at the image's border.
+std::vector<Tile> by_pieces(std::vector<Tile> row) {
+  for (Tile& t : row) t.count *= std::exchange(t.pieces, 1);
+  return row;
+}
 
 class PoolBuilder {
  public:
@@ -42,8 +51,10 @@ class PoolBuilder {
       : s_(spec), target_(target), b_(std::move(name)) {}
 
   Program run() {
-    if (s_.kind == PoolKind::global_average) global_average();
-    else windows();
+    if (s_.kind == PoolKind::global_average)
+      global_average();
+    else
+      windows();
     Program p = b_.finish();
     p.heading = {to_string(s_), "schedule: vectors of " + std::to_string(target_.vector_bytes) + " bytes"};
     return p;
@@ -56,15 +67,16 @@ class PoolBuilder {
     const Window& w = s_.window;
     const auto rows = runs(s_.oh, s_.ih, w.kh, w.stride_h, w.dilation_h, w.pad_top);
     const auto columns = runs(s_.ow, s_.iw, w.kw, w.stride_w, w.dilation_w, w.pad_left);
-    src_ = b_.ptr(), dst_ = b_.ptr(), src_row_ = b_.ptr(), dst_row_ = b_.ptr();
+    src_ = b_.ptr(), dst_ = b_.ptr(), src_row_ = b_.ptr(), dst_row_ = b_.ptr(), tap_row_ = b_.ptr(), tap_ = b_.ptr();
     const int image = s_.ih * row_bytes(), out_image = s_.oh * s_.ow * s_.dst_pitch;
     b_.loop(s_.n, {{OCTET_SRC, image}, {OCTET_DST, out_image}}, [&] {
       for (const Run& r : rows) {
         const int top = r.first * w.stride_h - w.pad_top + r.begin * w.dilation_h;
         b_.ptr_set(src_row_, {OCTET_SRC, r.begin < r.end ? top * row_bytes() : 0});
         b_.ptr_set(dst_row_, {OCTET_DST, r.first * s_.ow * s_.dst_pitch});
-        b_.loop(r.count, {{src_row_, w.stride_h * row_bytes()}, {dst_row_, s_.ow * s_.dst_pitch}},
-                [&] { for (const Run& c : columns) columns_of(r, c); });
+        b_.loop(r.count, {{src_row_, w.stride_h * row_bytes()}, {dst_row_, s_.ow * s_.dst_pitch}}, [&] {
+          for (const Run& c : columns) columns_of(r, c);
+        });
       }
     });
   }
@@ -74,19 +86,19 @@ class PoolBuilder {
     const int left = c.first * w.stride_w - w.pad_left + c.begin * w.dilation_w;
     b_.ptr_set(src_, {src_row_, c.begin < c.end ? left * s_.src_pitch : 0});
     b_.ptr_set(dst_, {dst_row_, c.first * s_.dst_pitch});
-    Taps taps;
-    for (int y = r.begin; y < r.end; ++y)
-      for (int x = c.begin; x < c.end; ++x)
-        taps.offsets.push_back((y - r.begin) * w.dilation_h * row_bytes() + (x - c.begin) * w.dilation_w * s_.src_pitch);
-    const int inside = static_cast<int>(taps.offsets.size());
-    taps.divisor = s_.count_include_pad ? w.kh * w.kw : std::max(1, inside);
+    Taps taps = {r.end - r.begin, c.end - c.begin, w.dilation_h * row_bytes(), w.dilation_w * s_.src_pitch};
+    const int inside = taps.rows * taps.columns, all = w.kh * w.kw;
+    taps.divisor = s_.count_include_pad ? all : std::max(1, inside);
     const std::vector<Walk> walks = {{src_, w.stride_w * s_.src_pitch}, {dst_, s_.dst_pitch}};
     const bool max = s_.kind == PoolKind::max;
-    for_each_tile(b_, c.count, max ? byte_tiles() : tiles(s_.channels, target_.vector_bytes), walks,
-                  [&](const Tile& t, const std::vector<Ptr>& p) {
-                    if (max) max_tile(t, taps, p[0], p[1]);
-                    else average_tile(t, taps, p[0], p[1]);
-                  });
+    std::vector<Tile> row = max ? byte_tiles() : tiles(s_.channels, target_.vector_bytes);
+    if (!max && inside < all) row = by_pieces(row);
+    for_each_tile(b_, c.count, row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
+      if (max)
+        max_tile(t, taps, p[0], p[1]);
+      else
+        average_tile(t, taps, p[0], p[1]);
+    });
   }
 
   // Bytes need no lanes: a tile is one vector, the last one perhaps stored in part.
@@ -106,29 +118,43 @@ class PoolBuilder {
   void max_tile(const Tile& t, const Taps& taps, Ptr src, Ptr dst) {
     const int w = t.bytes;
     Reg best = kNone;
-    for (int32_t offset : taps.offsets) {
-      if (best == kNone) best = b_.load(w, Role::acc, {src, t.at + offset});
-      else b_.op(Op::max_u8, w, best, best, Mem{src, t.at + offset});
+    for (int tap = 0; tap < taps.rows * taps.columns; ++tap) {
+      const Mem at = {src, t.at + tap / taps.columns * taps.row_step + tap % taps.columns * taps.column_step};
+      if (best == kNone)
+        best = b_.load(w, Role::acc, at);
+      else
+        b_.op(Op::max_u8, w, best, best, at);
     }
-    if (best == kNone) best = b_.load(w, Role::acc, b_.constant8(s_.lo));
-    else if (s_.lo > 0) b_.op(Op::max_u8, w, best, best, b_.constant8(s_.lo));
+    if (best == kNone)
+      best = b_.load(w, Role::acc, b_.constant8(s_.lo));
+    else if (s_.lo > 0)
+      b_.op(Op::max_u8, w, best, best, b_.constant8(s_.lo));
     if (s_.hi < 255) b_.op(Op::min_u8, w, best, best, b_.constant8(s_.hi));
-    if (t.pieces == 4) b_.store(w, {dst, t.at}, best);
-    else b_.store_low({dst, t.at}, best, 4 * t.pieces);
+    if (t.pieces == 4)
+      b_.store(w, {dst, t.at}, best);
+    else
+      b_.store_low({dst, t.at}, best, 4 * t.pieces);
   }
 
   // The sum of dequantized values from left to right, then mean, scale, zero point, all in float.
   void average_tile(const Tile& t, const Taps& taps, Ptr src, Ptr dst) {
     const int w = t.bytes, offset = s_.dst.offset();
+    std::vector<Reg> sums;
+    for (int piece = 0; piece < t.pieces; ++piece) sums.push_back(b_.load(w, Role::acc, b_.constant_f32(0)));
+    b_.ptr_set(tap_row_, {src, 0});
+    b_.loop(taps.columns > 0 ? taps.rows : 0, {{tap_row_, taps.row_step}}, [&] {
+      b_.ptr_set(tap_, {tap_row_, 0});
+      b_.loop(taps.columns, {{tap_, taps.column_step}}, [&] {
+        for (int piece = 0; piece < t.pieces; ++piece) {
+          const Reg d = load_floats(b_, w, {tap_, t.piece_at(piece)}, s_.src.zero());
+          b_.op(Op::mul_f32, w, d, d, b_.constant_f32(s_.src.scale));
+          const Reg sum = sums[static_cast<size_t>(piece)];
+          b_.op(Op::add_f32, w, sum, sum, d);
+        }
+      });
+    });
     store_tile(b_, t, {offset, 0, 255}, dst, [&](int piece) {
-      Reg sum = kNone;
-      for (int32_t tap : taps.offsets) {
-        const Reg d = load_floats(b_, w, {src, t.piece_at(piece) + tap}, s_.src.zero());
-        b_.op(Op::mul_f32, w, d, d, b_.constant_f32(s_.src.scale));
-        if (sum == kNone) sum = d;
-        else b_.op(Op::add_f32, w, sum, sum, d);
-      }
-      if (sum == kNone) sum = b_.load(w, Role::temp, b_.constant_f32(0));
+      const Reg sum = sums[static_cast<size_t>(piece)];
       b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(static_cast<float>(taps.divisor)));
       b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(s_.dst.scale));
       b_.op(Op::add_f32, w, sum, sum, b_.constant_f32(static_cast<float>(s_.dst.zero_point)));
@@ -145,34 +171,35 @@ class PoolBuilder {
     const bool wide = requant_is_wide(int64_t{255} * pixels, m);
     const std::vector<Walk> walks = {{OCTET_SRC, int64_t{pixels} * s_.src_pitch}, {OCTET_DST, s_.dst_pitch}};
     const Ptr at = b_.ptr();
-    for_each_tile(b_, s_.n, tiles(s_.channels, target_.vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
-      const int w = t.bytes;
-      std::vector<Reg> sums;
-      for (int piece = 0; piece < t.pieces; ++piece)
-        sums.push_back(b_.load(w, Role::acc, b_.constant32(-pixels * s_.src.zero())));
-      b_.ptr_set(at, {p[0], 0});
-      b_.loop(pixels, {{at, s_.src_pitch}}, [&] {
-        for (int piece = 0; piece < t.pieces; ++piece) {
-          const Reg sum = sums[static_cast<size_t>(piece)];
-          b_.op(Op::add32, w, sum, sum, b_.widen8_32(w, {at, t.piece_at(piece)}));
-        }
-      });
-      const BytePack pack = wide ? BytePack{zero, 0, 255} : BytePack{zero, s_.lo, s_.hi};
-      store_tile(b_, t, pack, p[1], [&](int piece) {
-        const Reg x = sums[static_cast<size_t>(piece)];
-        b_.unary(Op::cvt_f32, w, x, x);
-        b_.op(Op::mul_f32, w, x, x, b_.constant_f32(m));
-        if (wide) clamp_f32(b_, w, x, s_.lo - zero, s_.hi - zero);
-        b_.unary(Op::cvt_i32, w, x, x);
-        return x;
-      });
-    });
+    for_each_tile(b_, s_.n, tiles(s_.channels, target_.vector_bytes), walks,
+                  [&](const Tile& t, const std::vector<Ptr>& p) {
+                    const int w = t.bytes;
+                    std::vector<Reg> sums;
+                    for (int piece = 0; piece < t.pieces; ++piece)
+                      sums.push_back(b_.load(w, Role::acc, b_.constant32(-pixels * s_.src.zero())));
+                    b_.ptr_set(at, {p[0], 0});
+                    b_.loop(pixels, {{at, s_.src_pitch}}, [&] {
+                      for (int piece = 0; piece < t.pieces; ++piece) {
+                        const Reg sum = sums[static_cast<size_t>(piece)];
+                        b_.op(Op::add32, w, sum, sum, b_.widen8_32(w, {at, t.piece_at(piece)}));
+                      }
+                    });
+                    const BytePack pack = wide ? BytePack{zero, 0, 255} : BytePack{zero, s_.lo, s_.hi};
+                    store_tile(b_, t, pack, p[1], [&](int piece) {
+                      const Reg x = sums[static_cast<size_t>(piece)];
+                      b_.unary(Op::cvt_f32, w, x, x);
+                      b_.op(Op::mul_f32, w, x, x, b_.constant_f32(m));
+                      if (wide) clamp_f32(b_, w, x, s_.lo - zero, s_.hi - zero);
+                      b_.unary(Op::cvt_i32, w, x, x);
+                      return x;
+                    });
+                  });
   }
 
   const PoolSpec& s_;
   const Target& target_;
   Builder b_;
-  Ptr src_ = kNone, dst_ = kNone, src_row_ = kNone, dst_row_ = kNone;
+  Ptr src_ = kNone, dst_ = kNone, src_row_ = kNone, dst_row_ = kNone, tap_row_ = kNone, tap_ = kNone;
 };
 
 }  // namespace

@@ -16,8 +16,8 @@ namespace octet {
 struct Tile {
   int bytes = 16;  // of a vector
   int pieces = 4;
-  int at = 0;      // first channel, relative to the pointers
-  int count = 1;   // equal tiles that follow each other
+  int at = 0;     // first channel, relative to the pointers
+  int count = 1;  // equal tiles that follow each other
   int channels() const { return pieces * bytes / 4; }
   int piece_at(int piece) const { return at + piece * bytes / 4; }
 };

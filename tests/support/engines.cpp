@@ -2,9 +2,10 @@
 
 #include <memory>
 
+#include "generator/emit_cpp/build.h"
+#include "generator/emit_cpp/library.h"
 #include "generator/program/interpret.h"
 #include "jit/backend.h"
-#include "tests/support/compile_cpp.h"
 
 namespace octet {
 namespace {
@@ -39,10 +40,12 @@ Engine emitted_cpp(const Target& target, const char* compiler) {
   if (!has_compiler(compiler)) unavailable = std::string("there is no ") + compiler + " on this machine";
   return {std::string("cpp/") + target.name + "/" + compiler, &target, unavailable,
           [&target, compiler](const std::vector<Program>& programs) {
-            const CompiledKernels compiled = compile_kernels(programs, target, compiler);
+            // With every warning that emitted code promises to be free of.
+            const KernelLibrary library =
+                build_program_library(programs, target, compiler, "-Wall -Wextra -Wconversion -Werror");
             std::vector<RunKernel> kernels;
-            for (const OctetKernel kernel : compiled.kernels)
-              kernels.emplace_back([kernel, keep = compiled.library](const OctetArgs& args) { kernel(&args); });
+            for (const OctetKernel kernel : library.kernels)
+              kernels.emplace_back([kernel, keep = library.handle](const OctetArgs& args) { kernel(&args); });
             return kernels;
           }};
 }

@@ -24,10 +24,13 @@ struct Views {
 };
 // Powers of two make exact ties; a scale that is far too fine saturates.
 const std::vector<Views>& views() {
-  static const std::vector<Views> all = {
-      {kU8, kS8, kU8},         {kS8, kU8, kS8, 20, 240}, {kU8Low, kU8High, kU8Low}, {kS8Low, kS8High, kS8High, 128, 255},
-      {kU8High, kU8Low, kS8Low}, {kU8, kU8, {.scale = 1e-6f, .zero_point = 3}, 2, 250},
-      {kS8High, kS8High, {.scale = 4.0f, .zero_point = -3, .is_signed = true}}};
+  static const std::vector<Views> all = {{kU8, kS8, kU8},
+                                         {kS8, kU8, kS8, 20, 240},
+                                         {kU8Low, kU8High, kU8Low},
+                                         {kS8Low, kS8High, kS8High, 128, 255},
+                                         {kU8High, kU8Low, kS8Low},
+                                         {kU8, kU8, {.scale = 1e-6f, .zero_point = 3}, 2, 250},
+                                         {kS8High, kS8High, {.scale = 4.0f, .zero_point = -3, .is_signed = true}}};
   return all;
 }
 
@@ -35,9 +38,9 @@ struct Extent {
   int pixels, channels, extra;  // extra: bytes beyond the smallest pitch
 };
 const std::vector<Extent>& extents() {
-  static const std::vector<Extent> all = {{1, 1, 0},   {5, 3, 0},    {3, 4, 4},   {7, 5, 8},  {2, 16, 0}, {3, 17, 0},
-                                          {1, 31, 12}, {2, 64, 0},   {3, 67, 4},  {49, 96, 0}, {1, 1000, 0}, {30, 20, 0},
-                                          {5, 132, 16}};
+  static const std::vector<Extent> all = {{1, 1, 0},    {5, 3, 0},   {3, 4, 4},   {7, 5, 8},  {2, 16, 0},
+                                          {3, 17, 0},   {1, 31, 12}, {2, 64, 0},  {3, 67, 4}, {49, 96, 0},
+                                          {1, 1000, 0}, {30, 20, 0}, {5, 132, 16}};
   return all;
 }
 
@@ -50,25 +53,41 @@ std::vector<KernelSpec> for_each_case(Make make) {
   return specs;
 }
 
-int pitch_of(const Extent& e) { return round_up(e.channels, 4) + e.extra; }
+int pitch_of(const Extent& e) {
+  return round_up(e.channels, 4) + e.extra;
+}
 
 }  // namespace
 
 std::vector<KernelSpec> add_specs() {
   return for_each_case([](const Extent& e, const Views& v) {
-    return AddSpec{.pixels = e.pixels, .channels = e.channels, .a_pitch = pitch_of(e), .b_pitch = pitch_of(e) + e.extra,
-                   .dst_pitch = pitch_of(e), .add = add_formula(Profile::ort, v.a, v.b, v.out, v.lo, v.hi)};
+    return AddSpec{.pixels = e.pixels,
+                   .channels = e.channels,
+                   .a_pitch = pitch_of(e),
+                   .b_pitch = pitch_of(e) + e.extra,
+                   .dst_pitch = pitch_of(e),
+                   .add = add_formula(Profile::ort, v.a, v.b, v.out, v.lo, v.hi)};
   });
 }
 
 std::vector<KernelSpec> mul_specs() {
   std::vector<KernelSpec> specs;
   for (bool broadcast : {false, true})
-    for (const KernelSpec& s : for_each_case([broadcast](const Extent& e, const Views& v) {
-           return MulSpec{.n = 2, .pixels = e.pixels, .channels = e.channels, .broadcast = broadcast,
-                          .a_pitch = pitch_of(e), .b_pitch = pitch_of(e) + e.extra, .dst_pitch = pitch_of(e),
-                          .a_zero = v.a.zero(), .b_zero = v.b.zero(), .m = mul_multiplier(Profile::ort, v.a, v.b, v.out),
-                          .out_zero_point = v.out.zero_point, .out_offset = v.out.offset(), .lo = v.lo, .hi = v.hi};
+    for (const KernelSpec& s : for_each_case([broadcast](const Extent&e, const Views&v) {
+           return MulSpec{.n = 2,
+                          .pixels = e.pixels,
+                          .channels = e.channels,
+                          .broadcast = broadcast,
+                          .a_pitch = pitch_of(e),
+                          .b_pitch = pitch_of(e) + e.extra,
+                          .dst_pitch = pitch_of(e),
+                          .a_zero = v.a.zero(),
+                          .b_zero = v.b.zero(),
+                          .m = mul_multiplier(Profile::ort, v.a, v.b, v.out),
+                          .out_zero_point = v.out.zero_point,
+                          .out_offset = v.out.offset(),
+                          .lo = v.lo,
+                          .hi = v.hi};
          }))
       specs.push_back(s);
   return specs;
@@ -83,21 +102,35 @@ void add_pools(std::vector<KernelSpec>& specs, PoolKind kind, int channels, int 
     Window w;
   };
   const Window whole;
-  const std::vector<Shape> windows = {{1, 9, 11, {.kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1}},
-                                      {2, 6, 6, {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2}},
-                                      {1, 5, 7, {.kh = 3, .kw = 2, .pad_top = 0, .pad_left = 1, .pad_bottom = 2, .pad_right = 1}},
-                                      {1, 8, 8, {.kh = 3, .kw = 3, .dilation_h = 2, .dilation_w = 2, .pad_top = 2, .pad_left = 1, .pad_right = 3}},
-                                      {1, 2, 2, {.kh = 5, .kw = 5, .pad_top = 4, .pad_left = 4, .pad_bottom = 4, .pad_right = 4}}};
-  const std::vector<Shape> images = {{1, 7, 7, whole}, {3, 1, 5, whole}, {1, 4, 4, whole}, {2, 5, 3, whole}, {1, 1, 1, whole}, {1, 13, 9, whole}};
+  const std::vector<Shape> windows = {
+      {1,
+       9,
+       11,
+       {.kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1}},
+      {2, 6, 6, {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2}},
+      {1, 5, 7, {.kh = 3, .kw = 2, .pad_top = 0, .pad_left = 1, .pad_bottom = 2, .pad_right = 1}},
+      {1, 8, 8, {.kh = 3, .kw = 3, .dilation_h = 2, .dilation_w = 2, .pad_top = 2, .pad_left = 1, .pad_right = 3}},
+      {1, 2, 2, {.kh = 5, .kw = 5, .pad_top = 4, .pad_left = 4, .pad_bottom = 4, .pad_right = 4}}};
+  const std::vector<Shape> images = {{1, 7, 7, whole}, {3, 1, 5, whole}, {1, 4, 4, whole},
+                                     {2, 5, 3, whole}, {1, 1, 1, whole}, {1, 13, 9, whole}};
   const bool reduces = kind == PoolKind::global_average || kind == PoolKind::mean;
   for (const Shape& s : reduces ? images : windows)
     for (bool include : {false, true}) {
       if (include && kind != PoolKind::average) continue;
       const Window& w = s.w;
-      PoolSpec p{.kind = kind, .n = s.n, .ih = s.ih, .iw = s.iw, .channels = channels, .window = w,
-                 .count_include_pad = include, .src_pitch = round_up(channels, 4) + extra,
-                 .dst_pitch = round_up(channels, 4) + 2 * extra, .src = v.a,
-                 .dst = kind == PoolKind::max ? v.a : v.out, .lo = v.lo, .hi = v.hi};
+      PoolSpec p{.kind = kind,
+                 .n = s.n,
+                 .ih = s.ih,
+                 .iw = s.iw,
+                 .channels = channels,
+                 .window = w,
+                 .count_include_pad = include,
+                 .src_pitch = round_up(channels, 4) + extra,
+                 .dst_pitch = round_up(channels, 4) + 2 * extra,
+                 .src = v.a,
+                 .dst = kind == PoolKind::max ? v.a : v.out,
+                 .lo = v.lo,
+                 .hi = v.hi};
       if (!reduces) {
         p.oh = (s.ih + w.pad_top + w.pad_bottom - (w.kh - 1) * w.dilation_h - 1) / w.stride_h + 1;
         p.ow = (s.iw + w.pad_left + w.pad_right - (w.kw - 1) * w.dilation_w - 1) / w.stride_w + 1;
@@ -112,7 +145,8 @@ std::vector<KernelSpec> pool_specs() {
   std::vector<KernelSpec> specs;
   for (PoolKind kind : {PoolKind::max, PoolKind::average, PoolKind::global_average, PoolKind::mean}) {
     for (const Views& v : views()) add_pools(specs, kind, 20, 0, v);
-    for (const auto& [channels, extra] : std::vector<std::pair<int, int>>{{1, 0}, {3, 4}, {17, 0}, {67, 8}, {128, 0}, {236, 0}})
+    for (const auto& [channels, extra] :
+         std::vector<std::pair<int, int>>{{1, 0}, {3, 4}, {17, 0}, {67, 8}, {128, 0}, {236, 0}})
       add_pools(specs, kind, channels, extra, views()[static_cast<size_t>(channels) % views().size()]);
   }
   return specs;
@@ -120,8 +154,14 @@ std::vector<KernelSpec> pool_specs() {
 
 std::vector<KernelSpec> affine_specs() {
   return for_each_case([](const Extent& e, const Views& v) {
-    return AffineSpec{.pixels = e.pixels, .channels = e.channels, .src_pitch = pitch_of(e),
-                      .dst_pitch = pitch_of(e) + e.extra, .src = v.a, .dst = v.out, .lo = v.lo, .hi = v.hi};
+    return AffineSpec{.pixels = e.pixels,
+                      .channels = e.channels,
+                      .src_pitch = pitch_of(e),
+                      .dst_pitch = pitch_of(e) + e.extra,
+                      .src = v.a,
+                      .dst = v.out,
+                      .lo = v.lo,
+                      .hi = v.hi};
   });
 }
 
@@ -129,8 +169,11 @@ std::vector<KernelSpec> lut_specs() {
   std::vector<KernelSpec> specs;
   for (bool copy : {false, true})
     for (const Extent& e : extents())
-      specs.push_back(LutSpec{.pixels = e.pixels, .channels = e.channels, .src_pitch = pitch_of(e),
-                              .dst_pitch = pitch_of(e) + e.extra, .copy = copy});
+      specs.push_back(LutSpec{.pixels = e.pixels,
+                              .channels = e.channels,
+                              .src_pitch = pitch_of(e),
+                              .dst_pitch = pitch_of(e) + e.extra,
+                              .copy = copy});
   return specs;
 }
 
@@ -140,7 +183,7 @@ template <class Spec>
 std::vector<KernelSpec> edge_specs() {
   std::vector<KernelSpec> specs;
   for (bool channels_first : {true, false})
-    for (const KernelSpec& made : for_each_case([&](const Extent& e, const Views& v) {
+    for (const KernelSpec& made : for_each_case([&](const Extent&e, const Views&v) {
            Spec s;
            s.n = 2, s.pixels = e.pixels, s.channels = e.channels, s.channels_first = channels_first;
            s.pitch = pitch_of(e), s.quant = v.a;
@@ -148,7 +191,8 @@ std::vector<KernelSpec> edge_specs() {
          }))
       specs.push_back(made);
   for (const QuantView& q : {kU8, kS8, kU8Low, kS8High, kU8High})
-    for (const auto& [pixels, channels] : std::vector<std::pair<int, int>>{{71 * 3, 3}, {4, 1}, {7, 2}, {64, 4}, {17, 3}, {224, 3}}) {
+    for (const auto& [pixels, channels] :
+         std::vector<std::pair<int, int>>{{71 * 3, 3}, {4, 1}, {7, 2}, {64, 4}, {17, 3}, {224, 3}}) {
       Spec image;
       image.n = 1 + pixels % 2, image.pixels = pixels, image.channels = channels, image.quant = q;
       specs.push_back(image);
@@ -158,12 +202,17 @@ std::vector<KernelSpec> edge_specs() {
 
 }  // namespace
 
-std::vector<KernelSpec> quantize_specs() { return edge_specs<QuantizeSpec>(); }
-std::vector<KernelSpec> dequantize_specs() { return edge_specs<DequantizeSpec>(); }
+std::vector<KernelSpec> quantize_specs() {
+  return edge_specs<QuantizeSpec>();
+}
+std::vector<KernelSpec> dequantize_specs() {
+  return edge_specs<DequantizeSpec>();
+}
 
 std::vector<KernelSpec> kernel_specs() {
   std::vector<KernelSpec> all;
-  for (const auto& specs : {add_specs(), mul_specs(), pool_specs(), affine_specs(), lut_specs(), quantize_specs(), dequantize_specs()})
+  for (const auto& specs :
+       {add_specs(), mul_specs(), pool_specs(), affine_specs(), lut_specs(), quantize_specs(), dequantize_specs()})
     all.insert(all.end(), specs.begin(), specs.end());
   return all;
 }
@@ -206,7 +255,9 @@ float input_value(uint32_t r, float scale) {
 
 KernelCase::KernelCase(const KernelSpec& spec, uint32_t seed) : spec_(spec) {
   Random random(seed);
-  const auto output = [this](int64_t rows, int64_t channels, int64_t pitch) { rows_ = rows, channels_ = channels, pitch_ = pitch; };
+  const auto output = [this](int64_t rows, int64_t channels, int64_t pitch) {
+    rows_ = rows, channels_ = channels, pitch_ = pitch;
+  };
   if (const auto* s = std::get_if<AddSpec>(&spec)) {
     src_ = bytes(int64_t{s->pixels} * s->a_pitch, random), src2_ = bytes(int64_t{s->pixels} * s->b_pitch, random);
     output(s->pixels, s->channels, s->dst_pitch);
@@ -227,7 +278,8 @@ KernelCase::KernelCase(const KernelSpec& spec, uint32_t seed) : spec_(spec) {
     output(s->pixels, s->channels, s->dst_pitch);
   } else if (const auto* s = std::get_if<QuantizeSpec>(&spec)) {
     const int64_t pixels = int64_t{s->n} * s->pixels;
-    src_ = floats(pixels * s->channels, [s](uint32_t r) { return input_value(r, s->quant.scale); }, random);
+    src_ = floats(
+        pixels * s->channels, [s](uint32_t r) { return input_value(r, s->quant.scale); }, random);
     output(pixels, s->channels, s->pitch);
   } else if (const auto* s = std::get_if<DequantizeSpec>(&spec)) {
     const int64_t pixels = int64_t{s->n} * s->pixels;
@@ -253,7 +305,8 @@ std::vector<uint8_t> KernelCase::run(const Kernel& kernel, const void* constants
 std::string KernelCase::fault(const std::vector<uint8_t>& expected, const std::vector<uint8_t>& got) const {
   for (size_t i = 0; i < got.size(); ++i) {
     if (got[i] == expected[i]) continue;
-    if (i < kGuard || i >= got.size() - kGuard) return fmt::format("guard byte {} overwritten", static_cast<int64_t>(i) - static_cast<int64_t>(kGuard));
+    if (i < kGuard || i >= got.size() - kGuard)
+      return fmt::format("guard byte {} overwritten", static_cast<int64_t>(i) - static_cast<int64_t>(kGuard));
     const int64_t row = static_cast<int64_t>(i - kGuard) / pitch_, channel = static_cast<int64_t>(i - kGuard) % pitch_;
     if (channel >= channels_ && channel < (channels_ + 3) / 4 * 4) continue;
     return fmt::format("row {} byte {}: {} instead of {}", row, channel, got[i], expected[i]);
