@@ -52,7 +52,8 @@ inline Rounder round_then_zero(int32_t zero, int32_t lo, int32_t hi) {
 // ---- parameters -----------------------------------------------------------------------------------------------------
 
 struct Add {
-  int32_t pixels, channels, a_pitch, b_pitch, dst_pitch;
+  int32_t images, pixels, channels, a_pitch, b_pitch, dst_pitch;
+  int32_t a_image, b_image;  // bytes to step behind an image, beyond its pixels: for an operand of one pixel
   int32_t offset_a, offset_b, offset_out, lo, hi;
   float ra, rb, k;
 };
@@ -259,9 +260,10 @@ OCTET_PLAIN void octet_plain_add(const OctetArgs* args) {
   uint8_t* dst = out<uint8_t>(args);
   float b_part[256];  // the inner of the two fused operations depends on one byte
   for (int32_t i = 0; i < 256; ++i) b_part[i] = octet_math::fma_once(static_cast<float>(i - p.offset_b), p.rb, p.k);
-  for (int32_t pixel = 0; pixel < p.pixels; ++pixel, a += p.a_pitch, b += p.b_pitch, dst += p.dst_pitch)
-    for (int32_t c = 0; c < p.channels; ++c)
-      dst[c] = round(octet_math::fma_once(static_cast<float>(a[c] - p.offset_a), p.ra, b_part[b[c]]));
+  for (int32_t n = 0; n < p.images; ++n, a += p.a_image, b += p.b_image)
+    for (int32_t pixel = 0; pixel < p.pixels; ++pixel, a += p.a_pitch, b += p.b_pitch, dst += p.dst_pitch)
+      for (int32_t c = 0; c < p.channels; ++c)
+        dst[c] = round(octet_math::fma_once(static_cast<float>(a[c] - p.offset_a), p.ra, b_part[b[c]]));
 }
 
 namespace octet_plain {

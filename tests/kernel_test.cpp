@@ -138,6 +138,9 @@ std::vector<std::vector<KernelSpec>> all_variants() {
       quantize_variants<DequantizeSpec>(),
       edges,
       Variants<AddSpec>()
+          .WITH(n = 2)
+          .WITH(broadcast = Broadcast::a)
+          .WITH(broadcast = Broadcast::b)
           .WITH(pixels = 2)
           .WITH(channels = 5)
           .WITH(a_pitch = 8)

@@ -77,9 +77,13 @@ struct ConvData {
   std::vector<float> multiplier;  // [oc], m = RN32(RN32(s_x * s_w) / s_y)
 };
 
+// Which operand is one pixel per image.
+enum class Broadcast : uint8_t { none, a, b };
+
 struct AddSpec {
   Profile profile = Profile::ort;
-  int pixels = 1, channels = 4;
+  int n = 1, pixels = 1, channels = 4;  // pixels per image
+  Broadcast broadcast = Broadcast::none;
   int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
   AddFormula add;
   bool operator==(const AddSpec&) const = default;
