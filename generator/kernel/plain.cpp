@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "generator/kernel/lut.h"
 #include "generator/kernel/requant.h"
 #include "runtime/status.h"
 #include "templates/plain_ops.h"
@@ -118,7 +119,8 @@ std::optional<PlainKernel> plain(const EdgeSpec& s) {
 }
 
 std::optional<PlainKernel> plain(const SoftmaxSpec& s) {
-  const octet_plain::Softmax p = {s.rows, s.length, s.src_pitch, s.dst_pitch, s.dst.zero(), s.dst.scale};
+  const octet_plain::Softmax p = {s.rows,      s.length,     s.src_pitch,
+                                  s.dst_pitch, s.dst.zero(), softmax_inverse(s.dst.scale)};
   return s.quantized ? OCTET_MAKE(octet_plain_softmax, p) : OCTET_MAKE(octet_plain_softmax_f32, p);
 }
 

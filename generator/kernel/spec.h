@@ -156,7 +156,7 @@ struct EdgeSpec : QuantizeSpec {
   bool operator==(const EdgeSpec&) const = default;
 };
 
-// numerics.md 2.3. Quantized: E[d] table of 256 u32 by OCTET_WEIGHTS, out through out scale. Otherwise f32 rows.
+// Quantized: lut.h has the formula, its 256 exponentials (f32) come by OCTET_WEIGHTS. Otherwise f32 rows.
 struct SoftmaxSpec {
   int rows = 1, length = 4;
   int src_pitch = 4, dst_pitch = 4;  // bytes; f32: row distance in elements
