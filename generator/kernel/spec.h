@@ -57,7 +57,7 @@ struct ConvSpec {
   int groups = 1;
   int src_pitch = 4, dst_pitch = 4;
   int src_zero = 0;       // what padding holds
-  int weight_terms = 1;   // 2: weights minus their zero points need 9 bits and come as a sum of two s8 terms
+  int weight_terms = 1;   // 2: weights minus their zero points need 9 bits and come as a sum of s8 terms; 3: one is 255
   Requant requant;
   bool residual = false;  // then AddFormula with a = this conv's result (or b, see below) and src2 the other addend
   bool residual_is_first = false;  // src2 is the add's first input
