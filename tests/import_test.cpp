@@ -219,6 +219,15 @@ TEST(Import, IntegersBetweenHaveTheirNeighboursParameters) {
       }
 }
 
+TEST(Import, IntegersWithoutParametersAreIntegers) {
+  OnnxBuilder b;
+  b.input("x", {1, 2, 4, 4}, Type::INT8);
+  b.node("MaxPool", {"x"}, "p", {attr("kernel_shape", Ints{2, 2})});
+  b.output(b.node("Flatten", {"p"}, "f"));
+  const Graph g = b.import();
+  for (const Tensor& t : g.tensors) EXPECT_EQ(t.quant, (QuantParams{{1}, {0}})) << t.name;
+}
+
 TEST(Import, ScalesOfOneElementArePerTensor) {
   OnnxBuilder b;
   b.input("x", {1, 3});

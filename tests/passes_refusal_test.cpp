@@ -22,6 +22,16 @@ TEST(Refusals, FloatResult) {
   EXPECT_THAT(refusal(net), HasSubstr("conv 'conv': its result 'conv_out' (f32 1x2x3x3) is not quantized"));
 }
 
+// As QGemm without an output scale arrives: its bias is no activation, so the result is what is to blame.
+TEST(Refusals, FloatResultWithAQuantizedBias) {
+  Net net;
+  const TensorId x = net.qdq(net.input("x", {1, 2}), "x_q", 0.5f, 7);
+  const TensorId w = net.weights("w", DType::s8, {3, 2}, {1, 2, 3, 4, 5, 6}, {{0.25f}, {0}, -1});
+  const TensorId b = net.weights("b", DType::s32, {3}, {1, 2, 3}, {{0.125f}, {0}, -1});
+  net.output(net.node({.op = OpKind::linear, .name = "fc"}, {x, w, b}, {1, 3}));
+  EXPECT_THAT(refusal(net), HasSubstr("linear 'fc': its result 'fc_out' (f32 1x3) is not quantized by one"));
+}
+
 TEST(Refusals, FloatInput) {
   Net net;
   const TensorId x = net.input("x", {1, 2});

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <limits>
 
@@ -442,6 +443,41 @@ TEST(Layout, FlattenPermutesTheLinearsColumns) {
   EXPECT_EQ(integers(net.graph.tensor(find(net.graph, OpKind::linear)->inputs[1])),
             (std::vector<int32_t>{0, 3, 1, 4, 2, 5, 10, 13, 11, 14, 12, 15}));
 }
+
+// ONNX Runtime computes b + a where its first operand is a scalar along the innermost dimension that is not 1.
+struct OrderCase {
+  Shape a, b;
+  bool swaps;
+};
+class AddOrder : public testing::TestWithParam<OrderCase> {};
+
+TEST_P(AddOrder, IsOnnxRuntimes) {
+  const OrderCase& c = GetParam();
+  Shape sum = c.a.size() > c.b.size() ? c.a : c.b;
+  for (size_t d = 1; d <= std::min(c.a.size(), c.b.size()); ++d)
+    sum[sum.size() - d] = std::max(c.a[c.a.size() - d], c.b[c.b.size() - d]);
+  for (const OpKind op : {OpKind::add, OpKind::mul}) {
+    Net net;
+    const TensorId a = net.qdq(net.input("a", c.a), "a_q", 0.5f, 7), b = net.qdq(net.input("b", c.b), "b_q", 0.25f, 9);
+    net.output(net.qdq(net.node({.op = op, .name = "sum"}, {a, b}, sum), "y", 1, 0));
+    run(net.graph, {fold_qdq, align_operands});
+    const Node* n = find(net.graph, op);
+    ASSERT_TRUE(n);
+    const bool swaps = c.swaps && op == OpKind::add;  // a product is the same either way
+    EXPECT_EQ(net.graph.tensor(n->inputs[0]).quant->zero_point[0], swaps ? 9 : 7);
+    EXPECT_EQ(net.graph.tensor(n->inputs[1]).quant->zero_point[0], swaps ? 7 : 9);
+    for (TensorId t : n->inputs) EXPECT_EQ(net.shape(t).size(), sum.size());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, AddOrder,
+    testing::Values(OrderCase{{2, 6, 5, 4}, {2, 6, 5, 4}, false}, OrderCase{{2, 6, 5, 4}, {2, 6, 1, 1}, false},
+                    OrderCase{{2, 6, 1, 1}, {2, 6, 5, 4}, true}, OrderCase{{4}, {5, 4}, false},
+                    OrderCase{{5, 1}, {5, 4}, true}, OrderCase{{1}, {5, 4}, true}, OrderCase{{}, {5, 4}, true},
+                    OrderCase{{5, 4}, {}, false}, OrderCase{{1, 8, 1, 1}, {1, 8, 1, 1}, false},
+                    OrderCase{{1, 8, 1, 1}, {1, 1}, true}, OrderCase{{1, 1}, {1, 1}, true},
+                    OrderCase{{9, 1, 5}, {1, 31, 1}, false}, OrderCase{{1, 31, 1}, {9, 1, 5}, true}));
 
 TEST(Passes, DumpsAndReportsEachPass) {
   const std::filesystem::path dir = std::filesystem::path(testing::TempDir()) / "octet_passes";

@@ -172,12 +172,16 @@ class Importer {
     }
   }
 
-  // Integer tensors that ops only move have their neighbours' parameters.
+  // Integer tensors that ops only move have their neighbours' parameters. Where nothing says any, they are just
+  // integers.
   void share_quantization() {
     Graph& g = state_.graph;
     for (const Node& n : g.nodes) share(n, true);
     for (size_t k = g.nodes.size(); k-- > 0;) share(g.nodes[k], false);
     for (const Node& n : g.nodes) share(n, true);
+    for (Tensor& t : g.tensors)
+      if (!t.quant && !t.is_constant() && (t.dtype == DType::u8 || t.dtype == DType::s8))
+        t.quant = QuantParams{.scale = {1}, .zero_point = {0}};
   }
 
   void share(const Node& n, bool forward) {

@@ -70,7 +70,7 @@ class Check {
   }
 
   void check_dequantize(const Node& n) {
-    check_per_tensor(n, n.inputs[0]);
+    if (!graph_.tensor(n.inputs[0]).is_constant()) check_per_tensor(n, n.inputs[0]);
     for (int reader : edit_.consumers(n.outputs[0])) {
       const Node& r = edit_.node(reader);
       if (!is_float_tail(r.op)) refuse_float(r);

@@ -3,6 +3,8 @@
     python check_cases.py OCTET CASES_DIR [--engine jit,cpp,reference] [--target scalar,avx2,avx512_vnni]
                           [--only GLOB] [--jobs N] [--waivers FILE]
 
+A case called refused_... is one that Octet must turn down with a user error (exit 1) instead.
+
 Prints a line per mismatch and a closing `N passed, N failed`, counting each case on each engine and target. A
 mismatch in a case that ONNX Runtime itself computed in float says so: there the last bit may be ONNX Runtime's.
 """
@@ -36,6 +38,12 @@ def check(args, name, in_float, pairs, folder):
     for engine, target in pairs:
         got = octet_run(args.octet, model, source, folder / f"{name}.npz", engine, target)
         title = f"{name} {engine} {target or ''}".rstrip()
+        if name.startswith("refused_"):
+            if isinstance(got, str) and got.startswith("exit 1: octet: "):
+                passed += 1
+            else:
+                complaints.append(f"{title}: not refused: {got if isinstance(got, str) else 'it ran'}")
+            continue
         if isinstance(got, str):
             complaints.append(f"{title}: {got}")
             continue
