@@ -40,8 +40,12 @@ class Compiler {
   }
 
   CompiledModel run() {
-    const std::vector<LoweredNode> nodes = lower(graph_, places_);
-    for (const LoweredNode& node : nodes) add_node(node);
+    std::vector<LoweredNode> nodes = lower(graph_, places_);
+    reserve_blob(nodes);
+    for (LoweredNode& node : nodes) {
+      add_node(node);
+      node = {};  // its weights are in the blob now
+    }
     plan_arena();
     describe_edges();
     describe_tensors();
@@ -49,7 +53,14 @@ class Compiler {
   }
 
  private:
-  void add_node(const LoweredNode& node) {
+  // Growing a vector of all weights step by step would copy them several times.
+  void reserve_blob(const std::vector<LoweredNode>& nodes) {
+    size_t bytes = 0;
+    for (const LoweredNode& n : nodes) bytes += n.conv.weights.size() + 16 * n.conv.bias.size() + 1024;
+    model_.plan.blob.reserve(bytes + bytes / 8);
+  }
+
+  void add_node(LoweredNode& node) {
     const auto group = groups_++;
     for (const Part& part : split(node.spec, options_.reference ? 1 : options_.threads)) {
       StepData data = node.data;
@@ -68,7 +79,7 @@ class Compiler {
   }
 
   // The kernel of one part, made if no equal one exists; fills in the data that it reads.
-  uint32_t kernel_for(const LoweredNode& node, const Part& part, StepData& data) {
+  uint32_t kernel_for(LoweredNode& node, const Part& part, StepData& data) {
     if (const auto* conv = std::get_if<ConvSpec>(&part.spec)) return conv_kernel(node, part, *conv, data);
     std::optional<PlainKernel> plain = plain_kernel(part.spec);
     if (options_.reference) {
@@ -87,8 +98,10 @@ class Compiler {
     return k;
   }
 
-  uint32_t conv_kernel(const LoweredNode& node, const Part& part, const ConvSpec& spec, StepData& data) {
-    ConvData raw = select_channels(std::get<ConvSpec>(node.spec), node.conv, part.oc_begin, part.oc_count);
+  uint32_t conv_kernel(LoweredNode& node, const Part& part, const ConvSpec& spec, StepData& data) {
+    const auto& whole = std::get<ConvSpec>(node.spec);
+    ConvData raw = spec == whole ? std::move(node.conv)
+                                 : select_channels(whole, node.conv, part.oc_begin, part.oc_count);
     if (options_.reference) {
       put(data, OCTET_WEIGHTS, raw.weights);
       put(data, OCTET_BIAS, raw.bias);

@@ -131,5 +131,15 @@ TEST(Damage, LongChainsTakeLinearTime) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
 }
 
+// Few bytes in the file, many in memory: one vector of scales that every node reads.
+TEST(Damage, SharedScalesDoNotMultiplyWithoutEnd) {
+  OnnxBuilder b;
+  constexpr int64_t kChannels = 1 << 16;
+  b.input("x", {1, kChannels});
+  b.constant<float>("s", {kChannels}, Floats(kChannels, 1));
+  for (int k = 0; k < 2000; ++k) b.output(b.node("QuantizeLinear", {"x", "s"}, "q" + std::to_string(k)));
+  EXPECT_NE(refusal(b).find("pass 256 MiB"), std::string::npos) << refusal(b);
+}
+
 }  // namespace
 }  // namespace octet::test

@@ -330,5 +330,16 @@ TEST(Photo, DamagedFilesAreUserErrors) {
   EXPECT_NE(user_message([&] { decode_photo({}, "x"); }).find("cannot decode"), std::string::npos);
 }
 
+// stb_image 2.27 writes behind its tables here.
+TEST(Photo, AHuffmanTableOfTooManyCodesIsRefused) {
+  std::vector<uint8_t> bad = read_file(data("ramp_16x16.jpg"));
+  for (size_t i = 0; i + 20 < bad.size(); ++i)
+    if (bad[i] == 0xff && bad[i + 1] == 0xc4) {
+      bad[i + 5] = bad[i + 6] = 255;
+      break;
+    }
+  EXPECT_NE(user_message([&] { decode_photo(bad, "x"); }).find("corrupt Huffman table"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace octet

@@ -264,7 +264,7 @@ INSTANTIATE_TEST_SUITE_P(
                 {"result: shape 32768x32768", "up to 2 GiB"}},
         Refusal{"LongNames",
                 [](OnnxBuilder& b) { relu(b), b.node("Relu", {std::string(100000, 'n')}, std::string(100000, 'm')); },
-                {"node 'mmm"}},
+                {"a name of 100000 characters, 'mmm", "up to 1024"}},
         Refusal{"NewlineInName", [](OnnxBuilder& b) { relu(b), b.node("Relu", {"two\nlines"}, "z"); }, {"two?lines"}}),
     refusal_name);
 TEST(RejectOptions, Batch) {

@@ -220,10 +220,10 @@ void NodeImport::alias(TensorId id) {
   emit(OpKind::identity, {id}, {output(dtype, std::move(shape), std::move(quant))});
 }
 
-void NodeImport::charge(int64_t bytes) {
+void NodeImport::charge(int64_t bytes) const {
   constexpr int64_t kMost = int64_t{1} << 28;
   state.folded_bytes += bytes;
-  if (state.folded_bytes > kMost) fail("constants computed in the graph pass 256 MiB");
+  if (state.folded_bytes > kMost) fail("constants computed from constants pass 256 MiB");
 }
 
 void NodeImport::folded(DType dtype, Shape shape, std::vector<std::byte> bytes, size_t index) {

@@ -89,7 +89,7 @@ class NodeImport {
   void folded(DType dtype, Shape shape, std::vector<std::byte> bytes, size_t index = 0);
   void folded(Shape shape, std::shared_ptr<const std::vector<std::byte>> data, const Tensor& like);
   Node& emit(OpKind op, std::vector<TensorId> inputs, std::vector<TensorId> outputs);
-  void charge(int64_t bytes);  // against the limit on folded constants
+  void charge(int64_t bytes) const;  // against the limit on what is made from constants
   void check_shape(const Shape& shape, DType dtype) const;
 
   // Quantization (quant.cpp).

@@ -226,8 +226,9 @@ void split(NodeImport& n) {
   int64_t left = t.shape[axis];
   for (int64_t s : sizes) left = s < 0 || s > left ? -1 : left - s;
   if (left != 0 || sizes.size() != n.file.outputs.size())
-    n.fail(fmt::format("pieces [{}] of {} along axis {} for {} outputs", fmt::join(sizes, ", "), to_string(t.shape),
-                       axis, n.file.outputs.size()));
+    n.fail(fmt::format("pieces [{}] of {} along axis {} for {} outputs",
+                       fmt::format("{}", fmt::join(sizes, ", ")).substr(0, 80), to_string(t.shape), axis,
+                       n.file.outputs.size()));
   const auto quant = t.is_constant() ? std::nullopt : moved_quant(n, x);
   const Ints strides = row_major_strides(t.shape);
   std::vector<TensorId> pieces;

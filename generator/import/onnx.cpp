@@ -270,7 +270,9 @@ Graph import_onnx(const std::filesystem::path& path, const ImportOptions& option
   return named(path.string(), [&] {
     const Mapping file(path);
     const std::filesystem::path folder = path.parent_path();
-    return import_bytes(file.bytes(), folder.empty() ? "." : folder, options);
+    Graph graph = import_bytes(file.bytes(), folder.empty() ? "." : folder, options);
+    if (graph.name.empty()) graph.name = path.stem().string();
+    return graph;
   });
 }
 

@@ -21,8 +21,12 @@ namespace {
 namespace fs = std::filesystem;
 using Proto = onnx::TensorProto;
 
-// Messages are one line, and names come from anybody.
+// Messages are one line, and names come from anybody. Names are copied where the importer adds tensors: bounded.
+constexpr size_t kMostName = 1024;
 std::string clean(const std::string& name) {
+  if (name.size() > kMostName)
+    user_error(fmt::format("a name of {} characters, {}; supported: up to {}", name.size(),
+                           in_quotes(name.substr(0, 40)), kMostName));
   std::string text = name;
   for (char& c : text)
     if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';

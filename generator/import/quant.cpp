@@ -109,6 +109,7 @@ QuantParams NodeImport::quant_params(size_t scale, size_t zero_point, DType dtyp
     if (!(v > 0) || !std::isnormal(v))
       fail(fmt::format("scale {} holds {}; supported: positive normal numbers", name, v));
   if (q.scale.size() != 1) {
+    charge(static_cast<int64_t>(q.scale.size() * 2 * sizeof(float)));
     if (s.shape.size() != 1)
       fail(fmt::format("scale {} has shape {}; supported: one scale, or one per channel", name, to_string(s.shape)));
     q.axis = static_cast<int>(axis(axis_value, shape.size()));
@@ -142,8 +143,9 @@ TensorId NodeImport::with_quant(TensorId id, const QuantParams& quant) {
                      in_quotes(t.name), quant.scale[0], quant.zero_point[0], t.quant->scale[0],
                      t.quant->zero_point[0]));
   }
-  const auto [begin, end] = state.requantized.equal_range(id);
-  for (auto it = begin; it != end; ++it)
+  // A missed one is only stored twice; looking through all would be quadratic in a hostile file.
+  auto [it, end] = state.requantized.equal_range(id);
+  for (int k = 0; k < 16 && it != end; ++k, ++it)
     if (graph.tensor(it->second).quant == quant) return it->second;
   Tensor copy = t;
   copy.quant = quant;

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "generator/io/jpeg_check.h"
 #include "generator/io/stb.h"
 #include "runtime/status.h"
 
@@ -112,6 +113,7 @@ Photo decode_photo(Bytes file, const std::string& name) {
     user_error(name + ": cannot decode the photograph: " + (why ? why : "unknown format") +
                " (BMP, JPEG and PNG are supported)");
   };
+  if (!jpeg_tables_fit(file)) user_error(name + ": cannot decode the photograph: corrupt Huffman table");
   if (!stbi_info_from_memory(file.data(), size, &width, &height, &channels)) fail();
   if (width < 1 || height < 1 || static_cast<int64_t>(width) * height > kMaxPhotoPixels)
     user_error(name + ": photograph of " + std::to_string(width) + "x" + std::to_string(height) +
@@ -201,17 +203,10 @@ Array photo_to_array(const Photo& photo, const TensorInfo& input, PhotoScale sca
       const float x = channels == 1 ? grey(&sized.rgb[3 * i]) : sized.rgb[3 * i + c];
       float& y = out[layout.channels_first ? c * pixels + i : i * channels + c];
       switch (scale) {
-        case PhotoScale::raw:
-          y = x;
-          break;
-        case PhotoScale::zero_to_one:
-          y = x / 255;
-          break;
-        case PhotoScale::minus_one_to_one:
-          y = x / 127.5f - 1;
-          break;
-        default:
-          y = (x / 255 - mean[c]) / std[c];
+        case PhotoScale::raw: y = x; break;
+        case PhotoScale::zero_to_one: y = x / 255; break;
+        case PhotoScale::minus_one_to_one: y = x / 127.5f - 1; break;
+        default: y = (x / 255 - mean[c]) / std[c];
       }
     }
   return array;

@@ -222,20 +222,28 @@ class Layout {
     const size_t rank = w.shape.size();
     if (rank != 3 && rank != 4) internal_error(fmt::format("weights {} of shape {}", w.name, to_string(w.shape)));
     const int64_t oc = w.shape[0], ic = w.shape[1], kh = rank == 4 ? w.shape[2] : 1, kw = w.shape[rank - 1];
-    const std::vector<int32_t> old = integers(w);
-    std::vector<int32_t> values(old.size());
-    const int64_t taps = kh * kw;
-    for (int64_t o = 0; o < oc; ++o)
-      for (int64_t c = 0; c < ic; ++c)
-        for (int64_t k = 0; k < taps; ++k)
-          values[static_cast<size_t>((o * taps + k) * ic + c)] = old[static_cast<size_t>((o * ic + c) * taps + k)];
-    return new_weights(w, {oc, kh, kw, ic}, values);
+    return new_weights(w, {oc, kh, kw, ic}, transposed_rows(w, oc, ic, kh * kw));
   }
 
-  TensorId new_weights(const Tensor& like, Shape shape, const std::vector<int32_t>& values) {
-    const TensorId id = add_integers(graph_, like.name, like.dtype, std::move(shape), values);
+  using Bytes = std::shared_ptr<const std::vector<std::byte>>;
+
+  // [rows][a][b] -> [rows][b][a], one byte an element: every weight of a network passes here while it loads.
+  static Bytes transposed_rows(const Tensor& w, int64_t rows, int64_t a, int64_t b) {
+    if (dtype_bytes(w.dtype) != 1) internal_error("weights '" + w.name + "' are not of 8 bits");
+    if (a == 1 || b == 1) return w.data;
+    auto out = std::make_shared<std::vector<std::byte>>(w.data->size());
+    const std::byte* from = w.data->data();
+    std::byte* to = out->data();
+    for (int64_t r = 0; r < rows; ++r, from += a * b, to += a * b)
+      for (int64_t j = 0; j < b; ++j)
+        for (int64_t i = 0; i < a; ++i) to[j * a + i] = from[i * b + j];
+    return out;
+  }
+
+  TensorId new_weights(const Tensor& like, Shape shape, Bytes values) {
+    const TensorId id = graph_.add({.name = like.name, .dtype = like.dtype, .shape = std::move(shape),
+                                    .quant = like.quant, .data = std::move(values)});
     last_.push_back(false);
-    graph_.tensor(id).quant = like.quant;
     return id;
   }
 
@@ -302,14 +310,7 @@ class Layout {
   // Column c * pixels + p becomes column p * channels + c.
   TensorId permuted_columns(TensorId id, int64_t channels, int64_t pixels) {
     const Tensor w = graph_.tensor(id);
-    const std::vector<int32_t> old = integers(w);
-    std::vector<int32_t> values(old.size());
-    for (int64_t o = 0; o < w.shape[0]; ++o)
-      for (int64_t c = 0; c < channels; ++c)
-        for (int64_t p = 0; p < pixels; ++p)
-          values[static_cast<size_t>((o * pixels + p) * channels + c)] =
-              old[static_cast<size_t>((o * channels + c) * pixels + p)];
-    return new_weights(w, w.shape, values);
+    return new_weights(w, w.shape, transposed_rows(w, w.shape[0], channels, pixels));
   }
 
   Graph& graph_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "generator/kernel/requant.h"
 #include "generator/passes/lowering.h"
@@ -34,20 +35,51 @@ std::vector<int8_t> s8_terms(std::vector<int32_t> rest, int& terms) {
   return out;
 }
 
-int terms_needed(const std::vector<int32_t>& weights) {
-  const auto [lo, hi] = std::minmax_element(weights.begin(), weights.end());
-  return *hi > 254 ? 3 : *hi > 127 || *lo < -128 ? 2 : 1;
+// Sums of an output channel's positive and negative weights: all that the proof needs of them.
+struct WeightSums {
+  int64_t positive = 0, negative = 0;
+};
+
+template <class T>
+WeightSums weight_sums(const T* weights, size_t count) {
+  int32_t positive = 0, negative = 0;  // at most 2^22 taps of 9 bits
+  WeightSums sums;
+  for (size_t i = 0; i < count;) {
+    const size_t end = std::min(count, i + (size_t{1} << 22));
+    for (; i < end; ++i) {
+      positive += std::max<int32_t>(weights[i], 0);
+      negative += std::min<int32_t>(weights[i], 0);
+    }
+    sums.positive += std::exchange(positive, 0);
+    sums.negative += std::exchange(negative, 0);
+  }
+  return sums;
 }
 
-// The largest magnitude that output channel c's accumulator can have, bias included.
-int64_t largest_sum(const int32_t* weights, size_t count, int64_t bias, QRange x, int32_t zero) {
-  int64_t hi = bias, lo = bias;
-  for (size_t i = 0; i < count; ++i) {
-    const int64_t a = int64_t{weights[i]} * (x.lo - zero), b = int64_t{weights[i]} * (x.hi - zero);
-    hi += std::max({a, b, int64_t{0}});  // 0: a tap in the padding
-    lo += std::min({a, b, int64_t{0}});
-  }
+// The largest magnitude that an accumulator can have, bias included, for inputs x - zero or 0 (a tap in the padding).
+int64_t largest_sum(WeightSums w, int64_t bias, QRange x, int32_t zero) {
+  const int64_t most = std::max(x.hi - zero, 0), least = std::min(x.lo - zero, 0);
+  const int64_t hi = bias + w.positive * most + w.negative * least;
+  const int64_t lo = bias + w.positive * least + w.negative * most;
   return std::max(std::abs(hi), std::abs(lo));
+}
+
+// Fills data.weights and says how many terms they are; returns each output channel's sums. Most networks have s8
+// weights around 0, which are the answer as they are.
+std::vector<WeightSums> fill_weights(const Tensor& w, size_t oc, ConvData& data, int& terms) {
+  std::vector<WeightSums> sums(oc);
+  const auto& zeros = w.quant->zero_point;
+  if (w.dtype == DType::s8 && std::all_of(zeros.begin(), zeros.end(), [](int32_t z) { return z == 0; })) {
+    const auto values = w.values<int8_t>();
+    data.weights.assign(values.begin(), values.end());
+    terms = 1;
+    for (size_t c = 0; c < oc; ++c) sums[c] = weight_sums(&data.weights[c * (values.size() / oc)], values.size() / oc);
+    return sums;
+  }
+  const std::vector<int32_t> weights = centred_weights(w);
+  for (size_t c = 0; c < oc; ++c) sums[c] = weight_sums(&weights[c * (weights.size() / oc)], weights.size() / oc);
+  data.weights = s8_terms(weights, terms);
+  return sums;
 }
 
 struct Scales {
@@ -56,20 +88,15 @@ struct Scales {
 
 void fill_data(const Lowering& to, const Node& n, const Scales& s, ConvSpec& spec, ConvData& data) {
   const Tensor& w = to.tensor(n.inputs[1]);
-  const std::vector<int32_t> weights = centred_weights(w);
-  const auto oc = static_cast<size_t>(spec.oc), row = weights.size() / oc;
-  spec.weight_terms = terms_needed(weights);
-  int terms = 0;
-  data.weights = s8_terms(weights, terms);
-  if (terms != spec.weight_terms)
-    internal_error(fmt::format("{}: {} terms instead of {}", describe(n), terms, spec.weight_terms));
+  const auto oc = static_cast<size_t>(spec.oc);
+  const std::vector<WeightSums> sums = fill_weights(w, oc, data, spec.weight_terms);
   data.bias.assign(oc, 0);
   if (n.inputs.size() > 2 && n.inputs[2] != kNoTensor) data.bias = integers(to.tensor(n.inputs[2]));
   if (data.bias.size() != oc)
     internal_error(fmt::format("{}: {} biases for {} channels", describe(n), data.bias.size(), oc));
   const QRange x = to.ranges[static_cast<size_t>(n.inputs[0])];
   for (size_t c = 0; c < oc; ++c) {
-    const int64_t largest = largest_sum(&weights[c * row], row, data.bias[c], x, s.x.zero_point);
+    const int64_t largest = largest_sum(sums[c], data.bias[c], x, s.x.zero_point);
     if (largest > std::numeric_limits<int32_t>::max())
       user_error(fmt::format("{}: the sum of output channel {} can reach {}; supported are sums below 2^31",
                              describe(n), c, largest));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,8 @@ struct Refusal {
   void (*build)(OnnxBuilder& b);
   std::vector<std::string> words;
 };
+
+inline void PrintTo(const Refusal& r, std::ostream* out) { *out << r.name; }
 
 class Reject : public testing::TestWithParam<Refusal> {};
 
