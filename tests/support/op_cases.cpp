@@ -288,6 +288,26 @@ void structure(Cases& cases) {
                          });
                        },
                    .min_width = 32});
+  // A register and a pointer that a loop defines and code behind it uses; the pointer walks through memory on the way.
+  cases.push_back({.name = "outlives_its_loop",
+                   .inputs = {Elem::u8, Elem::u8, Elem::s32},
+                   .body =
+                       [](Builder& b, int w) {
+                         const Ptr q = b.ptr();
+                         const Reg x = b.reg(Role::temp);
+                         b.loop(3, {{OCTET_SRC, w}}, [&] {
+                           b.load_into(w, x, kA);
+                           b.ptr_set(q, {OCTET_WEIGHTS, 4});
+                           b.loop(2, {{q, 4}}, [&] { b.op(Op::xor_, w, x, x, Mem{q, 0}); });
+                         });
+                         b.op(Op::xor_, w, x, x, Mem{q, 0});
+                         b.store(w, kDst, x);
+                         b.ptr_add(OCTET_SRC, -3 * w);
+                       },
+                   .expect =
+                       [](Bytes a, Bytes b, Bytes, uint8_t* d, int w) {
+                         each<uint8_t>(d, w, [=](int i) { return a[2 * w + i] ^ b[4 + i] ^ b[8 + i] ^ b[12 + i]; });
+                       }});
 }
 
 Cases make_cases() {
