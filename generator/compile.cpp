@@ -157,8 +157,11 @@ class Compiler {
     if (const auto o = among(graph_.outputs); o < static_cast<long>(graph_.outputs.size()))
       return {OCTET_OUTPUT, static_cast<uint32_t>(o), static_cast<uint64_t>(offset)};
     const Tensor& t = graph_.tensor(id);
-    if (t.is_constant())
-      return add_to_blob({t.data->data(), t.data->size()});
+    if (t.is_constant()) {
+      OctetRef ref = add_to_blob(stored_constant(t, place.pitch));
+      ref.offset += static_cast<uint64_t>(offset);
+      return ref;
+    }
     const auto [at, fresh] = buffer_of_.try_emplace(place.root, model_.buffers.size());
     if (fresh) {
       const Tensor& root = graph_.tensor(place.root);

@@ -52,7 +52,8 @@ inline Rounder round_then_zero(int32_t zero, int32_t lo, int32_t hi) {
 // ---- parameters -----------------------------------------------------------------------------------------------------
 
 struct Add {
-  int32_t pixels, channels, a_pitch, b_pitch, dst_pitch;
+  int32_t images, pixels, channels, a_pitch, b_pitch, dst_pitch;
+  int32_t a_image, b_image;  // bytes to step behind an image, beyond its pixels: for an operand of one pixel
   int32_t offset_a, offset_b, offset_out, lo, hi;
   float ra, rb, k;
 };
@@ -88,8 +89,8 @@ struct Edge {  // quantize, dequantize, edge
 
 struct Softmax {
   int32_t rows, length, src_pitch, dst_pitch;
-  int32_t zero;  // storage byte
-  float dst_scale;
+  int32_t zero;   // storage byte
+  float inverse;  // of the destination's scale
 };
 
 enum { kCopyRank = 6 };
@@ -259,9 +260,10 @@ OCTET_PLAIN void octet_plain_add(const OctetArgs* args) {
   uint8_t* dst = out<uint8_t>(args);
   float b_part[256];  // the inner of the two fused operations depends on one byte
   for (int32_t i = 0; i < 256; ++i) b_part[i] = octet_math::fma_once(static_cast<float>(i - p.offset_b), p.rb, p.k);
-  for (int32_t pixel = 0; pixel < p.pixels; ++pixel, a += p.a_pitch, b += p.b_pitch, dst += p.dst_pitch)
-    for (int32_t c = 0; c < p.channels; ++c)
-      dst[c] = round(octet_math::fma_once(static_cast<float>(a[c] - p.offset_a), p.ra, b_part[b[c]]));
+  for (int32_t n = 0; n < p.images; ++n, a += p.a_image, b += p.b_image)
+    for (int32_t pixel = 0; pixel < p.pixels; ++pixel, a += p.a_pitch, b += p.b_pitch, dst += p.dst_pitch)
+      for (int32_t c = 0; c < p.channels; ++c)
+        dst[c] = round(octet_math::fma_once(static_cast<float>(a[c] - p.offset_a), p.ra, b_part[b[c]]));
 }
 
 namespace octet_plain {
@@ -471,23 +473,22 @@ OCTET_PLAIN void octet_plain_edge(const OctetArgs* args) {
 
 // ---- softmax --------------------------------------------------------------------------------------------------------
 
-// E[d] = rne(exp(-d * s_x) * 2^b) by OCTET_WEIGHTS, d the distance from the row's largest byte; the sum is exact.
+// Exponentials by OCTET_WEIGHTS, indexed by the distance from the row's largest byte. The sum's order counts.
 OCTET_PLAIN void octet_plain_softmax(const OctetArgs* args) {
   using namespace octet_plain;
   const Softmax p = *in<Softmax>(args, OCTET_CONSTANTS);
+  const Rounder round = round_then_zero(p.zero, 0, 255);
   const uint8_t* src = in<uint8_t>(args, OCTET_SRC);
-  const uint32_t* table = in<uint32_t>(args, OCTET_WEIGHTS);
+  const float* table = in<float>(args, OCTET_WEIGHTS);
   uint8_t* dst = out<uint8_t>(args);
-  const double inverse = 1.0 / static_cast<double>(p.dst_scale), lo = -p.zero, hi = 255 - p.zero;
   for (int32_t row = 0; row < p.rows; ++row, src += p.src_pitch, dst += p.dst_pitch) {
     uint8_t largest = 0;
     for (int32_t i = 0; i < p.length; ++i) largest = src[i] > largest ? src[i] : largest;
-    uint64_t sum = 0;
+    float sum = 0;
     for (int32_t i = 0; i < p.length; ++i) sum += table[largest - src[i]];
     for (int32_t i = 0; i < p.length; ++i) {
-      const double v = static_cast<double>(table[largest - src[i]]) * inverse / static_cast<double>(sum);
-      const double above = v > lo ? v : lo;
-      dst[i] = static_cast<uint8_t>(octet_math::round_even(above < hi ? above : hi) + p.zero);
+      const float scaled = table[largest - src[i]] * p.inverse;
+      dst[i] = round(scaled / sum);
     }
   }
 }

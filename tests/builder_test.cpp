@@ -57,7 +57,7 @@ void check(const Runner& r, const std::vector<KernelSpec>& specs, size_t least) 
 }
 
 TEST_P(Builders, Add) {
-  check(GetParam(), add_specs(), 20);
+  check(GetParam(), add_specs(), 60);
 }
 TEST_P(Builders, Mul) {
   check(GetParam(), mul_specs(), 40);

@@ -138,6 +138,9 @@ std::vector<std::vector<KernelSpec>> all_variants() {
       quantize_variants<DequantizeSpec>(),
       edges,
       Variants<AddSpec>()
+          .WITH(n = 2)
+          .WITH(broadcast = Broadcast::a)
+          .WITH(broadcast = Broadcast::b)
           .WITH(pixels = 2)
           .WITH(channels = 5)
           .WITH(a_pitch = 8)
@@ -418,11 +421,21 @@ TEST(Lut, RequantizeComposeIdentity) {
   EXPECT_EQ(compose(down, requantize_table(half, u))[103], 104);
 }
 
-TEST(Lut, SoftmaxTableKeepsTheSumWithin32Bits) {
-  EXPECT_EQ(softmax_table(0.1f, 10)[0], 1u << 24);
-  EXPECT_EQ(softmax_table(0.1f, 1000)[0], 1u << 21);
-  EXPECT_EQ(softmax_table(0.1f, 1024)[0], 1u << 21);
-  EXPECT_EQ(softmax_table(0.1f, 1025)[0], 1u << 20);
+TEST(Lut, SoftmaxTableIsAsLargeAsARowsSumMayBe) {
+  constexpr double kLargest = std::numeric_limits<float>::max();
+  for (const int length : {1, 10, 1000, 1 << 20}) {
+    const double sum = std::ldexp(static_cast<double>(softmax_table(0.1f, length)[0]), 32) * length;
+    EXPECT_NEAR(sum / kLargest, std::exp(-5.0), 1e-5) << length;
+  }
+  const auto table = softmax_table(0.1f, 10);
+  for (size_t d = 1; d < table.size(); ++d) EXPECT_NEAR(table[d] / table[d - 1], std::exp(-0.1), 1e-6) << d;
+  EXPECT_EQ(softmax_table(2.0f, 10)[255], 0.0f);
+}
+
+TEST(Lut, SoftmaxInverseIsAnInteger) {
+  EXPECT_EQ(softmax_inverse(1.0f / 256), 256.0f);
+  EXPECT_EQ(softmax_inverse(1.0f / 255), 254.0f);  // 1 / RN32(1 / 255) is just below 255, and ORT cuts
+  EXPECT_EQ(softmax_inverse(0.0037f), 270.0f);
 }
 
 // ---- reference convolution ------------------------------------------------------------------------------------------

@@ -63,21 +63,20 @@ TEST(Refusals, TwoActivations) {
   }
 }
 
-TEST(Refusals, Broadcasts) {
-  Net net;
-  const TensorId x = net.qdq(net.input("x", {1, 4, 3, 3}), "x_q", 0.5f, 7),
-                 s = net.qdq(net.input("s", {1, 4, 1, 1}), "s_q", 0.5f, 7);
-  net.output(net.qdq(net.node({.op = OpKind::add, .name = "add"}, {x, s}, {1, 4, 3, 3}), "y", 1, 0));
-  EXPECT_THAT(refusal(net),
-              HasSubstr("add 'add': shapes 1x4x3x3 and 1x4x1x1 are not supported; supported are equal shapes"));
-}
-
 TEST(Refusals, ConstantOperands) {
   Net net;
   const TensorId x = net.qdq(net.input("x", {1, 2}), "x_q", 0.5f, 7);
-  const TensorId c = net.weights("c", DType::u8, {1, 2}, {1, 2}, {{0.5f}, {0}, -1});
-  net.output(net.qdq(net.node({.op = OpKind::add, .name = "add"}, {x, c}, {1, 2}), "y", 1, 0));
-  EXPECT_THAT(refusal(net), HasSubstr("add 'add': constant operand 'c' (u8 1x2) is not supported"));
+  const TensorId c = net.weights("c", DType::u8, {1, 2}, {1, 2}, {{0.5f}, {7}, -1});
+  net.output(net.qdq(net.node({.op = OpKind::concat, .name = "cat", .axis = 1}, {x, c}, {1, 4}), "y", 0.5f, 7));
+  EXPECT_THAT(refusal(net), HasSubstr("concat 'cat': constant operand 'c' (u8 1x2) is not supported"));
+}
+
+TEST(Refusals, OperandsWithAScalePerChannel) {
+  Net net;
+  const TensorId x = net.qdq(net.input("x", {1, 2}), "x_q", 0.5f, 7);
+  const TensorId c = net.weights("c", DType::u8, {1, 2}, {1, 2}, {{0.5f, 1.0f}, {7, 7}, 1});
+  net.output(net.qdq(net.node({.op = OpKind::add, .name = "add"}, {x, c}, {1, 2}), "y", 0.5f, 7));
+  EXPECT_THAT(refusal(net), HasSubstr("add 'add': its result 'add_out' (f32 1x2) is not quantized"));
 }
 
 TEST(Refusals, ConcatWithoutQuantize) {

@@ -1,7 +1,9 @@
 // Whole small networks through all passes and lowering: the kernels' references must give exactly what the graph says.
 // Scales are powers of two, so that every int8 formula is exact and every rounding tie is a real one.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <ostream>
 
@@ -110,12 +112,17 @@ class Build : public Net {
     return node({.op = OpKind::linear, .name = name},
                 {x, some_weights(name + "_w", {oc, k}), some_bias(name + "_b", oc)}, to);
   }
-  TensorId add(const std::string& name, TensorId a, TensorId b) {
-    return node({.op = OpKind::add, .name = name}, {a, b}, shape(a));
+  TensorId add(const std::string& name, TensorId a, TensorId b) { return binary(OpKind::add, name, a, b); }
+  TensorId mul(const std::string& name, TensorId a, TensorId b) { return binary(OpKind::mul, name, a, b); }
+  TensorId binary(OpKind op, const std::string& name, TensorId a, TensorId b) {
+    Shape to = shape(a).size() > shape(b).size() ? shape(a) : shape(b);
+    for (size_t d = 1; d <= std::min(shape(a).size(), shape(b).size()); ++d)
+      to[to.size() - d] = std::max(shape(a)[shape(a).size() - d], shape(b)[shape(b).size() - d]);
+    return node({.op = op, .name = name}, {a, b}, to);
   }
-  TensorId mul(const std::string& name, TensorId a, TensorId b) {
-    return node({.op = OpKind::mul, .name = name}, {a, b},
-                elements(shape(a)) > elements(shape(b)) ? shape(a) : shape(b));
+  TensorId some_constant(const std::string& name, Shape shape) {  // one scale, an activation's type
+    const DType t = f_.activations;
+    return weights(name, t, shape, random_weights(elements(shape), t, ++seed_), {{kIn}, {f_.zero_out}, -1});
   }
   TensorId max_pool(const std::string& name, TensorId x, Window w, Shape to) {
     return node({.op = OpKind::max_pool, .name = name, .window = w}, {x}, std::move(to));
@@ -324,6 +331,63 @@ const std::vector<Case> kCases = {
        const TensorId three = n.weights("three", DType::u8, {}, {201}, {{0x1p-5f}, {105}, -1});
        n.output(n.out_q(n.add("add", x, three), "y"));
        n.output(n.out_q(n.mul("mul", three, x), "z"));
+     }},
+    {"broadcast_activations",
+     [](Build& n) {
+       const TensorId x = n.start({2, 5, 3, 4});
+       for (const Shape& s : std::vector<Shape>{{2, 5, 1, 1},
+                                                {1, 5, 1, 1},
+                                                {5, 1, 1},
+                                                {5, 3, 1},
+                                                {2, 1, 3, 4},
+                                                {4},
+                                                {3, 4},
+                                                {2, 1, 1, 1},
+                                                {1, 1, 3, 1},
+                                                {1},
+                                                {}})
+         for (const OpKind op : {OpKind::add, OpKind::mul})
+           for (const bool first : {false, true}) {
+             const std::string name = fmt::format("{}_{}_{}", op_name(op), to_string(s), first);
+             const TensorId b = n.q(n.input(name + "_x", s), name + "_q", kIn, n.flavour().zero_out);
+             n.output(n.out_q(n.binary(op, name, first ? b : x, first ? x : b), name + "_y"));
+           }
+     }},
+    {"broadcast_constants",
+     [](Build& n) {
+       const TensorId x = n.start({2, 5, 3, 4});
+       for (const Shape& s : std::vector<Shape>{{2, 5, 3, 4}, {2, 5, 1, 1}, {1, 5, 1, 1}, {5, 1, 1}, {4}, {2, 1, 3, 1}})
+         for (const OpKind op : {OpKind::add, OpKind::mul})
+           for (const bool first : {false, true}) {
+             const std::string name = fmt::format("{}_{}_{}", op_name(op), to_string(s), first);
+             const TensorId b = n.some_constant(name + "_c", s);
+             n.output(n.out_q(n.binary(op, name, first ? b : x, first ? x : b), name + "_y"));
+           }
+     }},
+    {"broadcast_rows_and_both_ways",
+     [](Build& n) {
+       const TensorId x = n.start({3, 6}), row = n.some_constant("row", {6}),
+                      column = n.some_constant("column", {3, 1});
+       n.output(n.out_q(n.add("bias", n.out_q(n.linear("fc", x, 6), "l"), row), "y"));
+       n.output(n.out_q(n.mul("columns", column, x), "z"));
+       const TensorId a = n.q(n.input("a", {2, 3, 1, 7}), "a_q", kIn, n.flavour().zero_in);
+       const TensorId b = n.q(n.input("b", {5, 1}), "b_q", kIn, n.flavour().zero_out);
+       n.output(n.out_q(n.add("outer", a, b), "o"));
+       n.output(n.out_q(
+           n.add("inner", n.q(n.input("c", {1, 1, 4}), "c_q", kIn, 7), n.q(n.input("d", {2, 3, 1}), "d_q", kIn, 9)),
+           "i"));
+     }},
+    {"residual_from_a_constant",
+     [](Build& n) {
+       const TensorId y = n.out_q(n.conv3("conv", n.start({2, 3, 4, 5}), 6), "c");
+       n.output(n.out_q(n.unary("relu", n.add("add", n.some_constant("k", {2, 6, 4, 5}), y), Unary::relu), "y"));
+     }},
+    {"broadcast_beside_conv1d",
+     [](Build& n) {
+       const TensorId x = n.start({2, 3, 9});
+       const TensorId a = n.out_q(n.conv("conv", x, n.some_weights("w", {5, 3, 1}), kNoTensor, {}, {2, 5, 9}), "a");
+       const TensorId g = n.q(n.input("gate", {2, 5, 1}), "g", kIn, n.flavour().zero_in);
+       n.output(n.out_q(n.mul("mul", n.out_q(n.add("add", a, n.some_constant("k", {5, 1})), "b"), g), "y"));
      }},
     {"requantize_to_the_other_type",
      [](Build& n) {

@@ -142,17 +142,36 @@ TEST(PlainSoftmax, QuantizedEqualsTheFormula) {
       for (int row = 0; row < 3; ++row) {
         const uint8_t* x = src.data() + row * s.src_pitch;
         const int largest = *std::max_element(x, x + length);
-        double sum = 0;
+        float sum = 0;
         for (int i = 0; i < length; ++i) sum += table[static_cast<size_t>(largest - x[i])];
         for (int i = 0; i < length; ++i) {
-          const double v =
-              table[static_cast<size_t>(largest - x[i])] * (1.0 / static_cast<double>(dst_view.scale)) / sum;
-          const int want = static_cast<int>(std::clamp(std::nearbyint(v) + dst_view.zero(), 0.0, 255.0));
+          const float scaled = table[static_cast<size_t>(largest - x[i])] * softmax_inverse(dst_view.scale);
+          const float v = scaled / sum;
+          const int want = std::clamp(static_cast<int>(std::nearbyint(v)) + dst_view.zero(), 0, 255);
           ASSERT_EQ(dst[static_cast<size_t>(row * s.dst_pitch + i)], want);
         }
         EXPECT_EQ(dst[static_cast<size_t>(row * s.dst_pitch + length)], 0xA5);
       }
     }
+}
+
+// Bytes from ONNX Runtime 1.31. Its inverse of 0.0037 is 270, not 270.27: the eighth byte would be 87.
+TEST(PlainSoftmax, QuantizedAsOnnxRuntimeHasIt) {
+  const SoftmaxSpec s{
+      .length = 9, .src_pitch = 12, .dst_pitch = 12, .src = {.scale = 0.03256937488913536f}, .dst = {.scale = 0.0037f}};
+  const std::vector<uint8_t> src = {205, 205, 231, 250, 97, 129, 116, 253, 213, 0, 0, 0};
+  std::vector<uint8_t> dst(12, 0xA5);
+  run(s, src, dst, softmax_table(s.src.scale, s.length).data());
+  EXPECT_EQ(dst, (std::vector<uint8_t>{18, 18, 42, 78, 1, 2, 1, 86, 24, 0xA5, 0xA5, 0xA5}));
+}
+
+// Where ONNX Runtime's own f32 overflows.
+TEST(PlainSoftmax, ARowOfOneIsCertain) {
+  const SoftmaxSpec s{.length = 1, .src = {.scale = 0.1f}, .dst = {.scale = 0.005f, .zero_point = 3}};
+  const std::vector<uint8_t> src = {77, 0, 0, 0};
+  std::vector<uint8_t> dst(4, 0xA5);
+  run(s, src, dst, softmax_table(s.src.scale, s.length).data());
+  EXPECT_EQ(dst[0], 203);
 }
 
 TEST(PlainSoftmax, FloatLiesWithinTwoUnitsOfBinary64) {

@@ -65,6 +65,7 @@ std::string readers_of(const Graph& graph, const GraphIndex& index, TensorId t, 
 std::string why_not(const Graph& graph, const GraphIndex& index, int add, TensorId addend) {
   const Tensor& t = graph.tensor(addend);
   const int producer = index.producer[static_cast<size_t>(addend)];
+  if (t.is_constant()) return fmt::format("{} is a constant", label(t));
   if (producer < 0) return fmt::format("{} is an input", label(t));
   const Node& p = graph.nodes[static_cast<size_t>(producer)];
   if (p.op != OpKind::conv && p.op != OpKind::linear) return fmt::format("{} comes from {}", label(t), op_name(p.op));
@@ -73,6 +74,8 @@ std::string why_not(const Graph& graph, const GraphIndex& index, int add, Tensor
     return fmt::format("{} is an output", label(t));
   const std::string others = readers_of(graph, index, addend, add);
   if (!others.empty()) return fmt::format("{} is also read by {}", label(t), others);
+  if (t.shape != graph.tensor(graph.nodes[static_cast<size_t>(add)].outputs[0]).shape)
+    return fmt::format("{} is smaller than the sum", label(t));
   return fmt::format("{} does not take it", label(p));
 }
 

@@ -41,6 +41,7 @@ const OpFacts& facts(OpKind op) {
       {"quantize", 1, 1, 1},
       {"dequantize", 1, 1, 1},
       {"requantize", 1, 1, 1},
+      {"expand", 1, 1, 1},
       {"channel_permute", 1, 1, 1},
       {"identity", 1, 1, 1},
   }};

@@ -51,29 +51,30 @@ struct Tensor {
 };
 
 enum class OpKind : uint8_t {
-  conv,         // inputs: x, weights, [bias], [residual: fused add]; window, group
-  linear,       // inputs: x [.., k], weights [oc, k], [bias], [residual]
-  matmul,       // x [.., m, k] * y [.., k, n] as in the file; import only: a pass makes it linear or refuses it
-  add,          // inputs: a, b
+  conv,    // inputs: x, weights, [bias], [residual: fused add]; window, group
+  linear,  // inputs: x [.., k], weights [oc, k], [bias], [residual]
+  matmul,  // x [.., m, k] * y [.., k, n] as in the file; import only: a pass makes it linear or refuses it
+  add,     // inputs: a, b; dimensions of one element broadcast, as in mul
   sub,
-  mul,          // inputs: a, b; b may be [n, c, 1, 1] against [n, c, h, w] (either side)
+  mul,  // inputs: a, b
   div,
-  concat,       // axis
-  max_pool,     // window
-  average_pool, // window, count_include_pad
+  concat,               // axis
+  max_pool,             // window
+  average_pool,         // window, count_include_pad
   global_average_pool,  // mean over h, w; keeps rank
-  batch_norm,   // inputs: x, scale, bias, mean, variance; epsilon in alpha
-  unary,        // function, alpha, beta
-  softmax,      // axis
-  reshape,      // to the output's shape: Reshape, Flatten, Squeeze, Unsqueeze
-  transpose,    // perm
-  slice,        // starts, steps over every axis (ends follow from the output's shape)
-  split,        // axis; one output per piece, sizes from the outputs' shapes
-  pad,          // pads: begin and end per axis; constant value in alpha (real), mode constant only
-  quantize,     // f32 -> u8/s8, parameters on the output tensor
-  dequantize,   // parameters on the input tensor
-  requantize,   // u8/s8 -> u8/s8 with other parameters
-  channel_permute,  // perm over channels: output channel i is input channel perm[i]
+  batch_norm,           // inputs: x, scale, bias, mean, variance; epsilon in alpha
+  unary,                // function, alpha, beta
+  softmax,              // axis
+  reshape,              // to the output's shape: Reshape, Flatten, Squeeze, Unsqueeze
+  transpose,            // perm
+  slice,                // starts, steps over every axis (ends follow from the output's shape)
+  split,                // axis; one output per piece, sizes from the outputs' shapes
+  pad,                  // pads: begin and end per axis; constant value in alpha (real), mode constant only
+  quantize,             // f32 -> u8/s8, parameters on the output tensor
+  dequantize,           // parameters on the input tensor
+  requantize,           // u8/s8 -> u8/s8 with other parameters
+  expand,               // repeats dimensions of one element up to the output's shape
+  channel_permute,      // perm over channels: output channel i is input channel perm[i]
   identity,
 };
 const char* op_name(OpKind op);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "generator/kernel/requant.h"
 
@@ -78,15 +79,17 @@ bool is_identity(const Lut& table) {
   return true;
 }
 
-std::vector<uint32_t> softmax_table(float src_scale, int64_t length) {
-  int bits_of_length = 0;
-  while ((int64_t{1} << bits_of_length) < length) ++bits_of_length;
-  const double unit = std::ldexp(1.0, std::min(24, 31 - bits_of_length));
-  std::vector<uint32_t> table(256);
+std::vector<float> softmax_table(float src_scale, int64_t length) {
+  const float room = std::log(std::numeric_limits<float>::max() / static_cast<float>(length));
+  const double scale = static_cast<double>(src_scale), top = std::max(0.0, static_cast<double>(room) - 5.0) / scale;
+  std::vector<float> table(256);
   for (size_t d = 0; d < table.size(); ++d)
-    table[d] = static_cast<uint32_t>(
-        std::nearbyint(std::exp(-static_cast<double>(d) * static_cast<double>(src_scale)) * unit));
+    table[d] = std::ldexp(static_cast<float>(std::exp((top - static_cast<double>(d)) * scale)), -32);
   return table;
+}
+
+float softmax_inverse(float dst_scale) {
+  return std::floor(1.0f / dst_scale);
 }
 
 }  // namespace octet

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "generator/kernel/lut.h"
 #include "generator/kernel/requant.h"
 #include "runtime/status.h"
 #include "templates/plain_ops.h"
@@ -25,9 +26,24 @@ std::optional<PlainKernel> plain(const ConvSpec&) {
 
 std::optional<PlainKernel> plain(const AddSpec& s) {
   const AddFormula& f = s.add;
-  return OCTET_MAKE(octet_plain_add,
-                    (octet_plain::Add{s.pixels, s.channels, s.a_pitch, s.b_pitch, s.dst_pitch, f.offset_a, f.offset_b,
-                                      f.offset_out, f.lo, f.hi, f.ra, f.rb, f.k}));
+  const bool one_a = s.broadcast == Broadcast::a, one_b = s.broadcast == Broadcast::b;
+  const octet_plain::Add p = {.images = s.n,
+                              .pixels = s.pixels,
+                              .channels = s.channels,
+                              .a_pitch = one_a ? 0 : s.a_pitch,
+                              .b_pitch = one_b ? 0 : s.b_pitch,
+                              .dst_pitch = s.dst_pitch,
+                              .a_image = one_a ? s.a_pitch : 0,
+                              .b_image = one_b ? s.b_pitch : 0,
+                              .offset_a = f.offset_a,
+                              .offset_b = f.offset_b,
+                              .offset_out = f.offset_out,
+                              .lo = f.lo,
+                              .hi = f.hi,
+                              .ra = f.ra,
+                              .rb = f.rb,
+                              .k = f.k};
+  return OCTET_MAKE(octet_plain_add, p);
 }
 
 std::optional<PlainKernel> plain(const MulSpec& s) {
@@ -103,7 +119,8 @@ std::optional<PlainKernel> plain(const EdgeSpec& s) {
 }
 
 std::optional<PlainKernel> plain(const SoftmaxSpec& s) {
-  const octet_plain::Softmax p = {s.rows, s.length, s.src_pitch, s.dst_pitch, s.dst.zero(), s.dst.scale};
+  const octet_plain::Softmax p = {s.rows,      s.length,     s.src_pitch,
+                                  s.dst_pitch, s.dst.zero(), softmax_inverse(s.dst.scale)};
   return s.quantized ? OCTET_MAKE(octet_plain_softmax, p) : OCTET_MAKE(octet_plain_softmax_f32, p);
 }
 

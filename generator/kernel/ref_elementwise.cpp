@@ -5,9 +5,12 @@ namespace octet::ref {
 
 void run(const AddSpec& s, const OctetArgs& args) {
   const auto *a = in<uint8_t>(args, OCTET_SRC), *b = in<uint8_t>(args, OCTET_SRC2);
-  for (int64_t p = 0; p < s.pixels; ++p)
+  for (int64_t p = 0; p < int64_t{s.n} * s.pixels; ++p) {
+    const int64_t a_pixel = s.broadcast == Broadcast::a ? p / s.pixels : p;
+    const int64_t b_pixel = s.broadcast == Broadcast::b ? p / s.pixels : p;
     for (int c = 0; c < s.channels; ++c)
-      out(args)[p * s.dst_pitch + c] = add_bytes(a[p * s.a_pitch + c], b[p * s.b_pitch + c], s.add);
+      out(args)[p * s.dst_pitch + c] = add_bytes(a[a_pixel * s.a_pitch + c], b[b_pixel * s.b_pitch + c], s.add);
+  }
 }
 
 void run(const MulSpec& s, const OctetArgs& args) {

@@ -96,7 +96,10 @@ Line describe(const KernelSpec& spec, const ConvSpec& s) {
 Line describe(const KernelSpec& spec, const AddSpec& s) {
   const int dense = round_up(s.channels, 4);
   Line line = start(spec);
-  line.raw(profile_name(s.profile)).add("a_pitch", s.a_pitch, dense).add("b_pitch", s.b_pitch, dense);
+  line.raw(profile_name(s.profile))
+      .flag("one_a", s.broadcast == Broadcast::a)
+      .flag("one_b", s.broadcast == Broadcast::b);
+  line.add("a_pitch", s.a_pitch, dense).add("b_pitch", s.b_pitch, dense);
   return line.add("dst_pitch", s.dst_pitch, dense).raw(add_text(s.add));
 }
 
@@ -210,6 +213,9 @@ std::string shape_of(const ConvSpec& s) {
 std::string shape_of(const PoolSpec& s) {
   return fmt::format("{} {} -> {}", window_text(s.window), image(s.n, s.ih, s.iw, s.channels),
                      image(s.n, s.oh, s.ow, s.channels));
+}
+std::string shape_of(const AddSpec& s) {
+  return s.n == 1 ? pixels_by_channels(s.pixels, s.channels) : fmt::format("{}x{}x{}", s.n, s.pixels, s.channels);
 }
 std::string shape_of(const MulSpec& s) {
   return fmt::format("{}x{}x{} * {}", s.n, s.pixels, s.channels,

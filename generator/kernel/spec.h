@@ -57,7 +57,7 @@ struct ConvSpec {
   int groups = 1;
   int src_pitch = 4, dst_pitch = 4;
   int src_zero = 0;       // what padding holds
-  int weight_terms = 1;   // 2: weights minus their zero points need 9 bits and come as a sum of two s8 terms
+  int weight_terms = 1;   // 2: weights minus their zero points need 9 bits and come as a sum of s8 terms; 3: one is 255
   Requant requant;
   bool residual = false;  // then AddFormula with a = this conv's result (or b, see below) and src2 the other addend
   bool residual_is_first = false;  // src2 is the add's first input
@@ -77,9 +77,13 @@ struct ConvData {
   std::vector<float> multiplier;  // [oc], m = RN32(RN32(s_x * s_w) / s_y)
 };
 
+// Which operand is one pixel per image.
+enum class Broadcast : uint8_t { none, a, b };
+
 struct AddSpec {
   Profile profile = Profile::ort;
-  int pixels = 1, channels = 4;
+  int n = 1, pixels = 1, channels = 4;  // pixels per image
+  Broadcast broadcast = Broadcast::none;
   int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
   AddFormula add;
   bool operator==(const AddSpec&) const = default;
@@ -152,7 +156,7 @@ struct EdgeSpec : QuantizeSpec {
   bool operator==(const EdgeSpec&) const = default;
 };
 
-// numerics.md 2.3. Quantized: E[d] table of 256 u32 by OCTET_WEIGHTS, out through out scale. Otherwise f32 rows.
+// Quantized: lut.h has the formula, its 256 exponentials (f32) come by OCTET_WEIGHTS. Otherwise f32 rows.
 struct SoftmaxSpec {
   int rows = 1, length = 4;
   int src_pitch = 4, dst_pitch = 4;  // bytes; f32: row distance in elements

@@ -106,18 +106,14 @@ class Check {
       if (!(n.op == OpKind::unary && k == 1)) check_activation(n, n.inputs[k]);
     for (TensorId t : n.outputs) check_per_tensor(n, t);
     if (n.op == OpKind::conv || n.op == OpKind::linear) check_weights(n);
-    if (n.op == OpKind::add || n.op == OpKind::mul) check_operands(n);
     if (n.op == OpKind::unary && n.inputs.size() != 2)
       refuse(n, fmt::format("{} on these tensors has no table", unary_name(n.function)));
   }
 
   void check_activation(const Node& n, TensorId t) {
-    if (graph_.tensor(t).is_constant())
-      refuse(
-          n,
-          fmt::format(
-              "constant operand {} is not supported; supported are constants of one element in add, sub, mul and div",
-              quoted(graph_.tensor(t))));
+    if (graph_.tensor(t).is_constant() && n.op != OpKind::add && n.op != OpKind::mul)
+      refuse(n, fmt::format("constant operand {} is not supported; supported are constants in add and mul",
+                            quoted(graph_.tensor(t))));
     check_per_tensor(n, t);
   }
 
@@ -140,19 +136,6 @@ class Check {
              fmt::format("weights {} have scales along axis {}; supported are scales per tensor or per output channel "
                          "(axis 0)",
                          quoted(w), w.quant->axis));
-  }
-
-  // Equal shapes, or for mul one value per channel: [n, c, 1, 1] against [n, c, h, w].
-  void check_operands(const Node& n) {
-    const Tensor &a = graph_.tensor(n.inputs[0]), &b = graph_.tensor(n.inputs[1]);
-    if (a.shape == b.shape) return;
-    const auto per_channel = [](const Shape& small, const Shape& big) {
-      if (small.size() != big.size() || small.size() < 3 || small[0] != big[0] || small[1] != big[1]) return false;
-      return std::all_of(small.begin() + 2, small.end(), [](int64_t d) { return d == 1; });
-    };
-    if (n.op == OpKind::mul && (per_channel(a.shape, b.shape) || per_channel(b.shape, a.shape))) return;
-    refuse(n, fmt::format("shapes {} and {} are not supported; supported are equal shapes{}", to_string(a.shape),
-                          to_string(b.shape), n.op == OpKind::mul ? ", or nxcx1x1 with nxcxhxw" : ""));
   }
 
   const Graph& graph_;

@@ -171,8 +171,21 @@ class Layout {
 
   void want(int i, size_t k, bool channels_last) {
     const TensorId t = edit_.node(i).inputs[k];
-    if (t == kNoTensor || graph_.tensor(t).is_constant() || graph_.tensor(t).shape.size() < 3) return;
+    if (t == kNoTensor || graph_.tensor(t).shape.size() < 3) return;
+    if (graph_.tensor(t).is_constant()) {
+      if (channels_last) edit_.set_input(i, k, constant_channels_last(t));
+      return;
+    }
     if (last(t) != channels_last) edit_.set_input(i, k, reordered(t, i));
+  }
+
+  // The same constant in stored order.
+  TensorId constant_channels_last(TensorId id) {
+    const Tensor t = graph_.tensor(id);
+    const int64_t images = t.shape[0], channels = t.shape[1];
+    const int64_t pixels = element_count(t.shape) / (images * channels);
+    return new_constant(t, picked(t.shape, stored_order(t.shape.size(), true)),
+                        transposed_rows(t, images, channels, pixels));
   }
 
   // The node writes its output in the given order; if the tensor is decided otherwise, a transpose follows.
@@ -222,7 +235,7 @@ class Layout {
     const size_t rank = w.shape.size();
     if (rank != 3 && rank != 4) internal_error(fmt::format("weights {} of shape {}", w.name, to_string(w.shape)));
     const int64_t oc = w.shape[0], ic = w.shape[1], kh = rank == 4 ? w.shape[2] : 1, kw = w.shape[rank - 1];
-    return new_weights(w, {oc, kh, kw, ic}, transposed_rows(w, oc, ic, kh * kw));
+    return new_constant(w, {oc, kh, kw, ic}, transposed_rows(w, oc, ic, kh * kw));
   }
 
   using Bytes = std::shared_ptr<const std::vector<std::byte>>;
@@ -240,7 +253,7 @@ class Layout {
     return out;
   }
 
-  TensorId new_weights(const Tensor& like, Shape shape, Bytes values) {
+  TensorId new_constant(const Tensor& like, Shape shape, Bytes values) {
     const TensorId id = graph_.add({.name = like.name, .dtype = like.dtype, .shape = std::move(shape),
                                     .quant = like.quant, .data = std::move(values)});
     last_.push_back(false);
@@ -310,7 +323,7 @@ class Layout {
   // Column c * pixels + p becomes column p * channels + c.
   TensorId permuted_columns(TensorId id, int64_t channels, int64_t pixels) {
     const Tensor w = graph_.tensor(id);
-    return new_weights(w, w.shape, transposed_rows(w, w.shape[0], channels, pixels));
+    return new_constant(w, w.shape, transposed_rows(w, w.shape[0], channels, pixels));
   }
 
   Graph& graph_;

@@ -47,6 +47,7 @@ QRange result_range(const Graph& graph, const std::vector<QRange>& ranges, const
     case OpKind::transpose:
     case OpKind::slice:
     case OpKind::split:
+    case OpKind::expand:
     case OpKind::channel_permute: return of(0);
     case OpKind::max_pool: return clamp_after(of(0), n.range);
     default: return clamp_after(type_range(t.dtype), n.range);
@@ -118,12 +119,34 @@ const Node& node_of(const Lowering& to, int node) {
   return to.graph.nodes[static_cast<size_t>(node)];
 }
 
+// How the operands of an add or mul meet.
+struct Meeting {
+  Broadcast broadcast = Broadcast::none;
+  int n = 1, pixels = 1;  // pixels per image
+};
+
+Meeting meeting(const Lowering& to, TensorId a, TensorId b, TensorId out) {
+  const Shape &sa = to.tensor(a).shape, &sb = to.tensor(b).shape, &so = to.tensor(out).shape;
+  Meeting m{.pixels = to.rows(out)};
+  if (sa == so && sb == so) return m;
+  m.broadcast = sa == so ? Broadcast::b : Broadcast::a;
+  const TensorId small = sa == so ? b : a;
+  if ((sa != so && sb != so) || to.tensor(small).shape != pixel_per_image(to.tensor(small).shape, so))
+    internal_error(fmt::format("operands {} and {} of {}", to_string(sa), to_string(sb), to_string(so)));
+  m.n = to.rows(small);
+  m.pixels /= m.n;
+  return m;
+}
+
 void lower_add(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId a = n.inputs[0], b = n.inputs[1], out = n.outputs[0];
   const ByteRange range = byte_range(n.range, to.view(out));
-  AddSpec spec{.pixels = to.rows(out),
+  const Meeting m = meeting(to, a, b, out);
+  AddSpec spec{.n = m.n,
+               .pixels = m.pixels,
                .channels = to.channels(out),
+               .broadcast = m.broadcast,
                .a_pitch = to.pitch(a),
                .b_pitch = to.pitch(b),
                .dst_pitch = to.pitch(out)};
@@ -135,15 +158,17 @@ void lower_mul(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   TensorId a = n.inputs[0], b = n.inputs[1];
   const TensorId out = n.outputs[0];
-  const bool broadcast = to.tensor(a).shape != to.tensor(b).shape;
-  if (broadcast && to.tensor(a).shape != to.tensor(out).shape) std::swap(a, b);  // the formula is symmetric
-  const int n_images = broadcast ? static_cast<int>(to.tensor(out).shape[0]) : 1;
+  const Meeting m = meeting(to, a, b, out);
+  if (m.broadcast == Broadcast::a) std::swap(a, b);  // the formula is symmetric
   const QuantView va = to.view(a), vb = to.view(b), vo = to.view(out);
   const ByteRange range = byte_range(n.range, vo);
-  MulSpec spec{.n = n_images, .pixels = to.rows(out) / n_images, .channels = to.channels(out), .broadcast = broadcast};
-  spec.a_pitch = to.pitch(a);
-  spec.b_pitch = to.pitch(b);
-  spec.dst_pitch = to.pitch(out);
+  MulSpec spec{.n = m.n,
+               .pixels = m.pixels,
+               .channels = to.channels(out),
+               .broadcast = m.broadcast != Broadcast::none,
+               .a_pitch = to.pitch(a),
+               .b_pitch = to.pitch(b),
+               .dst_pitch = to.pitch(out)};
   spec.a_zero = va.zero();
   spec.b_zero = vb.zero();
   spec.m = mul_multiplier(spec.profile, va, vb, vo);

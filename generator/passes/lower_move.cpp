@@ -112,12 +112,14 @@ void take_part(Lowering& to, int node, size_t k, const std::vector<int64_t>& sta
 
 void lower_split(Lowering& to, int node) {
   const Node& n = to.graph.nodes[static_cast<size_t>(node)];
-  const size_t rank = to.tensor(n.inputs[0]).shape.size();
-  std::vector<int64_t> starts(rank, 0);
+  const size_t rank = to.tensor(n.inputs[0]).shape.size(), axis = static_cast<size_t>(n.axis);
   const std::vector<int64_t> steps(rank, 1);
+  int64_t at = 0;
   for (size_t k = 0; k < n.outputs.size(); ++k) {
+    std::vector<int64_t> starts(rank, 0);
+    starts[axis] = at;
     take_part(to, node, k, starts, steps);
-    starts[static_cast<size_t>(n.axis)] += to.tensor(n.outputs[k]).shape[static_cast<size_t>(n.axis)];
+    at += to.tensor(n.outputs[k]).shape[axis];
   }
 }
 
@@ -152,6 +154,16 @@ void lower_pad(Lowering& to, int node) {
   LoweredNode& copy = add_copy(to, node, spec, in, out);
   copy.src_offset = src_offset;
   copy.dst_offset = dst_offset;
+}
+
+void lower_expand(Lowering& to, int node) {
+  const Node& n = to.graph.nodes[static_cast<size_t>(node)];
+  const TensorId in = n.inputs[0], out = n.outputs[0];
+  std::vector<int64_t> strides = strides_of(to, in);
+  for (size_t d = 0; d < strides.size(); ++d)
+    if (to.tensor(in).shape[d] == 1) strides[d] = 0;
+  CopySpec spec{.dims = to.tensor(out).shape, .src_strides = strides, .dst_strides = strides_of(to, out)};
+  add_copy(to, node, spec, in, out);
 }
 
 // The same elements in the same order, in rows of another length: a copy for each stretch that both rows share, over
@@ -192,6 +204,7 @@ bool is_move(OpKind op) {
     case OpKind::split:
     case OpKind::transpose:
     case OpKind::pad:
+    case OpKind::expand:
     case OpKind::reshape: return true;
     default: return false;
   }
@@ -205,6 +218,7 @@ void lower_move(Lowering& to, int node) {
     case OpKind::split: return lower_split(to, node);
     case OpKind::transpose: return lower_transpose(to, node);
     case OpKind::pad: return lower_pad(to, node);
+    case OpKind::expand: return lower_expand(to, node);
     default: return lower_reshape(to, node);
   }
 }

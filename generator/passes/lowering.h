@@ -40,8 +40,12 @@ void put(LoweredNode& node, OctetArg arg, const std::vector<T>& values) {
   node.data[arg].assign(bytes, bytes + values.size() * sizeof(T));
 }
 
+// Stored shapes: `out` with ones for the dimensions before the last that trail as ones in `shape`, one pixel per image.
+// Equal to `out` where the operand has all pixels.
+Shape pixel_per_image(const Shape& shape, const Shape& out);
+
 void lower_conv(Lowering& to, int node);  // and linear
-void lower_move(Lowering& to, int node);  // concat, slice, split, pad, transpose, reshape
+void lower_move(Lowering& to, int node);  // concat, slice, split, pad, expand, transpose, reshape
 bool is_move(OpKind op);
 
 }  // namespace octet

@@ -29,6 +29,7 @@ const std::vector<Pass>& all_passes() {
       {"merge_quantize", merge_quantize, false},
       {"move_quantization", move_quantization, false},
       {"fold_qdq", fold_qdq, false},
+      {"align_operands", align_operands, false},
       {"quantize_biases", quantize_biases, false},
       {"fold_tables", fold_tables, false},
       {"requantize_moves", requantize_moves, false},
@@ -41,6 +42,7 @@ const std::vector<Pass>& all_passes() {
       {"fuse_shuffles", fuse_shuffles, true},
       {"fuse_adds", fuse_adds, true},
       {"layout", layout, false},
+      {"expand_operands", expand_operands, false},
   };
   return passes;
 }

@@ -21,6 +21,7 @@ void fold_batch_norm(Graph& graph);    // float conv + batch norm
 void merge_quantize(Graph& graph);     // equal quantize nodes on one tensor
 void move_quantization(Graph& graph);  // dequantize sinks, quantize rises through ops that only move values
 void fold_qdq(Graph& graph);           // dequantize -> op -> relu, clip -> quantize becomes the quantized op
+void align_operands(Graph& graph);     // operands of add and mul get the result's rank, and ORT's order
 void quantize_biases(Graph& graph);    // every bias s32 with scale s_x * s_w
 void fold_tables(Graph& graph);        // elementwise functions of one quantized tensor become a 256-entry table
 void requantize_moves(Graph& graph);   // ops that only move bytes get equal parameters on both sides
@@ -36,7 +37,8 @@ void fuse_shuffles(Graph& graph);  // reshape - transpose - reshape becomes chan
 void fuse_adds(Graph& graph);      // residual add joins the conv or linear that makes one addend
 
 // ---- to memory
-void layout(Graph& graph);  // channels last; edges where integers enter and leave
+void layout(Graph& graph);           // channels last; edges where integers enter and leave
+void expand_operands(Graph& graph);  // operands of add and mul become what kernels read
 
 struct Pass {
   const char* name;

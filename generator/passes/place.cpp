@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "generator/kernel/spec.h"
+#include "runtime/abi.h"
 
 namespace octet {
 namespace {
@@ -130,5 +131,14 @@ class Placer {
 }  // namespace
 
 std::vector<Place> place_tensors(const Graph& graph, bool views) { return Placer(graph).run(views); }
+
+std::vector<std::byte> stored_constant(const Tensor& constant, int64_t pitch) {
+  const int64_t channels = last_dim(constant), rows = element_count(constant.shape) / channels;
+  const std::byte flip{static_cast<uint8_t>(constant.dtype == DType::s8 ? 0x80 : 0)};
+  std::vector<std::byte> out(static_cast<size_t>(rows * pitch) + OCTET_SLACK_BYTES);
+  for (int64_t i = 0; i < rows * channels; ++i)
+    out[static_cast<size_t>(i / channels * pitch + i % channels)] = (*constant.data)[static_cast<size_t>(i)] ^ flip;
+  return out;
+}
 
 }  // namespace octet

@@ -29,29 +29,92 @@ Program finished(Builder& b, const KernelSpec& spec, const Target& target) {
 
 }  // namespace
 
-Program build_add(const AddSpec& s, const Target& target, std::string name) {
-  Builder b(std::move(name));
-  const AddFormula& f = s.add;
-  const int dense = round_up(s.channels, 4), widest = target.vector_bytes;
-  const Rows r =
-      rows_of(s.pixels, s.channels, s.a_pitch == dense && s.b_pitch == dense && s.dst_pitch == dense, widest);
-  const double most = 255.0 * (std::abs(double(f.ra)) + std::abs(double(f.rb))) + std::abs(double(f.k));
-  const bool wide = most >= kLargestS32;
-  const Reg ra = b.load(widest, Role::scale, b.constant_f32(f.ra)),
-            rb = b.load(widest, Role::scale, b.constant_f32(f.rb));
+namespace {
+
+// fma(a, ra, fma(b, rb, k)) and its rounding. What depends on one operand alone is apart: a broadcast computes it once.
+class AddCode {
+ public:
+  AddCode(Builder& b, const AddFormula& f, int vector_bytes) : b_(b), f_(f) {
+    ra_ = b.load(vector_bytes, Role::scale, b.constant_f32(f.ra));
+    rb_ = b.load(vector_bytes, Role::scale, b.constant_f32(f.rb));
+    const double most = 255.0 * (std::abs(double(f.ra)) + std::abs(double(f.rb))) + std::abs(double(f.k));
+    wide_ = most >= kLargestS32;
+  }
+
+  Reg a_part(int w, Mem m) { return load_floats(b_, w, m, f_.offset_a); }
+  Reg b_part(int w, Mem m) {
+    const Reg y = load_floats(b_, w, m, f_.offset_b);
+    b_.fma(w, y, y, rb_, b_.constant_f32(f_.k));
+    return y;
+  }
+  // Into `result`, which is one of the parts.
+  Reg sum(int w, Reg result, Reg a, Reg b) {
+    b_.fma(w, result, a, ra_, b);
+    if (wide_) clamp_f32(b_, w, result, f_.lo - f_.offset_out, f_.hi - f_.offset_out);
+    b_.unary(Op::cvt_i32, w, result, result);
+    return result;
+  }
+  BytePack pack() const { return {f_.offset_out, f_.lo, f_.hi}; }
+
+ private:
+  Builder& b_;
+  const AddFormula& f_;
+  Reg ra_ = kNone, rb_ = kNone;
+  bool wide_ = false;
+};
+
+void add_same_shape(Builder& b, const AddSpec& s, int vector_bytes) {
+  const int dense = round_up(s.channels, 4);
+  const Rows r = rows_of(int64_t{s.n} * s.pixels, s.channels,
+                         s.a_pitch == dense && s.b_pitch == dense && s.dst_pitch == dense, vector_bytes);
+  AddCode code(b, s.add, vector_bytes);
   const std::vector<Walk> walks = {{OCTET_SRC, s.a_pitch}, {OCTET_SRC2, s.b_pitch}, {OCTET_DST, s.dst_pitch}};
   for_each_tile(b, r.rows, r.row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
-    store_tile(b, t, {f.offset_out, f.lo, f.hi}, p[2], [&](int piece) {
+    store_tile(b, t, code.pack(), p[2], [&](int piece) {
       const int w = t.bytes, at = t.piece_at(piece);
-      const Reg y = load_floats(b, w, {p[1], at}, f.offset_b);
-      b.fma(w, y, y, rb, b.constant_f32(f.k));
-      const Reg x = load_floats(b, w, {p[0], at}, f.offset_a);
-      b.fma(w, x, x, ra, y);
-      if (wide) clamp_f32(b, w, x, f.lo - f.offset_out, f.hi - f.offset_out);
-      b.unary(Op::cvt_i32, w, x, x);
-      return x;
+      const Reg y = code.b_part(w, {p[1], at});
+      const Reg x = code.a_part(w, {p[0], at});
+      return code.sum(w, x, x, y);
     });
   });
+}
+
+// The one pixel's part stays in registers while the image's pixels of the other operand pass.
+void add_broadcast(Builder& b, const AddSpec& s, int vector_bytes) {
+  const bool one_a = s.broadcast == Broadcast::a;
+  const int many_pitch = one_a ? s.b_pitch : s.a_pitch;
+  const std::vector<Walk> walks = {{one_a ? OCTET_SRC2 : OCTET_SRC, int64_t{s.pixels} * many_pitch},
+                                   {one_a ? OCTET_SRC : OCTET_SRC2, one_a ? s.a_pitch : s.b_pitch},
+                                   {OCTET_DST, int64_t{s.pixels} * s.dst_pitch}};
+  AddCode code(b, s.add, vector_bytes);
+  const Ptr many = b.ptr(), dst = b.ptr();
+  for_each_tile(b, s.n, tiles(s.channels, vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
+    const int w = t.bytes;
+    std::vector<Reg> kept;
+    for (int piece = 0; piece < t.pieces; ++piece) {
+      const Mem m{p[1], t.piece_at(piece)};
+      kept.push_back(one_a ? code.a_part(w, m) : code.b_part(w, m));
+    }
+    b.ptr_set(many, {p[0], 0});
+    b.ptr_set(dst, {p[2], 0});
+    b.loop(s.pixels, {{many, many_pitch}, {dst, s.dst_pitch}}, [&] {
+      store_tile(b, t, code.pack(), dst, [&](int piece) {
+        const Mem m{many, t.piece_at(piece)};
+        const Reg one = kept[static_cast<size_t>(piece)], x = one_a ? code.b_part(w, m) : code.a_part(w, m);
+        return one_a ? code.sum(w, x, one, x) : code.sum(w, x, x, one);
+      });
+    });
+  });
+}
+
+}  // namespace
+
+Program build_add(const AddSpec& s, const Target& target, std::string name) {
+  Builder b(std::move(name));
+  if (s.broadcast == Broadcast::none)
+    add_same_shape(b, s, target.vector_bytes);
+  else
+    add_broadcast(b, s, target.vector_bytes);
   return finished(b, s, target);
 }
 

@@ -77,8 +77,11 @@ std::vector<Part> split_pixels(const KernelSpec& spec, int threads) {
   const auto each = [&](int total, auto make) {
     for (Range r : ranges(total, 1, threads)) parts.push_back(make(r));
   };
-  if (const auto* s = std::get_if<AddSpec>(&spec))
-    each(s->pixels, [&](Range r) { return pixels(*s, r, s->a_pitch, s->b_pitch, s->dst_pitch); });
+  if (const auto* s = std::get_if<AddSpec>(&spec); s && s->n == 1)
+    each(s->pixels, [&](Range r) {
+      return pixels(*s, r, s->broadcast == Broadcast::a ? 0 : s->a_pitch, s->broadcast == Broadcast::b ? 0 : s->b_pitch,
+                    s->dst_pitch);
+    });
   else if (const auto* s = std::get_if<LutSpec>(&spec))
     each(s->pixels, [&](Range r) { return pixels(*s, r, s->src_pitch, 0, s->dst_pitch); });
   else if (const auto* s = std::get_if<AffineSpec>(&spec))
@@ -90,7 +93,7 @@ std::vector<Part> split_pixels(const KernelSpec& spec, int threads) {
 
 int64_t work(const KernelSpec& spec) {
   if (std::holds_alternative<ConvSpec>(spec)) return mac_count(spec);
-  if (const auto* s = std::get_if<AddSpec>(&spec)) return int64_t{16} * s->pixels * s->channels;
+  if (const auto* s = std::get_if<AddSpec>(&spec)) return int64_t{16} * s->n * s->pixels * s->channels;
   if (const auto* s = std::get_if<LutSpec>(&spec)) return int64_t{16} * s->pixels * s->channels;
   if (const auto* s = std::get_if<AffineSpec>(&spec)) return int64_t{16} * s->pixels * s->channels;
   if (const auto* s = std::get_if<MulSpec>(&spec)) return int64_t{16} * s->pixels * s->channels;

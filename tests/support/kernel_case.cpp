@@ -60,14 +60,20 @@ int pitch_of(const Extent& e) {
 }  // namespace
 
 std::vector<KernelSpec> add_specs() {
-  return for_each_case([](const Extent& e, const Views& v) {
-    return AddSpec{.pixels = e.pixels,
-                   .channels = e.channels,
-                   .a_pitch = pitch_of(e),
-                   .b_pitch = pitch_of(e) + e.extra,
-                   .dst_pitch = pitch_of(e),
-                   .add = add_formula(Profile::ort, v.a, v.b, v.out, v.lo, v.hi)};
-  });
+  std::vector<KernelSpec> specs;
+  for (Broadcast broadcast : {Broadcast::none, Broadcast::a, Broadcast::b})
+    for (const KernelSpec& s : for_each_case([broadcast](const Extent&e, const Views&v) {
+           return AddSpec{.n = broadcast == Broadcast::none ? 1 : 2,
+                          .pixels = e.pixels,
+                          .channels = e.channels,
+                          .broadcast = broadcast,
+                          .a_pitch = pitch_of(e),
+                          .b_pitch = pitch_of(e) + e.extra,
+                          .dst_pitch = pitch_of(e),
+                          .add = add_formula(Profile::ort, v.a, v.b, v.out, v.lo, v.hi)};
+         }))
+      specs.push_back(s);
+  return specs;
 }
 
 std::vector<KernelSpec> mul_specs() {
@@ -259,8 +265,10 @@ KernelCase::KernelCase(const KernelSpec& spec, uint32_t seed) : spec_(spec) {
     rows_ = rows, channels_ = channels, pitch_ = pitch;
   };
   if (const auto* s = std::get_if<AddSpec>(&spec)) {
-    src_ = bytes(int64_t{s->pixels} * s->a_pitch, random), src2_ = bytes(int64_t{s->pixels} * s->b_pitch, random);
-    output(s->pixels, s->channels, s->dst_pitch);
+    const int64_t pixels = int64_t{s->n} * s->pixels;
+    src_ = bytes((s->broadcast == Broadcast::a ? s->n : pixels) * s->a_pitch, random);
+    src2_ = bytes((s->broadcast == Broadcast::b ? s->n : pixels) * s->b_pitch, random);
+    output(pixels, s->channels, s->dst_pitch);
   } else if (const auto* s = std::get_if<MulSpec>(&spec)) {
     const int64_t pixels = int64_t{s->n} * s->pixels;
     src_ = bytes(pixels * s->a_pitch, random), src2_ = bytes((s->broadcast ? s->n : pixels) * s->b_pitch, random);

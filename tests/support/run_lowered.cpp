@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 
 #include "generator/kernel/reference.h"
@@ -40,6 +41,13 @@ class Runner {
     auto& bytes = buffers_[place.root];
     if (bytes.empty()) {
       const Tensor& root = graph_.tensor(place.root);
+      if (root.is_constant()) {
+        const std::vector<std::byte> stored = stored_constant(root, place.pitch);
+        bytes.assign(stored.size() + kGuardBytes, kGuard);
+        std::memcpy(bytes.data() + kGuardBytes, stored.data(), stored.size() - OCTET_SLACK_BYTES);
+        std::fill(bytes.end() - kGuardBytes, bytes.end(), kGuard);
+        return bytes.data() + kGuardBytes;
+      }
       const int64_t rows = root.shape.empty() ? 1 : element_count(root.shape) / root.shape.back();
       bytes.assign(static_cast<size_t>(rows * place.pitch) + 2 * kGuardBytes, kGuard);
     }

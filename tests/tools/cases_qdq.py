@@ -189,6 +189,28 @@ def binaries():
         k = c.dequantize(c.const(c.integers((1, 13, 1, 1), U8)), bq)
         x = c.input([1, 13, 5, 5], aq)
         yield end(c, c.op(kind, *((x, k) if kind == "Add" else (k, x))), 1)
+    for kind in ("Add", "Mul"):  # what broadcasts in all the other ways; the first operand may be the smaller
+        for number, (a, b) in enumerate([
+                ([2, 6, 5, 4], [2, 6, 1, 1]), ([6, 1, 1], [2, 6, 5, 4]), ([2, 6, 1, 1], [2, 6, 5, 4]),
+                ([1, 9, 4, 6], [4, 1]), ([6], [1, 9, 4, 6]), ([2, 9, 4, 6], [2, 1, 4, 6]), ([1, 9, 4, 6], [1, 1, 1, 6]),
+                ([5, 33], [33]), ([1, 33], [5, 33]), ([5, 1], [5, 33]), ([2, 5, 18], [5, 1]), ([1], [5, 33]),
+                ([3, 1, 7], [5, 1]), ([1, 13, 1, 1], [1, 13, 1, 1])]):
+            for form in ("inputs", "constant_a", "constant_b"):
+                dtype = (U8, S8)[(number + len(form)) % 2]
+                c = setting(f"{kind.lower()}_{'x'.join(map(str, a))}_{'x'.join(map(str, b))}_{form}",
+                            dict(x=dtype, pow2=number % 3 == 1))
+                operands = []
+                for shape, constant in ((a, form == "constant_a"), (b, form == "constant_b")):
+                    q = c.pick()
+                    operands.append(c.dequantize(c.const(c.integers(shape, dtype)), q) if constant
+                                    else c.input(shape, q))
+                yield end(c, c.op(kind, *operands), number)
+    c = setting("conv_add_constant", {})  # a residual that no node makes
+    xq = c.pick()
+    y, q = conv(c, c.input([1, 5, 6, 7], xq), xq, 5, 10, (3, 3), pads=[1, 1, 1, 1])
+    kq = c.pick()
+    k = c.dequantize(c.const(c.integers((1, 10, 6, 7), U8)), kq)
+    yield end(c, c.op("Relu", c.op("Add", k, c.requantize(y, q))), 1)
     c = setting("add_itself", {})
     xq = c.pick()
     x = c.input([1, 6, 5, 5], xq)

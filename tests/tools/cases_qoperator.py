@@ -39,6 +39,9 @@ def convs():
         "u8s8": (U8, S8, 0, True, False, True), "u8u8": (U8, U8, 117, False, False, True),
         "u8s8_wz": (U8, S8, -11, False, False, False), "s8s8": (S8, S8, 0, True, False, True),
         "ties": (U8, S8, 0, True, True, True), "u8u8_ties": (U8, U8, 128, False, True, False),
+        # Weights of -255 to 255 beyond their zero points.
+        "u8u8_wz0": (U8, U8, 0, False, False, True), "s8s8_wz_low": (S8, S8, -128, False, False, True),
+        "u8u8_wz255": (U8, U8, 255, False, False, False),
     }
     for shape, (ic, oc, kernel, attributes) in shapes.items():
         for number, (kind, (xt, wt, wzero, channels, pow2, biased)) in enumerate(kinds.items()):
@@ -60,7 +63,8 @@ def matmuls():
     for number, (kind, xt, wt, wzero, channels, shape) in enumerate([
             ("u8s8", U8, S8, 0, True, [4, 67]), ("u8u8", U8, U8, 121, False, [2, 3, 32]),
             ("s8s8", S8, S8, 0, True, [1, 5]), ("u8s8_wz", U8, S8, 9, True, [3, 64]),
-            ("u8u8_wz", U8, U8, 140, True, [3, 33])]):
+            ("u8u8_wz", U8, U8, 140, True, [3, 33]), ("u8u8_wz0", U8, U8, 0, False, [3, 70]),
+            ("s8s8_wz_low", S8, S8, -128, True, [2, 33])]):
         c = case(f"qlinearmatmul_{kind}", xt)
         xq = c.pick()
         w, wq = c.weights((shape[-1], 13), wt, 1 if channels else None, wzero)
@@ -117,6 +121,13 @@ def elementwise():
         xq, yq = c.pick(0.03), Q(1 / 256, np.iinfo(c.dtype).min, c.dtype)
         y = c.op("QLinearSoftmax", c.int_input([2, 101], xq), *c.params(xq), *c.params(yq), domain=MS, axis=1, opset=13)
         yield done(c, y, yq, number)
+    # Long rows, whose f32 sums depend on the order, and scales whose inverse ONNX Runtime cuts to an integer.
+    for number, scale in enumerate((1 / 255, 0.0037)):
+        for c, _ in both(f"qlinearsoftmax_long_{number}"):
+            xq, yq = c.pick(), Q(scale, np.iinfo(c.dtype).min + 2, c.dtype)
+            y = c.op("QLinearSoftmax", c.int_input([40, 999], xq), *c.params(xq), *c.params(yq), domain=MS, axis=1,
+                     opset=13)
+            yield done(c, y, yq)
 
 
 def shapes():
