@@ -269,18 +269,18 @@ void structure(Cases& cases) {
                    .body =
                        [](Builder& b, int w) {
                          const Ptr q = b.ptr(), step = b.ptr(), to = b.ptr();
-                         b.ptr_set(step, b.table({int64_t{3} * w / 4, -w / 2, w / 4, 0}));
+                         b.ptr_set(step, b.table({int64_t{3} * w / 4, -w / 2}));
                          b.ptr_set(q, {OCTET_SRC, 0});
                          b.ptr_set(to, kDst);
-                         b.loop(4, {{step, 8}, {to, w}}, [&] {
+                         b.loop(2, {{step, 8}, {to, w}}, [&] {
                            b.ptr_index(q, {step, 0});
                            b.store(w, {to, 0}, b.widen8_32(w, {q, 0}));
                          });
                        },
                    .expect =
                        [](Bytes a, Bytes, Bytes, uint8_t* d, int w) {
-                         const int at[] = {3 * w / 4, w / 4, w / 2, w / 2};
-                         for (int k = 0; k < 4; ++k)
+                         const int at[] = {3 * w / 4, w / 4};
+                         for (int k = 0; k < 2; ++k)
                            each<uint32_t>(d + k * w, w, [=](int i) { return a[at[k] + i]; });
                        }});
   // Registers read narrower than they were written, and one written narrow, then wide.
