@@ -100,10 +100,11 @@ class Build : public Net {
     return node({.op = OpKind::slice, .name = name, .starts = std::move(starts), .steps = std::move(steps)}, {x},
                 std::move(to));
   }
-  TensorId pad(const std::string& name, TensorId x, std::vector<int64_t> pads, float value) {
+  TensorId pad(const std::string& name, TensorId x, std::vector<int64_t> pads, float value,
+               PadMode mode = PadMode::constant) {
     Shape to = shape(x);
     for (size_t d = 0; d < to.size(); ++d) to[d] += pads[d] + pads[to.size() + d];
-    return node({.op = OpKind::pad, .name = name, .alpha = value, .pads = std::move(pads)}, {x}, to);
+    return node({.op = OpKind::pad, .name = name, .alpha = value, .pads = std::move(pads), .pad_mode = mode}, {x}, to);
   }
   TensorId linear(const std::string& name, TensorId x, int64_t oc) {
     Shape to = shape(x);
@@ -273,6 +274,20 @@ const std::vector<Case> kCases = {
            n.conv("conv", a, n.some_weights("w", {4, 3, 2, 2}), kNoTensor, {.kh = 2, .kw = 2}, {1, 4, 4, 6}), "b");
        const TensorId c = n.out_q(n.pad("pad1", b, {0, 1, 0, 0, 0, 2, 1, 0}, 1.25f), "c");
        n.output(n.out_q(n.pad("crop", c, {0, -1, 1, -2, 0, -2, -1, 0}, -0.5f), "y"));
+     }},
+    {"reflected_and_repeated_edges",
+     [](Build& n) {
+       const TensorId x = n.start({2, 5, 3, 4});
+       const std::vector<int64_t> all = {1, 3, 2, 0, 0, 4, 1, 3};
+       for (const PadMode mode : {PadMode::reflect, PadMode::edge}) {
+         const std::string name = mode == PadMode::edge ? "edge" : "reflect";
+         n.output(n.q(n.pad(name, x, all, 0, mode), name + "_q", kIn, n.flavour().zero_in));
+         const TensorId padded = n.pad(name + "2", x, {0, 0, 1, 1, 0, 0, 1, 1}, 0, mode);
+         n.output(n.out_q(n.conv("conv_" + name, padded, n.some_weights("w_" + name, {4, 5, 3, 3}), kNoTensor,
+                                 {.kh = 3, .kw = 3}, {2, 4, 3, 4}),
+                          name + "_y"));
+       }
+       n.output(n.out_q(n.pad("long_edge", x, {0, 0, 9, 0, 0, 0, 0, 11}, 0, PadMode::edge), "l"));
      }},
     {"conv1d",
      [](Build& n) {

@@ -261,8 +261,13 @@ INSTANTIATE_TEST_SUITE_P(
                 },
                 {"input 1 is u8"}},
         Refusal{"PadMode",
-                [](OnnxBuilder& b) { b.ints("p", Ints(8, 1)), one(b, "Pad", {attr("mode", "reflect")}, {"p"}); },
-                {"attribute mode is 'reflect'; supported: constant"}},
+                [](OnnxBuilder& b) { b.ints("p", Ints(8, 1)), one(b, "Pad", {attr("mode", "wrap")}, {"p"}); },
+                {"attribute mode is 'wrap'; supported: constant, reflect, edge"}},
+        Refusal{"PadReflectsTooMuch",
+                [](OnnxBuilder& b) {
+                  b.ints("p", {0, 0, 4, 0, 0, 0, 0, 0}), one(b, "Pad", {attr("mode", "reflect")}, {"p"});
+                },
+                {"reflects 4 elements of an axis of 4; supported: fewer than there are"}},
         Refusal{"PadNegative",
                 [](OnnxBuilder& b) { b.ints("p", Ints(8, -1)), one(b, "Pad", {}, {"p"}); },
                 {"attribute pads is [-1"}},

@@ -69,7 +69,7 @@ enum class OpKind : uint8_t {
   transpose,            // perm
   slice,                // starts, steps over every axis (ends follow from the output's shape)
   split,                // axis; one output per piece, sizes from the outputs' shapes
-  pad,                  // pads: begin and end per axis; constant value in alpha (real), mode constant only
+  pad,                  // pads: begin and end per axis; pad_mode; constant value in alpha (real)
   quantize,             // f32 -> u8/s8, parameters on the output tensor
   dequantize,           // parameters on the input tensor
   requantize,           // u8/s8 -> u8/s8 with other parameters
@@ -110,6 +110,8 @@ struct FusedAdd {
   std::string tensor;            // name of the tensor that vanished
 };
 
+enum class PadMode : uint8_t { constant, reflect /* without the edge itself */, edge };
+
 struct Node {
   OpKind op = OpKind::identity;
   std::string name;    // as in the file, or its first output's name
@@ -123,6 +125,7 @@ struct Node {
   std::vector<int64_t> perm;           // transpose, channel_permute
   std::vector<int64_t> starts, steps;  // slice
   std::vector<int64_t> pads;           // pad: begins then ends, one per axis
+  PadMode pad_mode = PadMode::constant;
   bool count_include_pad = false;
   bool keep_rank = true;
   QRange range;                        // fused clamp on the output, in its quantized values

@@ -68,7 +68,11 @@ std::string attributes(const Node& n) {
     case OpKind::transpose: return fmt::format(" {}", fmt::join(n.perm, ","));
     case OpKind::channel_permute: return fmt::format(" of {}", n.perm.size());
     case OpKind::slice: return fmt::format(" from {} step {}", fmt::join(n.starts, ","), fmt::join(n.steps, ","));
-    case OpKind::pad: return fmt::format(" {} with {:g}", fmt::join(n.pads, ","), n.alpha);
+    case OpKind::pad:
+      return fmt::format(" {} ", fmt::join(n.pads, ",")) + (n.pad_mode == PadMode::reflect ? "reflecting"
+                                                            : n.pad_mode == PadMode::edge
+                                                                ? "with edges"
+                                                                : fmt::format("with {:g}", n.alpha));
     default: return "";
   }
 }

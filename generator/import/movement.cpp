@@ -318,16 +318,22 @@ void pad(NodeImport& n) {
   n.expect_inputs(1, 4);
   const TensorId x = n.input(0);
   n.expect_dtype(x, {DType::f32});
-  if (const std::string mode = n.text("mode", "constant"); mode != "constant")
-    n.fail_attribute("mode", in_quotes(mode), "constant");
+  const std::string mode = n.text("mode", "constant");
+  if (mode != "constant" && mode != "reflect" && mode != "edge")
+    n.fail_attribute("mode", in_quotes(mode), "constant, reflect, edge");
   Shape shape = n.tensor(0).shape;
   const Ints pads = pad_amounts(n, shape.size());
+  for (size_t i = 0; mode == "reflect" && i < pads.size(); ++i)
+    if (pads[i] >= shape[i % shape.size()])
+      n.fail(fmt::format("reflects {} elements of an axis of {}; supported: fewer than there are", pads[i],
+                         shape[i % shape.size()]));
   const float value = n.opset < 11 ? n.real("value", 0) : n.has(2) ? n.real_in(2, "constant_value") : 0.0F;
   for (size_t d = 0; d < shape.size(); ++d) shape[d] += pads[d] + pads[d + shape.size()];
   const TensorId y = n.output(DType::f32, std::move(shape));
   Node& node = n.emit(OpKind::pad, {x}, {y});
   node.pads = pads;
-  node.alpha = value;
+  node.pad_mode = mode == "reflect" ? PadMode::reflect : mode == "edge" ? PadMode::edge : PadMode::constant;
+  if (mode == "constant") node.alpha = value;
 }
 
 }  // namespace

@@ -155,7 +155,7 @@ bool take_pads(const Graph& graph, const Node& pad, Window& window) {
   if (rank < 3 || rank > 4 || !x.is_quantized()) return false;
   const float scale = x.quant->scale[0];
   const int32_t zero = x.quant->zero_point[0];
-  if (quantize_value(pad.alpha, scale, zero, x.dtype) != zero) return false;
+  if (pad.pad_mode != PadMode::constant || quantize_value(pad.alpha, scale, zero, x.dtype) != zero) return false;
   for (size_t d = 0; d < 2 * rank; ++d)
     if (pad.pads[d] < 0 || pad.pads[d] > 4096 || (d % rank < 2 && pad.pads[d] != 0)) return false;
   if (rank == 4) {

@@ -132,11 +132,47 @@ void lower_transpose(Lowering& to, int node) {
   add_copy(to, node, spec, in, out);
 }
 
+// The output's rows all at once: it may be a slice whose neighbours must stay.
+void fill_output(Lowering& to, int node, float value) {
+  const TensorId out = to.graph.nodes[static_cast<size_t>(node)].outputs[0];
+  const QuantView view = to.view(out);
+  const int fill = quantize_value(value, view.scale, view.zero_point, to.tensor(out).dtype) + view.offset();
+  const int channels = to.channels(out);
+  CopySpec whole{.dims = {to.rows(out), channels}, .src_strides = {0, 1}, .dst_strides = {to.pitch(out), 1}};
+  put(to.add(node, whole, kNoTensor, out), OCTET_SRC,
+      std::vector<uint8_t>(static_cast<size_t>(channels) + OCTET_SLACK_BYTES, static_cast<uint8_t>(fill)));
+}
+
+// Reflected and repeated edges, one axis after the other: each copies from what the output holds by then. `held` is
+// that part of it.
+void pad_from_output(Lowering& to, int node, const CopySpec& held, int64_t held_offset) {
+  const Node& n = to.graph.nodes[static_cast<size_t>(node)];
+  const TensorId out = n.outputs[0];
+  const bool reflects = n.pad_mode == PadMode::reflect;
+  CopySpec spec = held;
+  int64_t offset = held_offset;
+  for (size_t d = 0; d < held.dims.size(); ++d) {
+    const int64_t begin = n.pads[d], end = n.pads[held.dims.size() + d], count = held.dims[d];
+    const int64_t stride = held.dst_strides[d], before = offset - begin * stride, last = offset + (count - 1) * stride;
+    const auto copy = [&](int64_t elements, int64_t from, int64_t at) {
+      if (elements == 0) return;
+      CopySpec edge = spec;
+      edge.dims[d] = elements;
+      edge.src_strides[d] = reflects ? -stride : 0;
+      LoweredNode& lowered = add_copy(to, node, edge, out, out);
+      lowered.src_offset = from;
+      lowered.dst_offset = at;
+    };
+    copy(begin, reflects ? offset + begin * stride : offset, before);
+    copy(end, reflects ? last - stride : last, last + stride);
+    spec.dims[d] += begin + end;
+    offset = before;
+  }
+}
+
 void lower_pad(Lowering& to, int node) {
   const Node& n = to.graph.nodes[static_cast<size_t>(node)];
   const TensorId in = n.inputs[0], out = n.outputs[0];
-  const QuantView view = to.view(out);
-  const int fill = quantize_value(n.alpha, view.scale, view.zero_point, to.tensor(out).dtype) + view.offset();
   const Shape& shape = to.tensor(in).shape;
   CopySpec spec{.dims = shape, .src_strides = strides_of(to, in), .dst_strides = strides_of(to, out)};
   int64_t src_offset = 0, dst_offset = 0;
@@ -146,14 +182,13 @@ void lower_pad(Lowering& to, int node) {
     src_offset += std::max<int64_t>(-begin, 0) * spec.src_strides[d];
     dst_offset += std::max<int64_t>(begin, 0) * spec.dst_strides[d];
   }
-  // The whole output first, by repeating one row: the output may be a slice whose neighbours must stay.
-  const int channels = to.channels(out);
-  CopySpec whole{.dims = {to.rows(out), channels}, .src_strides = {0, 1}, .dst_strides = {to.pitch(out), 1}};
-  put(to.add(node, whole, kNoTensor, out), OCTET_SRC,
-      std::vector<uint8_t>(static_cast<size_t>(channels) + OCTET_SLACK_BYTES, static_cast<uint8_t>(fill)));
+  if (n.pad_mode == PadMode::constant) fill_output(to, node, n.alpha);
   LoweredNode& copy = add_copy(to, node, spec, in, out);
   copy.src_offset = src_offset;
   copy.dst_offset = dst_offset;
+  if (n.pad_mode == PadMode::constant) return;
+  spec.src_strides = spec.dst_strides;
+  pad_from_output(to, node, spec, dst_offset);
 }
 
 void lower_expand(Lowering& to, int node) {

@@ -74,7 +74,7 @@ void sink(Edit& edit, int i) {
     if (inputs[k] == kNoTensor || !same_quant(graph.tensor(inputs[k]), graph.tensor(inputs[0]))) return;
   }
   const Tensor like = graph.tensor(inputs[0]);
-  if (node.op == OpKind::pad && !exact_in(node.alpha, like)) return;
+  if (node.op == OpKind::pad && node.pad_mode == PadMode::constant && !exact_in(node.alpha, like)) return;
   const Node dequantize = edit.node(edit.producer(node.inputs[0]));
   edit.set_inputs(i, inputs);
   for (size_t k = 0; k < node.outputs.size(); ++k) {

@@ -207,7 +207,10 @@ class Evaluator {
         return fill(n.outputs[0], [&](Index y) {
           for (size_t d = 0; d < y.size(); ++d) {
             y[d] -= n.pads[d];
-            if (y[d] < 0 || y[d] >= shape(x)[d]) return static_cast<double>(n.alpha);
+            const int64_t last = shape(x)[d] - 1;
+            if (n.pad_mode == PadMode::edge) y[d] = std::clamp<int64_t>(y[d], 0, last);
+            if (n.pad_mode == PadMode::reflect) y[d] = y[d] < 0 ? -y[d] : y[d] > last ? 2 * last - y[d] : y[d];
+            if (y[d] < 0 || y[d] > last) return static_cast<double>(n.alpha);
           }
           return at(x, y);
         });
