@@ -64,6 +64,13 @@ static inline Vec<W> bytes(const Lanes<T, W>& x) {
   return d;
 }
 
+// One step of a table that moves a pointer.
+[[maybe_unused]] static inline int64_t step_at(const uint8_t* p) {
+  int64_t step;
+  memcpy(&step, p, sizeof step);
+  return step;
+}
+
 static inline int16_t sat16(int32_t x) { return static_cast<int16_t>(x < -32768 ? -32768 : x > 32767 ? 32767 : x); }
 static inline uint8_t sat_u8(int32_t x) { return static_cast<uint8_t>(x < 0 ? 0 : x > 255 ? 255 : x); }
 

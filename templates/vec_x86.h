@@ -18,6 +18,13 @@
 
 namespace OCTET_VEC_NAMESPACE {
 
+// One step of a table that moves a pointer.
+OCTET_VEC int64_t step_at(const uint8_t* p) {
+  int64_t step;
+  __builtin_memcpy(&step, p, sizeof step);
+  return step;
+}
+
 OCTET_VEC int32_t dword_at(const uint8_t* p) {
   int32_t x;
   memcpy(&x, p, 4);

@@ -25,7 +25,9 @@ std::string slurp(const fs::path& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-std::string bytes_of(const Array& array) { return {array.data.begin(), array.data.end()}; }
+std::string bytes_of(const Array& array) {
+  return {array.data.begin(), array.data.end()};
+}
 
 // What the program writes for all held-out images; the target that run() takes goes to `best`.
 std::string run_program(const std::string& target, std::string* best = nullptr) {
@@ -41,7 +43,8 @@ std::string run_program(const std::string& target, std::string* best = nullptr) 
 class EmittedDigits : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
-    if (!host_runs(*find_target(GetParam()))) GTEST_SKIP() << "this machine (or OCTET_MAX_TARGET) has no " << GetParam();
+    if (!host_runs(*find_target(GetParam())))
+      GTEST_SKIP() << "this machine (or OCTET_MAX_TARGET) has no " << GetParam();
   }
 };
 
@@ -52,7 +55,8 @@ TEST_P(EmittedDigits, AheadOfTimeGivesTheStoredBytes) {
 TEST_P(EmittedDigits, AheadOfTimeAndAtLoadTimeAgree) {
   const LoadedModel model = load(OCTET_SOURCE_DIR "/demo/digits.int8.onnx", {.target = find_target(GetParam())});
   const Array images = held_out().read("images");
-  const size_t in_bytes = model.executor->plan().inputs[0].bytes(), out_bytes = model.executor->plan().outputs[0].bytes();
+  const size_t in_bytes = model.executor->plan().inputs[0].bytes(),
+               out_bytes = model.executor->plan().outputs[0].bytes();
   std::string result;
   ExecutionContext context(model.executor);
   for (size_t at = 0; at + in_bytes <= images.data.size(); at += in_bytes) {
@@ -76,8 +80,10 @@ TEST(EmittedDigits, RunTakesTheBestTargetWhateverOctetIsTold) {
   const std::string old = before ? before : "";
   setenv("OCTET_MAX_TARGET", "scalar", 1);
   run_program("best", &capped);
-  if (before) setenv("OCTET_MAX_TARGET", old.c_str(), 1);
-  else unsetenv("OCTET_MAX_TARGET");
+  if (before)
+    setenv("OCTET_MAX_TARGET", old.c_str(), 1);
+  else
+    unsetenv("OCTET_MAX_TARGET");
   EXPECT_EQ(best, capped) << "an emitted network knows nothing of Octet's variables";
 }
 

@@ -105,12 +105,14 @@ class EmittedModel : public testing::TestWithParam<const char*> {
   }
 
   void link_program(const std::string& name, const std::vector<std::string>& targets) {
-    expect_success(fmt::format("{0} -std=c++17 -Wall -Wextra -Wconversion -Werror -O1 {1} -I '{2}' {3} '{2}_objects'/*.o -o '{2}_main'",
-                               GetParam(), defines(name, targets), path(name).string(), kProgram));
+    expect_success(fmt::format(
+        "{0} -std=c++17 -Wall -Wextra -Wconversion -Werror -O1 {1} -I '{2}' {3} '{2}_objects'/*.o -o '{2}_main'",
+        GetParam(), defines(name, targets), path(name).string(), kProgram));
   }
 
   // What the program prints, having written the right bytes.
-  std::string run_program(const std::string& name, const std::string& target, const CompiledModel& model, uint32_t seed) {
+  std::string run_program(const std::string& name, const std::string& target, const CompiledModel& model,
+                          uint32_t seed) {
     std::vector<float> inputs, expected;
     for (uint32_t sample = 0; sample < 3; ++sample) {
       const std::vector<float> in = small_model_input(model, seed + sample), out = run_here(model, in);
@@ -118,8 +120,8 @@ class EmittedModel : public testing::TestWithParam<const char*> {
       expected.insert(expected.end(), out.begin(), out.end());
     }
     write_floats(path("in"), inputs);
-    const ShellResult r =
-        shell(fmt::format("'{}_main' {} '{}' '{}'", path(name).string(), target, path("in").string(), path("out").string()));
+    const ShellResult r = shell(
+        fmt::format("'{}_main' {} '{}' '{}'", path(name).string(), target, path("in").string(), path("out").string()));
     EXPECT_EQ(r.code, 0) << target << ": " << r.output;
     EXPECT_EQ(slurp(path("out")), as_bytes(expected)) << target;
     return r.output;
@@ -154,8 +156,14 @@ TEST_P(EmittedModel, NeedsNothingButMemoryFunctions) {
   const std::string all = path("all.o").string();
   expect_success(fmt::format("ld -r -o '{}' '{}'/*.o", all, path("small_objects").string()));
   std::istringstream undefined(shell("nm -u --format=posix '" + all + "' | cut -d' ' -f1").output);
-  const std::set<std::string> allowed = {"memcpy",      "memset",  "memmove", "memcmp", "_GLOBAL_OFFSET_TABLE_",
-                                         "__cpu_model", "__cpu_features2", "__cpu_indicator_init"};  // libgcc's
+  const std::set<std::string> allowed = {"memcpy",
+                                         "memset",
+                                         "memmove",
+                                         "memcmp",
+                                         "_GLOBAL_OFFSET_TABLE_",
+                                         "__cpu_model",
+                                         "__cpu_features2",
+                                         "__cpu_indicator_init"};  // libgcc's
   size_t count = 0;
   for (std::string symbol; undefined >> symbol; ++count) {
     // clang++ names symbols that nothing refers to; those need no definition.
@@ -169,8 +177,8 @@ TEST_P(EmittedModel, NeedsNothingButMemoryFunctions) {
       << sections;
 }
 
-// A linker keeps any one of the equal inline functions that it meets, and with it instructions that a lesser machine may
-// lack. So no object may have such a function, also where the compiler inlines nothing.
+// A linker keeps any one of the equal inline functions that it meets, and with it instructions that a lesser machine
+// may lack. So no object may have such a function, also where the compiler inlines nothing.
 TEST_P(EmittedModel, SharesNoCodeBetweenTargets) {
   emit_model(for_all_targets(2), options_for("small", path("small")));
   compile("small", "-O0");
@@ -185,8 +193,8 @@ TEST_P(EmittedModel, TwoNetworksLiveInOneProgram) {
   compile("first");
   compile("second");
   const auto object = [&](const std::string& name) {
-    return fmt::format("{} -std=c++17 {} -Dmain=main_{} -I '{}' -c {} -o '{}.o'", GetParam(), defines(name, {target.name}), name,
-                       path(name).string(), kProgram, path(name).string());
+    return fmt::format("{} -std=c++17 {} -Dmain=main_{} -I '{}' -c {} -o '{}.o'", GetParam(),
+                       defines(name, {target.name}), name, path(name).string(), kProgram, path(name).string());
   };
   std::ofstream(path("both.cpp")) << R"(#include <cstdlib>
 int main_first(int, char**);
@@ -197,8 +205,9 @@ int main(int count, char** words) {
   char* second[] = {words[0], words[4], words[5], words[6]};
   return main_first(4, first) || main_second(4, second);
 })";
-  expect_success(fmt::format("{} && {} && cd '{}' && {} both.cpp first.o second.o first_objects/*.o second_objects/*.o -o both",
-                             object("first"), object("second"), folder_.path().string(), GetParam()));
+  expect_success(
+      fmt::format("{} && {} && cd '{}' && {} both.cpp first.o second.o first_objects/*.o second_objects/*.o -o both",
+                  object("first"), object("second"), folder_.path().string(), GetParam()));
   const std::vector<float> in = small_model_input(a, 6);
   write_floats(path("in"), in);
   expect_success(fmt::format("cd '{}' && ./both best in out1 {} in out2", folder_.path().string(), target.name));
@@ -244,9 +253,8 @@ TEST_P(EmittedModel, KernelLibraryRunsInThisProcess) {
   EXPECT_EQ(as_bytes(out), as_bytes(run_here(model, in)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Compilers, EmittedModel, testing::Values("g++", "clang++"), [](const auto& tested) {
-  return std::string(tested.param[0] == 'g' ? "gcc" : "clang");
-});
+INSTANTIATE_TEST_SUITE_P(Compilers, EmittedModel, testing::Values("g++", "clang++"),
+                         [](const auto& tested) { return std::string(tested.param[0] == 'g' ? "gcc" : "clang"); });
 
 TEST(EmitModel, SharesEqualWeights) {
   const TemporaryFolder folder;
@@ -271,9 +279,15 @@ TEST(EmitModel, TheNumberOfKernelFilesIsAsAsked) {
   std::ofstream(folder.path() / "small_scalar_other.cpp") << "// not ours\n";
   options.kernel_files = 1;
   emit_model({small_model(all_targets()[0], 1)}, options);
-  const std::vector<std::string> expected = {"octet", "small.cpp", "small.h", "small_scalar.cpp", "small_scalar_kernels.h",
-                                             "small_scalar_kernels_1.cpp", "small_scalar_other.cpp",
-                                             "small_scalar_weights.cpp", "small_scalar_weights.cpp.bin"};
+  const std::vector<std::string> expected = {"octet",
+                                             "small.cpp",
+                                             "small.h",
+                                             "small_scalar.cpp",
+                                             "small_scalar_kernels.h",
+                                             "small_scalar_kernels_1.cpp",
+                                             "small_scalar_other.cpp",
+                                             "small_scalar_weights.cpp",
+                                             "small_scalar_weights.cpp.bin"};
   EXPECT_EQ(files_in(folder.path()), expected);
 }
 
@@ -289,12 +303,15 @@ TEST(EmitModel, Refuses) {
   std::ofstream(folder.path() / "file") << "x";
   EXPECT_EQ(error({model}, "small", folder.path() / "file").find("user: cannot make the folder"), 0u);
   EXPECT_EQ(files_in(folder.path()), std::vector<std::string>{"file"});
-  EXPECT_EQ(kind_of_error([&] { build_kernel_library(model, "no-such-compiler"); }).find("user: there is no C++ compiler"), 0u);
+  EXPECT_EQ(
+      kind_of_error([&] { build_kernel_library(model, "no-such-compiler"); }).find("user: there is no C++ compiler"),
+      0u);
 }
 
 TEST(EmitModel, Names) {
   for (const char* good : {"a", "resnet50", "mobilenet_v2", "A1", "stdx"}) EXPECT_TRUE(is_model_name(good)) << good;
-  for (const char* bad : {"", "_a", "1a", "a-b", "a__b", "int", "std", "namespace", "main", "octet_x", "\xc3\xa4", "a b", "a\n"})
+  for (const char* bad :
+       {"", "_a", "1a", "a-b", "a__b", "int", "std", "namespace", "main", "octet_x", "\xc3\xa4", "a b", "a\n"})
     EXPECT_FALSE(is_model_name(bad)) << bad;
 }
 

@@ -15,7 +15,7 @@ namespace {
 struct CompileVerbOptions {
   ModelOptions model;
   std::vector<std::string> targets = {"host"};
-  std::string out_dir, name, emit = "cpp", command_line;
+  std::string out_dir, name, emit = "cpp";
   int kernel_files = 0;
   bool explain = false;
 };
@@ -28,6 +28,15 @@ std::string name_of(const std::string& model) {
     if (!std::isalnum(static_cast<unsigned char>(c)) || static_cast<unsigned char>(c) > 0x7f) c = '_';
   if (name.empty() || std::isdigit(static_cast<unsigned char>(name[0]))) name = "model_" + name;
   return name;
+}
+
+// For the heads of the files: what made them, without what differs from machine to machine.
+std::string command_line(const CompileVerbOptions& o, const std::string& name,
+                         const std::vector<const Target*>& targets) {
+  std::string text = fmt::format("octet compile {} --name {}", file_name(o.model.model), name);
+  for (const Target* t : targets) text += fmt::format(" --target {}", t->name);
+  if (o.model.batch != 1) text += fmt::format(" --batch {}", o.model.batch);
+  return text;
 }
 
 void compile_verb(const CompileVerbOptions& o) {
@@ -47,7 +56,7 @@ void compile_verb(const CompileVerbOptions& o) {
                       .out_dir = o.out_dir,
                       .model_file = file_name(o.model.model),
                       .producer = producer,
-                      .command_line = o.command_line,
+                      .command_line = command_line(o, name, targets),
                       .version = OCTET_VERSION,
                       .kernel_files = o.kernel_files});
   for (const CompiledModel& m : models)

@@ -182,6 +182,9 @@ class KernelEmitter {
       case Op::ptr_add:
         if (i.imm && pointer(i.target).used) out_.line(step(i.target, i.imm));
         break;
+      case Op::ptr_index:
+        if (pointer(i.target).used) out_.line(fmt::format("{} += step_at({});", pointer_name(i.target), address(i.m)));
+        break;
       case Op::note: out_.comment(program_.notes[static_cast<size_t>(i.extra)]); break;
       case Op::load: {
         const bool start = program_.registers[static_cast<size_t>(i.d)] == Role::acc;

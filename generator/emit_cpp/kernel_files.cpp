@@ -12,12 +12,15 @@
 namespace octet {
 namespace {
 
-// Instructions that one source holds where their number is ours to choose: about one second of g++, five for the target scalar.
+// Instructions that one source holds where their number is ours to choose: about one second of g++, five for the target
+// scalar.
 constexpr size_t kSourceSize = 3000;
 constexpr size_t kPlainSize = 200;  // what a plain kernel counts for
 constexpr size_t kMostSources = 16;
 
-size_t size_of(const KernelUnit& u) { return u.program ? u.program->code.size() : kPlainSize; }
+size_t size_of(const KernelUnit& u) {
+  return u.program ? u.program->code.size() : kPlainSize;
+}
 
 // Runs of kernels of about equal size: the first kernel of each source, then the number of kernels.
 std::vector<size_t> spread(const std::vector<KernelUnit>& kernels, int count) {
@@ -48,12 +51,13 @@ std::string plain_kernel_text(const KernelUnit& u) {
 
 std::string source(const CompiledModel& model, const KernelFileOptions& options, size_t number, size_t of,
                    std::span<const KernelUnit> kernels) {
-  const bool plain = std::any_of(kernels.begin(), kernels.end(), [](const KernelUnit& u) { return u.plain.has_value(); });
+  const bool plain =
+      std::any_of(kernels.begin(), kernels.end(), [](const KernelUnit& u) { return u.plain.has_value(); });
   std::string text = fmt::format("// {}: kernels, file {} of {}.\n{}", options.title, number, of, options.origin);
   text += fmt::format("#include \"octet/vec_{}.h\"\n", model.target->name);
   if (plain) text += "#include \"octet/abi.h\"\n#include \"octet/plain_ops.h\"\n";
-  text += fmt::format("#include \"{}.h\"\n\nnamespace {} {{\n\nusing namespace {};\n", options.prefix, options.name_space,
-                      kernel_namespace(*model.target));
+  text += fmt::format("#include \"{}.h\"\n\nnamespace {} {{\n\nusing namespace {};\n", options.prefix,
+                      options.name_space, kernel_namespace(*model.target));
   for (const KernelUnit& u : kernels) {
     Writer comment;
     comment.comment(to_string(u.spec));
@@ -82,8 +86,8 @@ std::vector<TextFile> emit_kernel_files(const CompiledModel& model, const Kernel
   const std::vector<size_t> begins = spread(model.kernels, options.count);
   for (size_t i = 0; i + 1 < begins.size(); ++i) {
     const auto kernels = std::span(model.kernels).subspan(begins[i], begins[i + 1] - begins[i]);
-    files.push_back({fmt::format("{}_{}.cpp", options.prefix, i + 1),
-                     source(model, options, i + 1, begins.size() - 1, kernels)});
+    files.push_back(
+        {fmt::format("{}_{}.cpp", options.prefix, i + 1), source(model, options, i + 1, begins.size() - 1, kernels)});
   }
   return files;
 }
@@ -108,8 +112,10 @@ std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   for (char c : text) {
     if (c == '"' || c == '\\') out += '\\';
-    if (c < ' ' || c > '~' || c == '?') out += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
-    else out += c;
+    if (c < ' ' || c > '~' || c == '?')
+      out += fmt::format("\\{:03o}", static_cast<unsigned char>(c));
+    else
+      out += c;
   }
   return out + '"';
 }

@@ -28,8 +28,8 @@ std::vector<TextFile> emit_kernel_files(const CompiledModel& model, const Kernel
 // The folder octet/ that those files include from, for all of these models.
 std::vector<TextFile> vocabulary_files(const std::vector<const Target*>& targets);
 
-// Text from a model's file inside a line of emitted C++: as a comment (one line, nothing that ends or continues it), and
-// as a string literal with its quotes.
+// Text from a model's file inside a line of emitted C++: as a comment (one line, nothing that ends or continues it),
+// and as a string literal with its quotes.
 std::string in_comment(std::string_view text);
 std::string in_quotes(std::string_view text);
 

@@ -47,10 +47,10 @@ class ModelEmitter {
       targets.push_back(model.target);
       files.push_back({fmt::format("{}.cpp", prefix(model)), network(m)});
       for (TextFile& f : emit_kernel_files(model, {.name_space = kernel_namespace(model),
-                                                   .prefix = prefix(model) + "_kernels",
-                                                   .title = title(model),
-                                                   .origin = origin_,
-                                                   .count = options_.kernel_files}))
+                                                  .prefix = prefix(model) + "_kernels",
+                                                  .title = title(model),
+                                                  .origin = origin_,
+                                                  .count = options_.kernel_files}))
         files.push_back(std::move(f));
       add_weights(m, files);
     }
@@ -61,8 +61,10 @@ class ModelEmitter {
  private:
   void check() const {
     if (!is_model_name(name()))
-      user_error(fmt::format("\"{}\" cannot name a network: it becomes a C++ namespace, so letters, digits and "
-                             "underscores, a letter first, no keyword", name()));
+      user_error(
+          fmt::format("\"{}\" cannot name a network: it becomes a C++ namespace, so letters, digits and "
+                      "underscores, a letter first, no keyword",
+                      name()));
     if (models_.empty()) user_error(name() + ": no target to compile for");
     for (size_t m = 1; m < models_.size(); ++m)
       if (models_[m]->target == models_[m - 1]->target)
@@ -79,8 +81,8 @@ class ModelEmitter {
     out.comment(in_comment(fmt::format("Made by Octet{}{}; changes would be lost.", options_.version.empty() ? "" : " ",
                                        options_.version)));
     if (!options_.model_file.empty())
-      out.comment(in_comment(fmt::format("Network: {}{}{}", options_.model_file, options_.producer.empty() ? "" : ", written by ",
-                                         options_.producer)));
+      out.comment(in_comment(fmt::format("Network: {}{}{}", options_.model_file,
+                                         options_.producer.empty() ? "" : ", written by ", options_.producer)));
     if (!options_.command_line.empty()) out.comment(in_comment("Command: " + options_.command_line));
     return out.take();
   }
@@ -130,10 +132,12 @@ class ModelEmitter {
       versions += fmt::format("void run_{}(const void* const* inputs, void* const* outputs, void* arena) noexcept;\n",
                               m->target->name);
     }
-    const char* supported = runs_everywhere()
-                                ? "// Whether this machine can run the network: always, because one target needs nothing special."
-                                : "// Whether this machine can run the network. Where it cannot, run() returns at once and writes nothing, and\n"
-                                  "// target() is \"none\". A version for the target scalar would run everywhere.";
+    const char* supported =
+        runs_everywhere()
+            ? "// Whether this machine can run the network: always, because one target needs nothing special."
+            : "// Whether this machine can run the network. Where it cannot, run() returns at once and writes nothing, "
+              "and\n"
+              "// target() is \"none\". A version for the target scalar would run everywhere.";
     return fill(embedded("model.h.in"),
                 {{"HEAD", fmt::format("// {}: a quantized network as plain functions.\n{}", name(), origin_)},
                  {"NAME", name()},
@@ -162,14 +166,14 @@ class ModelEmitter {
       out.line(fmt::format("  if ({})", fmt::join(tests, " &&\n      ")));
       out.line(fmt::format("    return &versions[{}];", m));
     }
-    out.line(fmt::format("  return {};", runs_everywhere() ? fmt::format("&versions[{}]", models_.size() - 1) : "&none"));
+    out.line(
+        fmt::format("  return {};", runs_everywhere() ? fmt::format("&versions[{}]", models_.size() - 1) : "&none"));
     return out.take();
   }
 
   std::string dispatch() const {
     std::string versions = "// The best first.\nconst Version versions[] = {\n";
-    for (const CompiledModel* m : models_)
-      versions += fmt::format("    {{\"{0}\", run_{0}}},\n", m->target->name);
+    for (const CompiledModel* m : models_) versions += fmt::format("    {{\"{0}\", run_{0}}},\n", m->target->name);
     versions += "};\n";
     if (!runs_everywhere())
       versions += "\nconst Version none = {\"none\", [](const void* const*, void* const*, void*) noexcept {}};\n";
@@ -210,8 +214,8 @@ class ModelEmitter {
         line += ", " + word;
       }
     };
-    for (const int a : {OCTET_SRC, OCTET_SRC2, OCTET_DST, OCTET_WEIGHTS, OCTET_BIAS, OCTET_SCALE, OCTET_CONSTANTS,
-                        OCTET_SCRATCH})
+    for (const int a :
+         {OCTET_SRC, OCTET_SRC2, OCTET_DST, OCTET_WEIGHTS, OCTET_BIAS, OCTET_SCALE, OCTET_CONSTANTS, OCTET_SCRATCH})
       if (step.args[a].space != OCTET_NONE) add(fmt::format("{}({})", kArguments[a], pointer(step.args[a])));
     return text + line + ");\n";
   }
@@ -226,16 +230,20 @@ class ModelEmitter {
   std::string network(size_t m) const {
     const CompiledModel& model = *models_[m];
     std::string text = fmt::format("// {}: the network, step by step.\n{}", title(model), origin_);
-    text += fmt::format("#include \"{}.h\"\n#include \"{}_kernels.h\"\n#include \"octet/call.h\"\n\n", name(), prefix(model));
+    text += fmt::format("#include \"{}.h\"\n#include \"{}_kernels.h\"\n#include \"octet/call.h\"\n\n", name(),
+                        prefix(model));
     const std::string symbol = weights_symbol(m);
     if (reads(model, OCTET_BLOB))
-      text += fmt::format("// In {}.cpp.\nextern \"C\" __attribute__((visibility(\"hidden\"))) const unsigned char {}[];\n\n",
-                          symbol, symbol);
+      text += fmt::format(
+          "// In {}.cpp.\nextern \"C\" __attribute__((visibility(\"hidden\"))) const unsigned char {}[];\n\n", symbol,
+          symbol);
     text += fmt::format("namespace {} {{\n\nusing namespace octet_call;\n\n", name());
     text += fmt::format("void run_{}(const void* const* inputs, void* const* outputs, void* arena) noexcept {{\n",
                         model.target->name);
-    if (reads(model, OCTET_ARENA)) text += "  unsigned char* const memory = static_cast<unsigned char*>(arena);\n";
-    else text += "  static_cast<void>(arena);\n";
+    if (reads(model, OCTET_ARENA))
+      text += "  unsigned char* const memory = static_cast<unsigned char*>(arena);\n";
+    else
+      text += "  static_cast<void>(arena);\n";
     if (!reads(model, OCTET_INPUT)) text += "  static_cast<void>(inputs);\n";
     if (!reads(model, OCTET_OUTPUT)) text += "  static_cast<void>(outputs);\n";
     if (reads(model, OCTET_BLOB)) text += fmt::format("  const unsigned char* const blob = {};\n", symbol);
@@ -271,7 +279,8 @@ class ModelEmitter {
     const CompiledModel& model = *models_[m];
     const std::string file = prefix(model) + "_weights.cpp";
     const std::vector<uint8_t>& blob = model.plan.blob;
-    std::string head = fmt::format("// {}: packed weights and constants, {} bytes.\n{}", title(model), blob.size(), origin_);
+    std::string head =
+        fmt::format("// {}: packed weights and constants, {} bytes.\n{}", title(model), blob.size(), origin_);
     if (owner(m) != m) {
       head += fmt::format("//\n// They equal those for {}, which serve here too.\n", models_[owner(m)]->target->name);
       files.push_back({file, head});
@@ -294,8 +303,8 @@ class ModelEmitter {
 void remove_stale(const EmitOptions& options, const std::set<std::string>& written) {
   std::string targets;
   for (const Target& t : all_targets()) targets += fmt::format("{}{}", targets.empty() ? "" : "|", t.name);
-  const std::regex ours(fmt::format(R"({}_({})(_weights\.cpp(\.bin)?|_kernels\.h|_kernels_\d+\.cpp|\.cpp))",
-                                    options.name, targets));
+  const std::regex ours(
+      fmt::format(R"({}_({})(_weights\.cpp(\.bin)?|_kernels\.h|_kernels_\d+\.cpp|\.cpp))", options.name, targets));
   std::vector<fs::path> stale;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(options.out_dir, error)) {
@@ -310,16 +319,25 @@ void remove_stale(const EmitOptions& options, const std::set<std::string>& writt
 
 bool is_model_name(std::string_view name) {
   static const std::set<std::string_view> taken = {
-      "alignas", "alignof", "and", "and_eq", "asm", "atomic", "auto", "bitand", "bitor", "bool", "break", "case",
-      "catch", "char", "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield", "compl",
-      "concept", "const", "const_cast", "consteval", "constexpr", "constinit", "continue", "decltype", "default",
-      "delete", "do", "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float",
-      "for", "friend", "goto", "if", "inline", "int", "long", "main", "mutable", "namespace", "new", "noexcept",
-      "not", "not_eq", "nullptr", "operator", "or", "or_eq", "private", "protected", "public", "register",
-      "reinterpret_cast", "requires", "return", "short", "signed", "sizeof", "static", "static_assert",
-      "static_cast", "std", "struct", "switch", "template", "this", "thread_local", "throw", "true", "try",
-      "typedef", "typeid", "typename", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t",
-      "while", "xor", "xor_eq"};
+      "alignas",   "alignof",       "and",         "and_eq",       "asm",
+      "atomic",    "auto",          "bitand",      "bitor",        "bool",
+      "break",     "case",          "catch",       "char",         "char16_t",
+      "char32_t",  "char8_t",       "class",       "co_await",     "co_return",
+      "co_yield",  "compl",         "concept",     "const",        "const_cast",
+      "consteval", "constexpr",     "constinit",   "continue",     "decltype",
+      "default",   "delete",        "do",          "double",       "dynamic_cast",
+      "else",      "enum",          "explicit",    "export",       "extern",
+      "false",     "float",         "for",         "friend",       "goto",
+      "if",        "inline",        "int",         "long",         "main",
+      "mutable",   "namespace",     "new",         "noexcept",     "not",
+      "not_eq",    "nullptr",       "operator",    "or",           "or_eq",
+      "private",   "protected",     "public",      "register",     "reinterpret_cast",
+      "requires",  "return",        "short",       "signed",       "sizeof",
+      "static",    "static_assert", "static_cast", "std",          "struct",
+      "switch",    "template",      "this",        "thread_local", "throw",
+      "true",      "try",           "typedef",     "typeid",       "typename",
+      "union",     "unsigned",      "using",       "virtual",      "void",
+      "volatile",  "wchar_t",       "while",       "xor",          "xor_eq"};
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   const auto follows = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '_'; };
   return !name.empty() && letter(name[0]) && std::all_of(name.begin(), name.end(), follows) &&

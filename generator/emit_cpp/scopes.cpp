@@ -93,6 +93,9 @@ class Finder {
       point(k, i.m.ptr);
     } else if (i.op == Op::ptr_add) {
       point(k, i.target).changes = true;
+    } else if (i.op == Op::ptr_index) {
+      point(k, i.target).changes = true;
+      point(k, i.m.ptr).used = true;
     } else if (i.op == Op::loop_end) {
       for (const Bump& b : program_.bumps[static_cast<size_t>(i.extra)])
         if (b.step) point(k, b.ptr).changes = true;

@@ -1,5 +1,6 @@
 #include "generator/program/interpret.h"
 
+#include <cstring>
 #include <vector>
 
 #include "templates/vec_scalar.h"
@@ -54,6 +55,12 @@ class Machine {
         break;
       case Op::ptr_set: pointers_[static_cast<size_t>(i.target)] = address(i.m); break;
       case Op::ptr_add: pointers_[static_cast<size_t>(i.target)] += i.imm; break;
+      case Op::ptr_index: {
+        int64_t step;
+        std::memcpy(&step, address(i.m), sizeof step);
+        pointers_[static_cast<size_t>(i.target)] += step;
+        break;
+      }
       default: break;  // a note
     }
     return k;
@@ -81,6 +88,7 @@ class Machine {
       case Op::loop_end:
       case Op::ptr_set:
       case Op::ptr_add:
+      case Op::ptr_index:
       case Op::note: break;
       case Op::load: d() = v::load<W>(address(i.m)); break;
       case Op::copy: d() = a(); break;

@@ -37,6 +37,7 @@ std::string print(const Program& p) {
         break;
       case Op::ptr_set: line += fmt::format("{} = {}", pointer(i.target), memory(i.m)); break;
       case Op::ptr_add: line += fmt::format("{} {:+}", pointer(i.target), i.imm); break;
+      case Op::ptr_index: line += fmt::format("{} += s64 at {}", pointer(i.target), memory(i.m)); break;
       case Op::note: line += "; " + p.notes[static_cast<size_t>(i.extra)]; break;
       default:
         line += fmt::format("{}.{}", row.name, i.bytes);

@@ -26,7 +26,9 @@ Reg Builder::reg(Role role) {
   return static_cast<Reg>(program_.registers.size()) - 1;
 }
 
-Ptr Builder::ptr() { return program_.pointers++; }
+Ptr Builder::ptr() {
+  return program_.pointers++;
+}
 
 void Builder::loop(int64_t trip, const std::vector<Bump>& bumps, const std::function<void()>& body) {
   if (trip <= 0) return;
@@ -43,7 +45,9 @@ void Builder::loop(int64_t trip, const std::vector<Bump>& bumps, const std::func
   put({.op = Op::loop_end, .imm = static_cast<int32_t>(trip), .extra = id});
 }
 
-void Builder::ptr_set(Ptr target, Mem from) { put({.op = Op::ptr_set, .m = from, .target = target}); }
+void Builder::ptr_set(Ptr target, Mem from) {
+  put({.op = Op::ptr_set, .m = from, .target = target});
+}
 
 void Builder::ptr_add(Ptr target, int64_t step) {
   if (step == 0) return;
@@ -51,14 +55,29 @@ void Builder::ptr_add(Ptr target, int64_t step) {
   put({.op = Op::ptr_add, .imm = static_cast<int32_t>(step), .target = target});
 }
 
+void Builder::ptr_index(Ptr target, Mem step) {
+  put({.op = Op::ptr_index, .m = step, .target = target});
+}
+
+Mem Builder::table(const std::vector<int64_t>& steps) {
+  const auto first = static_cast<int32_t>(64 * program_.constants.size());
+  program_.constants.resize(program_.constants.size() + (8 * steps.size() + 63) / 64);
+  if (!steps.empty()) std::memcpy(program_.constants.data()->data() + first, steps.data(), 8 * steps.size());
+  return {OCTET_CONSTANTS, first};
+}
+
 void Builder::note(const std::string& text) {
   program_.notes.push_back(text);
   put({.op = Op::note, .extra = static_cast<int32_t>(program_.notes.size()) - 1});
 }
 
-void Builder::store(int w, Mem m, Reg a) { put({.op = Op::store, .bytes = static_cast<uint8_t>(w), .a = a, .m = m}); }
+void Builder::store(int w, Mem m, Reg a) {
+  put({.op = Op::store, .bytes = static_cast<uint8_t>(w), .a = a, .m = m});
+}
 
-void Builder::store_low(Mem m, Reg a, int bytes) { put({.op = Op::store_low, .bytes = 16, .a = a, .m = m, .imm = bytes}); }
+void Builder::store_low(Mem m, Reg a, int bytes) {
+  put({.op = Op::store_low, .bytes = 16, .a = a, .m = m, .imm = bytes});
+}
 
 void Builder::store_split(int w, Mem m, Reg a, int pieces, const Split& split) {
   program_.splits.push_back(split);
@@ -146,12 +165,13 @@ const char* fault(const Program& p, const Inst& i, const std::vector<bool>& writ
   if ((need & kC) && i.b == kNone && i.c == kNone) return "two memory operands";
   if ((need & kEarlyClobber) && i.d == i.a) return "scratch register equals the source";
   const bool uses_mem = (need & kMem) || ((need & kB) && i.b == kNone) || ((need & kC) && i.c == kNone) ||
-                        i.op == Op::ptr_set;
+                        i.op == Op::ptr_set || i.op == Op::ptr_index;
   if (uses_mem && !is_ptr(i.m.ptr)) return "no memory operand";
   switch (i.op) {
     case Op::loop_begin:
     case Op::loop_end: return i.imm < 2 || !indexes(p.bumps) ? "loop without two trips or bumps" : nullptr;
     case Op::ptr_set:
+    case Op::ptr_index:
     case Op::ptr_add: return is_ptr(i.target) ? nullptr : "no pointer to change";
     case Op::note: return indexes(p.notes) ? nullptr : "no such note";
     case Op::load_act: return i.imm == 4 || i.imm == 8 || i.imm == 16 ? nullptr : "activation bytes not 4, 8 or 16";
@@ -178,11 +198,12 @@ void verify(const Program& p) {
     const char* what = fault(p, i, written);
     if (!what && i.op == Op::loop_begin) open.push_back(i.extra);
     if (!what && i.op == Op::loop_end) {
-      if (open.empty() || open.back() != i.extra) what = "loop ends that did not begin";
-      else open.pop_back();
+      if (open.empty() || open.back() != i.extra)
+        what = "loop ends that did not begin";
+      else
+        open.pop_back();
     }
-    if (what)
-      internal_error(p.name + ": instruction " + std::to_string(k) + " (" + op_row(i.op).name + "): " + what);
+    if (what) internal_error(p.name + ": instruction " + std::to_string(k) + " (" + op_row(i.op).name + "): " + what);
     if (op_row(i.op).operands & kD) written[static_cast<size_t>(i.d)] = true;
   }
   if (!open.empty()) internal_error(p.name + ": a loop does not end");

@@ -35,7 +35,7 @@ struct Inst {
   Reg d = kNone, a = kNone, b = kNone, c = kNone;
   Mem m;
   int32_t imm = 0;       // trip count, dot group, shift, byte count, number of pieces or pointer step
-  Ptr target = kNone;    // ptr_set, ptr_add: the pointer that changes
+  Ptr target = kNone;    // ptr_set, ptr_add, ptr_index: the pointer that changes
   int32_t extra = kNone; // loop_begin/loop_end: index of bumps; store_split: of splits; note: of notes
 };
 
@@ -89,6 +89,7 @@ class Builder {
   void loop(int64_t trip, const std::vector<Bump>& bumps, const std::function<void()>& body);
   void ptr_set(Ptr target, Mem from);
   void ptr_add(Ptr target, int64_t step);
+  void ptr_index(Ptr target, Mem step);
   void note(const std::string& text);
   void heading(const std::string& line) { program_.heading.push_back(line); }
 
@@ -115,6 +116,9 @@ class Builder {
   Mem constant16(int32_t value);
   Mem constant8(int32_t value);
   Mem constant_f32(float value);
+
+  // Appends a table of steps for ptr_index to the constants; the address of the first.
+  Mem table(const std::vector<int64_t>& steps);
 
   Program finish();  // verifies
 

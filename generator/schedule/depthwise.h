@@ -2,7 +2,11 @@
 //
 // Four input rows of one column are interleaved bytewise, so that a 32-bit lane holds four vertical taps of one channel
 // and one dot product does them all. A tile is `rows` x `columns` output pixels of one channel block; the rows of an
-// interleave serve every output row of the tile (weights zero where a row is no tap of it).
+// interleave serve every output row of the tile (weights are zero where a row is no tap of it).
+//
+// All row tiles share one body: where a tile meets the top or bottom border, its missing rows are replaced by any row
+// that exists, with zero weights. Rows, weights and outputs of each tile come from a table of steps. Likewise all
+// channel blocks have one width; where it does not divide, blocks overlap and some channels are computed twice.
 #pragma once
 
 #include <string>
@@ -16,38 +20,46 @@
 
 namespace octet {
 
-// Output rows y .. y + count - 1 whose taps meet the top or bottom border in the same way share code and weights.
+// Row tiles that meet the top or bottom border in the same way share packed weights and biases.
 struct RowClass {
   std::vector<Taps> taps;  // per output row of the tile
-  std::vector<int> rows;   // input rows to interleave, relative to the tile's first row's first tap; all exist
-  int row_quads() const { return static_cast<int>(rows.size() + 3) / 4; }
-  int quads(const ConvSpec& spec) const { return spec.weight_terms * row_quads(); }  // terms one after the other
-  // The kernel row that slot e < 4 of a quad is for output row y of the tile; -1: none, weight zero.
-  int tap(const ConvSpec& spec, int y, int quad, int e) const;
+  std::vector<int> rows;   // input rows that are some row's tap, relative to the first tap of the tile's first row
   bool operator==(const RowClass&) const = default;
 };
 
-struct RowRun {  // `tiles` tiles in a row of the same class, the first at output row y
-  int y = 0, rows = 1, tiles = 1;
+struct RowTile {
+  int y = 0;  // first output row
   int row_class = 0;
 };
 
 struct DepthwiseSchedule {
-  int rows = 1, columns = 1;
-  bool carry = false;  // 3 wide, stride 1: two columns stay in registers between tiles
+  int rows = 1, columns = 1;  // of a tile; the last tiles overlap their neighbours where they do not divide
+  bool carry = false;         // 3 wide, stride 1: two columns stay in registers between tiles
   DotForm dot = DotForm::fused;
-  int registers = 16;           // vector registers that the kernel may keep alive
-  std::vector<OcBlock> blocks;  // one group each: 4, 2 or 1 vectors
+  int registers = 16;       // vector registers that the kernel may keep alive
+  VectorGroup group;        // of one channel block: 4, 2 or 1 vectors
+  std::vector<int> starts;  // first channel of every block
   std::vector<RowClass> row_classes;
-  std::vector<RowRun> runs;
+  std::vector<RowTile> tiles;
+  int row_quads = 1;       // interleaves of four rows that any tile needs
   AxisClasses columns_at;  // horizontal taps of every output column; the class indexes packed biases
-  int dot_bytes() const { return dot == DotForm::widened ? 2 : 1; }
 
-  // Packed layout of one block of `count`: for each row class, kx, quad, output row, vector.
-  int weight_bytes(const ConvSpec& spec, const VectorGroup& g) const;  // of a whole block
-  int weight_offset(const ConvSpec& spec, const VectorGroup& g, int row_class, int kx, int quad, int y) const;
-  int bias_bytes(const VectorGroup& g) const;  // of a whole block
-  int bias_offset(const VectorGroup& g, int row_class, int y, int column_class) const;
+  int dot_bytes() const { return dot == DotForm::widened ? 2 : 1; }
+  int quads(const ConvSpec& spec) const { return spec.weight_terms * row_quads; }  // weight terms one after the other
+  // The input row that slot e < 4 of a quad holds in a tile: one of the tile's own, or any that exists.
+  int input_row(const ConvSpec& spec, const RowTile& tile, int quad, int e) const;
+  // The kernel row that the slot is for output row y of a tile of that class; -1: none, weight zero.
+  int tap(const ConvSpec& spec, int row_class, int y, int quad, int e) const;
+  // Whether any class has a tap there, so that a dot is needed.
+  bool is_tap(const ConvSpec& spec, int y, int quad) const;
+
+  // Packed bytes of one block: row class, kx, quad, output row, vector; biases by row class, output row, column class.
+  int weight_offset(const ConvSpec& spec, int row_class, int kx, int quad, int y) const;
+  int bias_offset(int row_class, int y, int column_class) const;
+  int weight_bytes(const ConvSpec& spec) const {
+    return weight_offset(spec, static_cast<int>(row_classes.size()), 0, 0, 0);
+  }
+  int bias_bytes() const { return bias_offset(static_cast<int>(row_classes.size()), 0, 0); }
 };
 
 std::string to_string(const DepthwiseSchedule& schedule);

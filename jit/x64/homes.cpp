@@ -10,7 +10,7 @@ namespace {
 
 bool uses_memory(const Inst& i) {
   const uint8_t operands = op_row(i.op).operands;
-  return i.op == Op::ptr_set || (operands & kMem) || ((operands & kB) && i.b == kNone) ||
+  return i.op == Op::ptr_set || i.op == Op::ptr_index || (operands & kMem) || ((operands & kB) && i.b == kNone) ||
          ((operands & kC) && i.c == kNone);
 }
 

@@ -144,6 +144,17 @@ void Lowering::set_pointer(Ptr target, Mem from) {
   if (h.kind == Home::slot) mov(stack(h), rax);
 }
 
+void Lowering::index_pointer(Ptr p, Mem step) {
+  const Home& h = home(p);
+  if (h.kind == Home::none) return;
+  if (h.kind == Home::reg) {
+    add(general_registers()[static_cast<size_t>(h.index)], address(step));
+    return;
+  }
+  mov(rax, address(step));
+  add(stack(h), rax);
+}
+
 void Lowering::add_to_pointer(Ptr p, int32_t step) {
   const Home& h = home(p);
   if (h.kind == Home::none || step == 0) return;
@@ -165,6 +176,7 @@ void Lowering::lower(const Inst& i, size_t k) {
     case Op::loop_end: return end_loop(i);
     case Op::ptr_set: return set_pointer(i.target, i.m);
     case Op::ptr_add: return add_to_pointer(i.target, i.imm);
+    case Op::ptr_index: return index_pointer(i.target, i.m);
     case Op::load: return vmovups(d(), address(i.m));
     case Op::copy:
       if (d().getIdx() != a().getIdx()) vmovaps(d(), a());

@@ -56,6 +56,7 @@ class Lowering : protected Xbyak::CodeGenerator {
   void end_loop(const Inst& i);
   void set_pointer(Ptr target, Mem from);
   void add_to_pointer(Ptr p, int32_t step);
+  void index_pointer(Ptr p, Mem step);
 
   void lower(const Inst& i, size_t k);
   void binary(const Inst& i, const Operand& b);

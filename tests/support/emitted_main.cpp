@@ -1,11 +1,11 @@
-// A program of somebody who has an emitted network and no Octet: plain C++17, the network's header, the standard library.
-// Compiled with -DMODEL=digits -DMODEL_HEADER='"digits.h"' -DTARGETS='X(scalar) X(avx2)'.
+// A program of somebody who has an emitted network and no Octet: plain C++17, the network's header, the standard
+// library. Compiled with -DMODEL=digits -DMODEL_HEADER='"digits.h"' -DTARGETS='X(scalar) X(avx2)'.
 //
 //   emitted_main TARGET INPUT OUTPUT
 //
 // INPUT holds any number of samples, OUTPUT gets as many results. TARGET is one of those in the network, or "best" for
-// what run() takes. Fails if a run writes outside of the arena or of its output, or reads what it was not given (seen by
-// AddressSanitizer: every buffer is exactly as big as the header says).
+// what run() takes. Fails if a run writes outside of the arena or of its output, or reads what it was not given (seen
+// by AddressSanitizer: every buffer is exactly as big as the header says).
 #include MODEL_HEADER
 
 #include <cstdio>
@@ -37,8 +37,9 @@ Run version(const char* name) {
 class Guarded {
  public:
   Guarded(std::size_t bytes, std::size_t alignment)
-      : bytes_(bytes), all_(static_cast<unsigned char*>(
-                           std::aligned_alloc(alignment, (bytes + 2 * kGuard + alignment - 1) / alignment * alignment))) {
+      : bytes_(bytes),
+        all_(static_cast<unsigned char*>(
+            std::aligned_alloc(alignment, (bytes + 2 * kGuard + alignment - 1) / alignment * alignment))) {
     std::memset(all_, kGuardByte, bytes + 2 * kGuard);
   }
   Guarded(const Guarded&) = delete;

@@ -263,6 +263,26 @@ void structure(Cases& cases) {
                            return sum;
                          });
                        }});
+  // The dwords of src in an order that a table of steps gives, forwards and backwards.
+  cases.push_back({.name = "steps_from_a_table",
+                   .inputs = {Elem::u8, Elem::u8, Elem::s32},
+                   .body =
+                       [](Builder& b, int w) {
+                         const Ptr q = b.ptr(), step = b.ptr(), to = b.ptr();
+                         b.ptr_set(step, b.table({int64_t{3} * w / 4, -w / 2}));
+                         b.ptr_set(q, {OCTET_SRC, 0});
+                         b.ptr_set(to, kDst);
+                         b.loop(2, {{step, 8}, {to, w}}, [&] {
+                           b.ptr_index(q, {step, 0});
+                           b.store(w, {to, 0}, b.widen8_32(w, {q, 0}));
+                         });
+                       },
+                   .expect =
+                       [](Bytes a, Bytes, Bytes, uint8_t* d, int w) {
+                         const int at[] = {3 * w / 4, w / 4};
+                         for (int k = 0; k < 2; ++k)
+                           each<uint32_t>(d + k * w, w, [=](int i) { return a[at[k] + i]; });
+                       }});
   // Registers read narrower than they were written, and one written narrow, then wide.
   cases.push_back({.name = "narrow_reads",
                    .inputs = {Elem::u8, Elem::s8, Elem::s32},
@@ -288,6 +308,26 @@ void structure(Cases& cases) {
                          });
                        },
                    .min_width = 32});
+  // A register and a pointer that a loop defines and code behind it uses; the pointer walks through memory on the way.
+  cases.push_back({.name = "outlives_its_loop",
+                   .inputs = {Elem::u8, Elem::u8, Elem::s32},
+                   .body =
+                       [](Builder& b, int w) {
+                         const Ptr q = b.ptr();
+                         const Reg x = b.reg(Role::temp);
+                         b.loop(3, {{OCTET_SRC, w}}, [&] {
+                           b.load_into(w, x, kA);
+                           b.ptr_set(q, {OCTET_WEIGHTS, 4});
+                           b.loop(2, {{q, 4}}, [&] { b.op(Op::xor_, w, x, x, Mem{q, 0}); });
+                         });
+                         b.op(Op::xor_, w, x, x, Mem{q, 0});
+                         b.store(w, kDst, x);
+                         b.ptr_add(OCTET_SRC, -3 * w);
+                       },
+                   .expect =
+                       [](Bytes a, Bytes b, Bytes, uint8_t* d, int w) {
+                         each<uint8_t>(d, w, [=](int i) { return a[2 * w + i] ^ b[4 + i] ^ b[8 + i] ^ b[12 + i]; });
+                       }});
 }
 
 Cases make_cases() {

@@ -36,7 +36,8 @@ class SmallModel {
     back.pitch = 8;
     back.quant = {0.5f, 3, false};
     plain(back, c, out, "scores");
-    model_.plan.inputs = {{.name = "image", .shape = {1, kChannels, kHeight, kWidth}, .scale = kInput.scale, .zero_point = 121}};
+    model_.plan.inputs = {
+        {.name = "image", .shape = {1, kChannels, kHeight, kWidth}, .scale = kInput.scale, .zero_point = 121}};
     model_.plan.outputs = {{.name = "scores", .shape = {1, kOut, kHeight, kWidth}}};
     return std::move(model_);
   }
@@ -70,7 +71,8 @@ class SmallModel {
 
   void plain(const KernelSpec& spec, OctetRef src, OctetRef dst, const std::string& node) {
     const PlainKernel kernel = *plain_kernel(spec);
-    KernelUnit unit{.name = std::string(spec_op_name(spec)) + "_edge", .spec = spec, .schedule = "plain loop", .plain = kernel};
+    KernelUnit unit{
+        .name = std::string(spec_op_name(spec)) + "_edge", .spec = spec, .schedule = "plain loop", .plain = kernel};
     OctetStep& s = step(std::move(unit), src, dst, node);
     s.args[OCTET_CONSTANTS] = blob(kernel.params);
   }
@@ -89,7 +91,9 @@ class SmallModel {
     const ConvSchedule schedule = choose_conv(spec, data, *model_.target, Emitter::compiler);
     const PackedConv packed = pack_conv(spec, schedule, *model_.target, data);
     const std::string name = "conv_" + std::to_string(model_.kernels.size());
-    KernelUnit unit{.name = name, .spec = spec, .schedule = to_string(schedule),
+    KernelUnit unit{.name = name,
+                    .spec = spec,
+                    .schedule = to_string(schedule),
                     .program = build_conv(spec, schedule, *model_.target, name)};
     const auto constants = unit.program->constants;
     OctetStep& s = step(std::move(unit), src, dst, node);
@@ -105,7 +109,9 @@ class SmallModel {
 
 }  // namespace
 
-CompiledModel small_model(const Target& target, uint32_t seed) { return SmallModel(target, seed).make(); }
+CompiledModel small_model(const Target& target, uint32_t seed) {
+  return SmallModel(target, seed).make();
+}
 
 std::vector<float> small_model_input(const CompiledModel& model, uint32_t seed) {
   Random random(seed);
@@ -117,8 +123,10 @@ std::vector<float> small_model_input(const CompiledModel& model, uint32_t seed) 
 std::vector<float> run_here(CompiledModel model, const std::vector<float>& input) {
   std::vector<BoundKernel> kernels;
   for (const KernelUnit& u : model.kernels) {
-    if (u.plain) kernels.push_back({u.plain->function, {}});
-    else kernels.push_back({nullptr, [program = *u.program](const OctetArgs& args) { interpret(program, args); }});
+    if (u.plain)
+      kernels.push_back({u.plain->function, {}});
+    else
+      kernels.push_back({nullptr, [program = *u.program](const OctetArgs& args) { interpret(program, args); }});
   }
   std::vector<float> output(static_cast<size_t>(model.plan.outputs[0].elements()));
   ExecutionContext context(std::make_shared<const Executor>(std::move(model.plan), std::move(kernels), nullptr, 1));

@@ -1,0 +1,125 @@
+// A network at load time: every engine, thread count and context gives the stored bytes, and run allocates nothing.
+#include "jit/load.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <thread>
+
+#include "generator/io/npy.h"
+#include "runtime/status.h"
+
+namespace {
+std::atomic<long> allocations{0};
+}
+
+// Counts what C++ allocates in this program.
+void* operator new(std::size_t bytes) {
+  ++allocations;
+  if (void* p = std::malloc(bytes ? bytes : 1)) return p;
+  throw std::bad_alloc();
+}
+void operator delete(void* p) noexcept { std::free(p); }
+void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+
+namespace octet {
+namespace {
+
+const std::filesystem::path kDigits = OCTET_SOURCE_DIR "/demo/digits.int8.onnx";
+
+struct HeldOut {
+  Array images, expected;
+  size_t count = 0;
+  static const HeldOut& get() {
+    static const HeldOut h = [] {
+      const NpzReader npz(OCTET_SOURCE_DIR "/demo/digits_heldout.npz");
+      HeldOut r{npz.read("images"), npz.read("expected")};
+      r.count = static_cast<size_t>(r.images.shape[0]);
+      return r;
+    }();
+    return h;
+  }
+};
+
+// How many of the first `count` images give other bytes than the stored ones.
+size_t wrong(ExecutionContext& context, const Plan& plan, size_t count) {
+  const HeldOut& h = HeldOut::get();
+  const size_t in = plan.inputs[0].bytes(), out = plan.outputs[0].bytes();
+  std::vector<uint8_t> result(out);
+  size_t bad = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const void* inputs[] = {h.images.data.data() + i * in};
+    void* outputs[] = {result.data()};
+    context.run(inputs, outputs);
+    bad += std::memcmp(result.data(), h.expected.data.data() + i * out, out) != 0;
+  }
+  return bad;
+}
+
+struct Way {
+  const char* target;
+  Engine engine;
+  int threads;
+  bool fuse, views;
+};
+
+class Load : public testing::TestWithParam<Way> {};
+
+TEST_P(Load, GivesTheStoredBytes) {
+  const Way w = GetParam();
+  const Target& target = *find_target(w.target);
+  if (!host_runs(target)) GTEST_SKIP() << "this machine (or OCTET_MAX_TARGET) has no " << w.target;
+  const LoadedModel m = load(kDigits, {.target = &target, .engine = w.engine, .threads = w.threads, .fuse = w.fuse, .views = w.views});
+  ExecutionContext context(m.executor);
+  EXPECT_EQ(wrong(context, m.executor->plan(), 40), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Ways, Load,
+    testing::Values(Way{"scalar", Engine::reference, 1, true, true}, Way{"scalar", Engine::jit, 1, true, true},
+                    Way{"avx2", Engine::jit, 1, true, true}, Way{"avx2", Engine::jit, 2, true, true},
+                    Way{"avx512_vnni", Engine::jit, 1, true, true}, Way{"avx512_vnni", Engine::jit, 3, true, true},
+                    Way{"avx2", Engine::jit, 1, false, true}, Way{"avx512_vnni", Engine::jit, 1, true, false},
+                    Way{"avx512_vnni", Engine::jit, 1, false, false}),
+    [](const auto& i) {
+      return std::string(i.param.target) + (i.param.engine == Engine::reference ? "_reference" : "_jit") + "_threads" +
+             std::to_string(i.param.threads) + (i.param.fuse ? "" : "_unfused") + (i.param.views ? "" : "_copies");
+    });
+
+TEST(LoadedModel, RunAllocatesNothing) {
+  const LoadedModel m = load(kDigits, {});
+  ExecutionContext context(m.executor);
+  wrong(context, m.executor->plan(), 1);
+  const HeldOut& h = HeldOut::get();
+  std::vector<uint8_t> result(m.executor->plan().outputs[0].bytes());
+  const void* inputs[] = {h.images.data.data()};
+  void* outputs[] = {result.data()};
+  const long before = allocations;
+  for (int i = 0; i < 10; ++i) context.run(inputs, outputs);
+  EXPECT_EQ(allocations - before, 0);
+}
+
+TEST(LoadedModel, ContextsRunSideBySide) {
+  const LoadedModel m = load(kDigits, {});
+  std::atomic<size_t> bad{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      ExecutionContext context(m.executor);
+      bad += wrong(context, m.executor->plan(), HeldOut::get().count);
+    });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(bad, 0u);
+}
+
+TEST(LoadedModel, RefusesTheWrongNumberOfBuffers) {
+  const LoadedModel m = load(kDigits, {});
+  ExecutionContext context(m.executor);
+  EXPECT_THROW(context.run({}, {}), Error);
+}
+
+}  // namespace
+}  // namespace octet
