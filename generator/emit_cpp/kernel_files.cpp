@@ -60,8 +60,10 @@ std::string source(const CompiledModel& model, const KernelFileOptions& options,
                       options.name_space, kernel_namespace(*model.target));
   for (const KernelUnit& u : kernels) {
     Writer comment;
-    comment.comment(to_string(u.spec));
-    if (!u.program || u.program->heading.empty()) comment.comment("schedule: " + u.schedule);
+    if (!u.program || u.program->heading.empty()) {  // a Program brings its own heading
+      comment.comment(to_string(u.spec));
+      comment.comment("schedule: " + u.schedule);
+    }
     text += '\n' + comment.take() + (u.program ? emit_kernel(*u.program, *model.target) : plain_kernel_text(u));
   }
   return text + fmt::format("\n}}  // namespace {}\n\nOCTET_TARGET_END\n", options.name_space);

@@ -122,12 +122,7 @@ class ConvBuilder {
   }
 
   std::vector<std::string> heading() const {
-    std::string layer =
-        fmt::format("conv {}x{} stride {}x{}: {} x {}x{}x{} -> {}x{}x{}", window_.kh, window_.kw, window_.stride_h,
-                    window_.stride_w, spec_.n, spec_.ih, spec_.iw, spec_.ic, spec_.oh, spec_.ow, spec_.oc);
-    if (spec_.groups > 1) layer += fmt::format(", {} groups", spec_.groups);
-    if (spec_.residual) layer += ", residual add";
-    return {layer, "schedule: " + to_string(schedule_), schedule_.reason};
+    return {to_string(KernelSpec(spec_)), "schedule: " + to_string(schedule_), schedule_.reason};
   }
 
   int64_t src_row() const { return static_cast<int64_t>(spec_.iw) * spec_.src_pitch; }
