@@ -17,20 +17,20 @@
 namespace octet {
 
 struct CompileOptions {
-  const Target* target = nullptr;      // nullptr: host_target()
-  Emitter emitter = Emitter::jit;      // whose register budget the schedules keep
-  bool reference = false;              // no schedules, no packing: kernels are the references
-  int threads = 1;                     // layers are split into at most this many parts
-  bool keep_all = false;               // every tensor keeps its memory, so that it can be read after a run
-  bool views = true;                   // concats and slices without copies
+  const Target* target = nullptr;  // nullptr: host_target()
+  Emitter emitter = Emitter::jit;  // whose register budget the schedules keep
+  bool reference = false;          // no schedules, no packing: kernels are the references
+  int threads = 1;                 // layers are split into at most this many parts
+  bool keep_all = false;           // every tensor keeps its memory, so that it can be read after a run
+  bool views = true;               // concats and slices without copies
 };
 
 // One kernel, shared by all steps whose spec and schedule are equal.
 struct KernelUnit {
-  std::string name;                    // identifier, unique in the model
+  std::string name;  // identifier, unique in the model
   KernelSpec spec;
-  std::string schedule;                // in words; "plain" or "reference" where there is none
-  std::optional<Program> program;      // else a plain op, else the reference
+  std::string schedule;            // in words; "plain" or "reference" where there is none
+  std::optional<Program> program;  // else a plain op, else the reference
   std::optional<PlainKernel> plain;
 };
 
@@ -46,8 +46,8 @@ struct CompiledModel {
   const Target* target = nullptr;
   std::vector<KernelUnit> kernels;
   Plan plan;
-  std::vector<StepInfo> steps;         // one per plan step
-  std::vector<Buffer> buffers;         // what the memory plan placed, for pictures
+  std::vector<StepInfo> steps;  // one per plan step
+  std::vector<Buffer> buffers;  // what the memory plan placed, for pictures
   std::vector<std::string> buffer_names;
   MemoryPlan memory;
 };

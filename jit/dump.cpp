@@ -3,21 +3,13 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 #include <sstream>
 #include <string_view>
 
-#include "runtime/status.h"
+#include "generator/io/file.h"
 
 namespace octet {
 namespace {
-
-void write_file(const std::filesystem::path& path, std::string_view content) {
-  std::ofstream file(path, std::ios::binary);
-  file.write(content.data(), static_cast<std::streamsize>(content.size()));
-  file.close();
-  if (!file) user_error("cannot write " + path.string());
-}
 
 // Sixteen bytes a line, each line with its offset, as a disassembler shows it.
 std::string hex(std::string_view code, size_t begin, size_t end) {
@@ -46,9 +38,7 @@ std::string listing(const Program& program, const Target& target, std::string_vi
 
 void dump_kernel(const std::string& directory, const Program& program, const Target& target,
                  const CompiledKernel& kernel, const CodeOffsets& offsets) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) user_error("cannot make the directory " + directory + ": " + error.message());
+  make_folder(directory);
   const std::filesystem::path base = std::filesystem::path(directory) / program.name;
   const std::string_view code(reinterpret_cast<const char*>(kernel.entry), kernel.code_bytes);
   const std::string text = print(program);

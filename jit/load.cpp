@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <fstream>
 
 #include "generator/emit_cpp/library.h"
 #include "generator/import/onnx.h"
+#include "generator/io/file.h"
 #include "generator/kernel/reference.h"
 #include "generator/passes/passes.h"
 #include "generator/program/interpret.h"
@@ -79,15 +79,22 @@ Bound bind_cpp(const CompiledModel& model, const LoadOptions& options) {
   return bound;
 }
 
-void dump_text(const std::filesystem::path& dir, const std::string& file, const std::string& text) {
-  std::error_code ignored;
-  std::filesystem::create_directories(dir, ignored);
-  std::ofstream out(dir / file);
-  out << text;
-  if (!out.flush()) user_error("cannot write " + (dir / file).string());
+}  // namespace
+
+const Target& target_named(const std::string& name) {
+  if (name == "host") return host_target();
+  if (const Target* t = find_target(name)) return *t;
+  std::string known;
+  for (const Target& t : all_targets()) known += std::string(t.name) + ", ";
+  user_error("unknown target '" + name + "' (supported: " + known + "host)");
 }
 
-}  // namespace
+Engine engine_named(const std::string& name) {
+  if (name == "jit") return Engine::jit;
+  if (name == "cpp") return Engine::cpp;
+  if (name == "reference") return Engine::reference;
+  user_error("unknown engine '" + name + "' (supported: jit, cpp, reference)");
+}
 
 LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) {
   LoadedModel m;
@@ -98,19 +105,20 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
   m.import_seconds = watch.lap();
   run_passes(m.graph, {.fuse = options.fuse, .dump_dir = options.dump_dir.string()});
   m.passes_seconds = watch.lap();
-  m.compiled = compile(m.graph, {.target = &target,
-                                 .emitter = options.engine == Engine::cpp || !target.has_jit ? Emitter::compiler : Emitter::jit,
-                                 .reference = options.engine == Engine::reference,
-                                 .threads = options.threads,
-                                 .keep_all = options.keep_all,
-                                 .views = options.views});
+  m.compiled =
+      compile(m.graph, {.target = &target,
+                        .emitter = options.engine == Engine::cpp || !target.has_jit ? Emitter::compiler : Emitter::jit,
+                        .reference = options.engine == Engine::reference,
+                        .threads = options.threads,
+                        .keep_all = options.keep_all,
+                        .views = options.views});
   m.compile_seconds = watch.lap();
   if (!options.dump_dir.empty()) {
-    dump_text(options.dump_dir, "graph.txt", print(m.graph));
+    write_file(options.dump_dir / "graph.txt", print(m.graph));
     std::string kernels;
     for (const KernelUnit& u : m.compiled.kernels)
       kernels += fmt::format("{}\n  {}\n  {}\n", u.name, to_string(u.spec), u.schedule);
-    dump_text(options.dump_dir, "kernels.txt", kernels);
+    write_file(options.dump_dir / "kernels.txt", kernels);
   }
   Bound bound;
   switch (options.engine) {

@@ -25,12 +25,16 @@ struct LoadOptions {
 };
 
 struct LoadedModel {
-  Graph graph;                     // after all passes
-  CompiledModel compiled;          // its blob has moved into the executor
+  Graph graph;             // after all passes
+  CompiledModel compiled;  // its blob has moved into the executor
   std::shared_ptr<const Executor> executor;
   double import_seconds = 0, passes_seconds = 0, compile_seconds = 0, bind_seconds = 0;
-  size_t code_bytes = 0;           // machine code made by the JIT
+  size_t code_bytes = 0;  // machine code made by the JIT
 };
+
+// As users say it: "host" or a target's name; "jit", "cpp", "reference". Anything else is a user error.
+const Target& target_named(const std::string& name);
+Engine engine_named(const std::string& name);
 
 // User errors: everything that import, passes and lower refuse; a target that this machine cannot run.
 LoadedModel load(const std::filesystem::path& model, const LoadOptions& options);

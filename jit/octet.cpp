@@ -9,21 +9,6 @@
 namespace octet {
 namespace {
 
-const Target* target_of(const std::string& name) {
-  if (name == "host") return &host_target();
-  if (const Target* t = find_target(name)) return t;
-  std::string known;
-  for (const Target& t : all_targets()) known += std::string(t.name) + ", ";
-  user_error("unknown target '" + name + "' (supported: " + known + "host)");
-}
-
-Engine engine_of(const std::string& name) {
-  if (name == "jit") return Engine::jit;
-  if (name == "cpp") return Engine::cpp;
-  if (name == "reference") return Engine::reference;
-  user_error("unknown engine '" + name + "' (supported: jit, cpp, reference)");
-}
-
 // Internals know nothing of memory limits; running out of it is the user's business.
 template <class F>
 auto guarded(const F& f) {
@@ -61,8 +46,8 @@ Model Model::load(const std::string& path, const Options& options) {
   if (options.threads < 1 || options.threads > 1024)
     user_error("threads must be 1 to 1024, not " + std::to_string(options.threads));
   if (options.batch < 1) user_error("batch must be at least 1, not " + std::to_string(options.batch));
-  const LoadOptions inner{.target = target_of(options.target),
-                          .engine = engine_of(options.engine),
+  const LoadOptions inner{.target = &target_named(options.target),
+                          .engine = engine_named(options.engine),
                           .threads = options.threads,
                           .batch = options.batch,
                           .keep_all = options.keep_all,

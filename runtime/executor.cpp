@@ -20,7 +20,9 @@ Executor::Executor(Plan plan, std::vector<BoundKernel> kernels, std::shared_ptr<
     if (s.kernel >= kernels_.size()) internal_error("a step calls a kernel that does not exist");
 }
 
-void ExecutionContext::PoolDeleter::operator()(pthreadpool* pool) const { pthreadpool_destroy(pool); }
+void ExecutionContext::PoolDeleter::operator()(pthreadpool* pool) const {
+  pthreadpool_destroy(pool);
+}
 
 ExecutionContext::ExecutionContext(std::shared_ptr<const Executor> executor)
     : executor_(std::move(executor)), arena_(allocate_aligned(static_cast<size_t>(executor_->plan().arena_bytes))) {

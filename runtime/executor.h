@@ -21,8 +21,10 @@ struct BoundKernel {
   std::function<void(const OctetArgs&)> slow;  // used where code is nullptr
 
   void operator()(const OctetArgs& args) const {
-    if (code) code(&args);
-    else slow(args);
+    if (code)
+      code(&args);
+    else
+      slow(args);
   }
 };
 
@@ -76,7 +78,7 @@ class ExecutionContext {
   AlignedBytes arena_;
   std::vector<OctetArgs> args_;  // per step, arena and blob pointers resolved once
   std::vector<Patch> patches_;
-  std::vector<size_t> groups_;   // first step of each group, then the number of steps
+  std::vector<size_t> groups_;  // first step of each group, then the number of steps
   struct PoolDeleter {
     void operator()(pthreadpool* pool) const;
   };

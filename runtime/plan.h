@@ -14,18 +14,18 @@ namespace octet {
 // Where an inner tensor lives while the network runs.
 struct TensorPlace {
   std::string name;
-  DType dtype = DType::u8;           // s8 tensors are stored as q ^ 0x80
-  std::vector<int64_t> shape;        // as stored: last dimension contiguous, rows of it `pitch` apart
-  std::vector<int64_t> file_shape;   // as in the file
-  bool channels_last = false;        // stored n, h, w, c where the file has n, c, h, w
-  int64_t pitch = 0;                 // bytes
+  DType dtype = DType::u8;          // s8 tensors are stored as q ^ 0x80
+  std::vector<int64_t> shape;       // as stored: last dimension contiguous, rows of it `pitch` apart
+  std::vector<int64_t> file_shape;  // as in the file
+  bool channels_last = false;       // stored n, h, w, c where the file has n, c, h, w
+  int64_t pitch = 0;                // bytes
   OctetRef ref{};
 };
 
 struct Plan {
   std::vector<OctetStep> steps;
-  std::vector<uint8_t> blob;     // packed weights, constants, parameters; wants OCTET_ALIGNMENT
-  int64_t arena_bytes = 0;       // slack included
+  std::vector<uint8_t> blob;  // packed weights, constants, parameters; wants OCTET_ALIGNMENT
+  int64_t arena_bytes = 0;    // slack included
   std::vector<TensorInfo> inputs, outputs;
   std::vector<TensorPlace> tensors;  // every quantized tensor that survived fusion
 };

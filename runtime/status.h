@@ -17,7 +17,11 @@ class Error : public std::runtime_error {
   ErrorKind kind_;
 };
 
-[[noreturn]] inline void user_error(const std::string& message) { throw Error(ErrorKind::user, message); }
-[[noreturn]] inline void internal_error(const std::string& message) { throw Error(ErrorKind::internal, message); }
+[[noreturn]] inline void user_error(const std::string& message) {
+  throw Error(ErrorKind::user, message);
+}
+[[noreturn]] inline void internal_error(const std::string& message) {
+  throw Error(ErrorKind::internal, message);
+}
 
 }  // namespace octet

@@ -12,19 +12,18 @@
 
 static int failures = 0;
 
-#define CHECK(condition)                                                                     \
-  do {                                                                                       \
-    if (!(condition)) {                                                                      \
-      fprintf(stderr, "%s:%d: %s failed; last error: %s\n", __FILE__, __LINE__, #condition, \
-              octet_last_error());                                                           \
-      ++failures;                                                                            \
-    }                                                                                        \
+#define CHECK(condition)                                                                                         \
+  do {                                                                                                           \
+    if (!(condition)) {                                                                                          \
+      fprintf(stderr, "%s:%d: %s failed; last error: %s\n", __FILE__, __LINE__, #condition, octet_last_error()); \
+      ++failures;                                                                                                \
+    }                                                                                                            \
   } while (0)
 
-#define REQUIRE(condition)    \
-  do {                        \
-    CHECK(condition);         \
-    if (failures) exit(1);    \
+#define REQUIRE(condition) \
+  do {                     \
+    CHECK(condition);      \
+    if (failures) exit(1); \
   } while (0)
 
 /* Bytes that end where a forbidden page begins. */

@@ -6,12 +6,11 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "generator/io/npy.h"
 #include "targets/target.h"
+#include "tests/support/slurp.h"
 
 namespace octet {
 namespace {
@@ -22,13 +21,6 @@ struct Outcome {
   int status = -1;
   std::string out, err;
 };
-
-std::string slurp(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 const std::string kModel = std::string(OCTET_SOURCE_DIR) + "/demo/digits.int8.onnx";
 const std::string kHeldOut = std::string(OCTET_SOURCE_DIR) + "/demo/digits_heldout.npz";
@@ -66,6 +58,7 @@ class Cli : public testing::Test {
     write_file(path("text.onnx"), "this is no model\n");
     write_file(path("empty.onnx"), "");
     write_file(path("half.onnx"), slurp(kModel).substr(0, 20000));
+    fs::create_directory(path("folder.npz"));
     write_file(path("bad.npy"), "\x93NUMPY and then nothing");
     write_file(path("bad.npz"), "PK nothing");
     write_file(path("bad.png"), "\x89PNG nothing");
@@ -133,16 +126,23 @@ INSTANTIATE_TEST_SUITE_P(
                               "unknown target 'z80' (supported: scalar, avx2, avx512_vnni, host)"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--engine", "steam"},
                               "unknown engine 'steam' (supported: jit, cpp, reference)"},
+                    UserError{{"run", "MODEL", "--input", "one.npy", "--profile", "tflm"},
+                              "unknown profile 'tflm' (supported: ort)"},
                     UserError{{"bench", "MODEL", "--target", "z80"}, "unknown target 'z80'"},
                     UserError{{"bench", "MODEL", "--rounds", "-1"}, "--rounds must be positive"},
                     UserError{{"explain", "MODEL", "--target", "z80"}, "unknown target 'z80'"},
                     UserError{{"compile", "MODEL", "-o", "out", "--target", "z80"}, "unknown target 'z80'"},
                     UserError{{"compile", "MODEL"}, "-o"},
+                    UserError{{"compile", "MODEL", "-o", ""}, "--output: the name is empty"},
+                    UserError{{"compile", "MODEL", "-o", "out", "--kernel-files", "1001"},
+                              "--kernel-files must be 0 to 1000"},
+                    UserError{{"inspect", "MODEL", "--batch", "0"}, "--batch must be at least 1"},
                     UserError{{"compile", "MODEL", "-o", "out", "--name", "9 lives"}, "--name"},
                     UserError{{"compile", "MODEL", "-o", "out", "--emit", "wasm"}, "--emit"}));
 
 INSTANTIATE_TEST_SUITE_P(Models, CliError,
                          testing::Values(UserError{{"run", "none.onnx", "--input", "one.npy"}, "none.onnx"},
+                                         UserError{{"run", "", "--input", "one.npy"}, "MODEL: the name is empty"},
                                          UserError{{"run", ".", "--input", "one.npy"}, "octet: "},
                                          UserError{{"run", "text.onnx", "--input", "one.npy"}, "text.onnx"},
                                          UserError{{"run", "empty.onnx", "--input", "one.npy"}, "empty.onnx"},
@@ -167,6 +167,9 @@ INSTANTIATE_TEST_SUITE_P(
                   "no member named like the input 'images' (it has: pictures)"},
         UserError{{"run", "MODEL", "--input", "shape.npy"}, "shape 1x1x8x32, but input 'images' takes 1x1x16x16"},
         UserError{{"run", "MODEL", "--input", "s32.npy"}, "s32 values, but input 'images' takes f32 or"},
+        UserError{{"run", "MODEL", "--input", ""}, "--input: the name is empty"},
+        UserError{{"run", "MODEL", "--input", "images="}, "the name of the file is missing"},
+        UserError{{"run", "MODEL", "--input", "folder.npz"}, "folder.npz: Is a directory"},
         UserError{{"run", "MODEL", "--input", "labels=one.npy"}, "labels=one.npy"},
         UserError{{"run", "MODEL", "--input", "one.npy", "--scale", "loud"}, "unknown --scale 'loud'"},
         UserError{{"run", "MODEL", "--input", "one.npy", "--resize", "fold"}, "unknown --resize 'fold'"},
@@ -178,6 +181,13 @@ INSTANTIATE_TEST_SUITE_P(
     Outputs, CliError,
     testing::Values(
         UserError{{"run", "MODEL", "--input", "one.npy", "--output", "no/such/y.npz"}, "cannot write no/such/y.npz"},
+        UserError{{"run", "MODEL", "--input", "one.npy", "--output", ""}, "--output: the name is empty"},
+        // Known before anything is read or run.
+        UserError{{"run", "MODEL", "--input", "none.npy", "--output", "no/y.npz"}, "cannot write no/y.npz"},
+        UserError{{"run", "MODEL", "--input", "none.npy", "--output", "folder.npz"}, "folder.npz: Is a directory"},
+        UserError{{"run", "MODEL", "--input", "none.npy", "--top", "3", "--labels", "two_labels.txt"},
+                  "2 lines, but the model has 10 classes"},
+        UserError{{"bench", "MODEL", "--json", "no/b.json"}, "cannot write no/b.json"},
         UserError{{"run", "MODEL", "--input", "one.npy", "--output", "y.txt"}, "written as .npz or .npy"},
         UserError{{"run", "MODEL", "--input", "one.npy", "--dump-all"}, "--dump-all needs --output"},
         UserError{{"run", "MODEL", "--input", "one.npy", "--dump-all", "--output", "y.npy"}, "use .npz"},
@@ -291,18 +301,33 @@ TEST_F(Cli, BenchWritesTheFiguresOfEveryLayer) {
   EXPECT_NE(o.out.find("total"), std::string::npos) << o.out;
 }
 
-TEST_F(Cli, BenchWantsAWritableFile) {
-  const Outcome o = run({"bench", kModel, "--rounds", "1", "--json", "no/b.json"});
-  EXPECT_EQ(o.status, 1);
-  EXPECT_NE(o.err.find("cannot write no/b.json"), std::string::npos) << o.err;
+TEST_F(Cli, ARefusedRunLeavesTheOutputAsItWas) {
+  write_file(path("old.npz"), "old");
+  for (const char* output : {"old.npz", "new.npz"})
+    EXPECT_EQ(run({"run", kModel, "--input", "none.npy", "--output", output}).status, 1);
+  EXPECT_EQ(slurp(path("old.npz")), "old");
+  EXPECT_FALSE(fs::exists(path("new.npz")));
+}
+
+TEST_F(Cli, WhatTheCppEngineLacksIsAUserError) {
+  const auto fails = [&](const char* variable, const char* value, const char* says) {
+    const Outcome o = run({"run", kModel, "--input", "one.npy", "--engine", "cpp"}, {{variable, value}});
+    EXPECT_EQ(o.status, 1) << o.err;
+    EXPECT_NE(o.err.find(says), std::string::npos) << o.err;
+    EXPECT_EQ(std::count(o.err.begin(), o.err.end(), '\n'), 1) << o.err;
+  };
+  fails("PATH", "/no/such/folder", "there is no C++ compiler \"c++\"");
+  fails("TMPDIR", "/no/such/folder", "TMPDIR names no folder");
 }
 
 TEST_F(Cli, InspectCountsOps) {
   const Outcome text = run({"inspect", kModel});
   ASSERT_EQ(text.status, 0) << text.err;
   EXPECT_NE(text.out.find("It runs"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("  profile   ort\n"), std::string::npos) << text.out;
   const auto j = nlohmann::json::parse(run({"inspect", kModel, "--json"}).out);
   EXPECT_TRUE(j["runs"].get<bool>());
+  EXPECT_EQ(j["profile"], "ort");
   int nodes = 0;
   for (const auto& op : j["ops"]) {
     EXPECT_EQ(op["count"].get<int>(), op["int8"].get<int>() + op["folded"].get<int>() + op["float"].get<int>()) << op;

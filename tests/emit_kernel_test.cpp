@@ -8,6 +8,7 @@
 #include "generator/emit_cpp/kernel.h"
 #include "generator/emit_cpp/library.h"
 #include "generator/emit_cpp/writer.h"
+#include "generator/io/file.h"
 #include "runtime/status.h"
 
 namespace octet {

@@ -2,13 +2,12 @@
 // Octet, against the stored outputs of ONNX Runtime and against machine code made at load time: the same bytes.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
-
 #include "generator/emit_cpp/build.h"
+#include "generator/io/file.h"
 #include "generator/io/npy.h"
 #include "jit/load.h"
 #include "tests/support/shell.h"
+#include "tests/support/slurp.h"
 
 namespace octet {
 namespace {
@@ -18,11 +17,6 @@ namespace fs = std::filesystem;
 const NpzReader& held_out() {
   static const NpzReader npz(OCTET_SOURCE_DIR "/demo/digits_heldout.npz");
   return npz;
-}
-
-std::string slurp(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 std::string bytes_of(const Array& array) {

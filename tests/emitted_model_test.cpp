@@ -4,7 +4,6 @@
 
 #include <cstring>
 #include <fstream>
-#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -15,6 +14,7 @@
 #include "runtime/status.h"
 #include "tests/support/shell.h"
 #include "tests/support/small_model.h"
+#include "tests/support/slurp.h"
 
 namespace octet {
 namespace {
@@ -38,11 +38,6 @@ EmitOptions options_for(const std::string& name, const fs::path& folder) {
           .producer = "hand\n#error",
           .command_line = "none \\",
           .version = "0"};
-}
-
-std::string slurp(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 std::vector<std::string> files_in(const fs::path& folder) {
@@ -100,8 +95,10 @@ class EmittedModel : public testing::TestWithParam<const char*> {
   void compile(const std::string& name, const std::string& flags = "") {
     const fs::path objects = path(name + "_objects");
     fs::create_directory(objects);
-    expect_success(fmt::format("cd '{}' && for f in ../{}/*.cpp; do {} {} {} -c $f -o $(basename $f).o || exit 1; done",
-                               objects.string(), name, GetParam(), kStrict, flags));
+    expect_success(
+        fmt::format("cd '{}' && for f in ../{}/*.cpp; do {} {} {} -c $f -o $(basename $f).o & all=\"$all $!\"; done; "
+                    "for p in $all; do wait $p || exit 1; done",
+                    objects.string(), name, GetParam(), kStrict, flags));
   }
 
   void link_program(const std::string& name, const std::vector<std::string>& targets) {

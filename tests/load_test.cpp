@@ -22,8 +22,12 @@ void* operator new(std::size_t bytes) {
   if (void* p = std::malloc(bytes ? bytes : 1)) return p;
   throw std::bad_alloc();
 }
-void operator delete(void* p) noexcept { std::free(p); }
-void operator delete(void* p, std::size_t) noexcept { std::free(p); }
+void operator delete(void* p) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+  std::free(p);
+}
 
 namespace octet {
 namespace {
@@ -72,7 +76,8 @@ TEST_P(Load, GivesTheStoredBytes) {
   const Way w = GetParam();
   const Target& target = *find_target(w.target);
   if (!host_runs(target)) GTEST_SKIP() << "this machine (or OCTET_MAX_TARGET) has no " << w.target;
-  const LoadedModel m = load(kDigits, {.target = &target, .engine = w.engine, .threads = w.threads, .fuse = w.fuse, .views = w.views});
+  const LoadedModel m =
+      load(kDigits, {.target = &target, .engine = w.engine, .threads = w.threads, .fuse = w.fuse, .views = w.views});
   ExecutionContext context(m.executor);
   EXPECT_EQ(wrong(context, m.executor->plan(), 40), 0u);
 }

@@ -481,7 +481,6 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Passes, DumpsAndReportsEachPass) {
   const std::filesystem::path dir = std::filesystem::path(testing::TempDir()) / "octet_passes";
-  std::filesystem::create_directories(dir);
   ConvNet net;
   net.output(net.qdq(net.y, "y_q", 1, 0));
   std::vector<std::string> names;
@@ -492,8 +491,8 @@ TEST(Passes, DumpsAndReportsEachPass) {
   EXPECT_TRUE(std::filesystem::exists(dir / fmt::format("graph_{:02}_expand_operands.txt", all_passes().size())));
   ConvNet other;
   other.output(other.qdq(other.y, "y_q", 1, 0));
-  EXPECT_THAT(error_of([&] { run_passes(other.graph, {.dump_dir = (dir / "none").string()}); }),
-              HasSubstr("cannot write"));
+  EXPECT_THAT(error_of([&] { run_passes(other.graph, {.dump_dir = (dir / "graph_00_import.txt").string()}); }),
+              HasSubstr("cannot make the folder"));
   std::filesystem::remove_all(dir);
 }
 

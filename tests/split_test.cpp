@@ -59,7 +59,11 @@ TEST_P(Split, ElementwisePartsWriteTheWhole) {
   size_t in_parts = 0;
   for (KernelSpec spec : kernel_specs()) {
     // Large enough to be worth it: the same layer with more pixels.
-    std::visit([](auto& s) { if constexpr (requires { s.pixels; }) s.pixels *= 200; }, spec);
+    std::visit(
+        [](auto& s) {
+          if constexpr (requires { s.pixels; }) s.pixels *= 200;
+        },
+        spec);
     const std::vector<Part> parts = split(spec, GetParam());
     if (parts.size() == 1) continue;
     ++in_parts;

@@ -287,6 +287,7 @@ nlohmann::ordered_json as_json(const BenchOptions& o, const Result& r) {
 
 void bench(const BenchOptions& o) {
   if (o.rounds < 0) user_error(fmt::format("--rounds must be positive, not {}", o.rounds));
+  if (!o.json.empty()) check_writable(o.json);  // said before the time is spent
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const std::string& target : o.targets) {
     ModelOptions model_options = o.model;
@@ -325,7 +326,7 @@ void add_bench(CLI::App& app) {
   verb->add_option("--batch", o->model.batch, "Images at a time, where the file leaves it open")->capture_default_str();
   verb->add_option("--rounds", o->rounds, "Runs to time; by default a second's worth");
   verb->add_flag("--layers", o->layers, "A row for every layer, not one for all equal layers");
-  verb->add_option("--json", o->json, "Write the figures, with every layer, to this file");
+  verb->add_option("--json", o->json, "Write the figures, with every layer, to this file")->check(no_empty_name());
   verb->footer(R"(
 The whole network is timed without clocks between its layers, and the layers in runs of their own. "Peak" is what the
 machine's dot product reaches on registers alone, measured in the same run.

@@ -19,7 +19,7 @@ std::vector<float> as_floats(const Array& a) {
     case DType::f32: out.assign(a.values<float>().begin(), a.values<float>().end()); break;
     case DType::u8: out.assign(a.data.begin(), a.data.end()); break;
     case DType::s8: out.assign(a.values<int8_t>().begin(), a.values<int8_t>().end()); break;
-    default: user_error(fmt::format("--top: the output is {}, not scores", dtype_name(a.dtype)));
+    default: internal_error("scores of another type");
   }
   return out;
 }
@@ -78,17 +78,24 @@ std::vector<std::string> read_labels(const std::string& path) {
   return labels;
 }
 
+void check_classes(const TensorInfo& t, const std::vector<std::string>& labels) {
+  if (t.dtype != DType::f32 && t.dtype != DType::u8 && t.dtype != DType::s8)
+    user_error(fmt::format("--top: the output '{}' is {}, not scores", t.name, dtype_name(t.dtype)));
+  if (t.elements() == 0) user_error(fmt::format("--top: the output '{}' is empty", t.name));
+  for (size_t d = 2; d < t.shape.size(); ++d)
+    if (t.shape[d] != 1)
+      user_error(
+          fmt::format("--top: the output '{}' of shape {} is not one score per class", t.name, dims_text(t.shape)));
+  const auto classes = static_cast<size_t>(t.shape.size() < 2 ? 1 : t.shape[1]);
+  if (!labels.empty() && labels.size() != classes)
+    user_error(fmt::format("--labels: {} lines, but the model has {} classes", labels.size(), classes));
+}
+
 void print_classes(const Array& scores, const std::vector<std::string>& images, int top,
                    const std::vector<std::string>& labels) {
   const std::vector<float> values = as_floats(scores);
   const size_t rows = scores.shape.empty() ? 1 : static_cast<size_t>(scores.shape[0]);
   const size_t classes = rows ? values.size() / rows : 0;
-  if (classes == 0) user_error("--top: the output is empty");
-  for (size_t d = 2; d < scores.shape.size(); ++d)
-    if (scores.shape[d] != 1)
-      user_error(fmt::format("--top: the output of shape {} is not one score per class", dims_text(scores.shape)));
-  if (!labels.empty() && labels.size() != classes)
-    user_error(fmt::format("--labels: {} lines, but the model has {} classes", labels.size(), classes));
   for (size_t r = 0; r < rows; ++r) {
     fmt::print("{}\n", rows == images.size() ? images[r] : fmt::format("image {}", r));
     print_row({values.data() + r * classes, classes}, top, scores.dtype != DType::f32, labels);

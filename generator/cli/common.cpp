@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "generator/kernel/spec.h"
 #include "runtime/status.h"
 #include "targets/target.h"
 
 namespace octet::cli {
 
 void ModelOptions::add_model(CLI::App& verb) {
-  verb.add_option("MODEL", model, "The network: an int8 .onnx file")->required();
+  verb.add_option("MODEL", model, "The network: an int8 .onnx file")->required()->check(no_empty_name());
 }
 
 void ModelOptions::add_target(CLI::App& verb) {
@@ -22,9 +23,12 @@ void ModelOptions::add_running(CLI::App& verb) {
   verb.add_option("--engine", engine,
                   "jit: machine code made now; cpp: C++ through the system's compiler;\nreference: slow and obvious")
       ->capture_default_str();
+  verb.add_option("--profile", profile, "Whose rounding the bytes follow. ort: ONNX Runtime's")->capture_default_str();
   verb.add_option("--threads", threads, "Threads that one run uses; the bytes stay the same")->capture_default_str();
   verb.add_option("--batch", batch, "Images at a time, where the file leaves it open")->capture_default_str();
-  verb.add_option("--dump", dump_dir, "Write graph, programs and code into this folder")->envname("OCTET_DUMP");
+  verb.add_option("--dump", dump_dir, "Write graph, programs and code into this folder")
+      ->envname("OCTET_DUMP")
+      ->check(no_empty_name());
   const char* bisect = "To bisect";
   verb.add_flag("--no-fuse", no_fuse, "Residual adds and tables stay kernels of their own")->group(bisect);
   verb.add_flag("--no-views", no_views, "Concats and slices copy")->group(bisect);
@@ -32,7 +36,8 @@ void ModelOptions::add_running(CLI::App& verb) {
 
 LoadOptions ModelOptions::load_options() const {
   if (threads < 1 || threads > 1024) user_error(fmt::format("--threads must be 1 to 1024, not {}", threads));
-  if (batch < 1) user_error(fmt::format("--batch must be at least 1, not {}", batch));
+  check_batch(batch);
+  check_profile(profile);
   return {.target = &target_named(target),
           .engine = engine_named(engine),
           .threads = threads,
@@ -42,19 +47,17 @@ LoadOptions ModelOptions::load_options() const {
           .dump_dir = dump_dir};
 }
 
-const Target& target_named(const std::string& name) {
-  if (name == "host") return host_target();
-  if (const Target* t = find_target(name)) return *t;
-  std::string known;
-  for (const Target& t : all_targets()) known += std::string(t.name) + ", ";
-  user_error("unknown target '" + name + "' (supported: " + known + "host)");
+void check_profile(const std::string& name) {
+  const std::string only = profile_name(Profile::ort);
+  if (name != only) user_error("unknown profile '" + name + "' (supported: " + only + ")");
 }
 
-Engine engine_named(const std::string& name) {
-  if (name == "jit") return Engine::jit;
-  if (name == "cpp") return Engine::cpp;
-  if (name == "reference") return Engine::reference;
-  user_error("unknown engine '" + name + "' (supported: jit, cpp, reference)");
+void check_batch(int64_t batch) {
+  if (batch < 1) user_error(fmt::format("--batch must be at least 1, not {}", batch));
+}
+
+CLI::Validator no_empty_name() {
+  return {[](const std::string& name) { return std::string(name.empty() ? "the name is empty" : ""); }, ""};
 }
 
 std::string bytes_text(size_t bytes) {

@@ -11,19 +11,20 @@ namespace octet::cli {
 
 // A model and how it is to be run; `load` checks the words and loads it.
 struct ModelOptions {
-  std::string model, target = "host", engine = "jit", dump_dir;
+  std::string model, target = "host", engine = "jit", profile = "ort", dump_dir;
   int threads = 1;
   int64_t batch = 1;
   bool no_fuse = false, no_views = false;
 
   void add_model(CLI::App& verb);
   void add_target(CLI::App& verb);
-  void add_running(CLI::App& verb);  // target, engine, threads, batch, dump directory
+  void add_running(CLI::App& verb);  // target, engine, profile, threads, batch, dump directory
   LoadOptions load_options() const;
 };
 
-const Target& target_named(const std::string& name);
-Engine engine_named(const std::string& name);
+void check_profile(const std::string& name);
+void check_batch(int64_t batch);
+CLI::Validator no_empty_name();  // for options that take a file or a folder
 
 std::string bytes_text(size_t bytes);                     // "3.2 MiB"
 std::string quantization_text(const TensorInfo& tensor);  // "u8, scale 0.0078, zero point 128", or nothing

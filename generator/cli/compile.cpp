@@ -12,6 +12,8 @@
 namespace octet::cli {
 namespace {
 
+constexpr int kMostKernelFiles = 1000;
+
 struct CompileVerbOptions {
   ModelOptions model;
   std::vector<std::string> targets = {"host"};
@@ -41,7 +43,8 @@ std::string command_line(const CompileVerbOptions& o, const std::string& name,
 
 void compile_verb(const CompileVerbOptions& o) {
   if (o.emit != "cpp") user_error("unknown --emit '" + o.emit + "' (supported: cpp)");
-  if (o.kernel_files < 0) user_error(fmt::format("--kernel-files must not be negative, but is {}", o.kernel_files));
+  if (o.kernel_files < 0 || o.kernel_files > kMostKernelFiles)
+    user_error(fmt::format("--kernel-files must be 0 to {}, not {}", kMostKernelFiles, o.kernel_files));
   const std::string name = o.name.empty() ? name_of(o.model.model) : o.name;
   if (!is_model_name(name)) user_error("--name '" + printable(name) + "' is no C++ name");
   std::vector<const Target*> targets;
@@ -79,7 +82,9 @@ void add_compile(CLI::App& app) {
   auto o = std::make_shared<CompileVerbOptions>();
   CLI::App* verb = app.add_subcommand("compile", "Turn a network into C++ source that needs nothing else");
   o->model.add_model(*verb);
-  verb->add_option("-o,--output", o->out_dir, "The folder to write to; made if it is not there")->required();
+  verb->add_option("-o,--output", o->out_dir, "The folder to write to; made if it is not there")
+      ->required()
+      ->check(no_empty_name());
   verb->add_option("--target", o->targets,
                    "scalar, avx2, avx512_vnni, host; of several, the program takes the best that\n"
                    "the machine has when it runs")
@@ -92,7 +97,8 @@ void add_compile(CLI::App& app) {
   verb->add_option("--kernel-files", o->kernel_files, "Spread the kernels of a target over N files; 0: by size");
   verb->add_flag("--explain", o->explain, "Also print what `octet explain` says");
   verb->add_option("--dump", o->model.dump_dir, "Write the graph after each pass into this folder")
-      ->envname("OCTET_DUMP");
+      ->envname("OCTET_DUMP")
+      ->check(no_empty_name());
   verb->footer(R"(
 The folder then holds NAME.h, with NAME::run(inputs, outputs, arena) and NAME::arena_bytes, and sources to build with
   g++ -std=c++17 -O3 -ffp-contract=off -c *.cpp

@@ -139,6 +139,8 @@ std::vector<std::vector<std::string>> assign(const std::vector<TensorInfo>& tens
     const auto named = std::find_if(tensors.begin(), tensors.end(), [&](const TensorInfo& t) {
       return equals != std::string::npos && t.name == file.substr(0, equals);
     });
+    if (named != tensors.end() && equals + 1 == file.size())
+      user_error("--input " + file + ": the name of the file is missing");
     if (named != tensors.end())
       paths[static_cast<size_t>(named - tensors.begin())].push_back(file.substr(equals + 1));
     else if (tensors.size() == 1 || has_extension(file, ".npz"))

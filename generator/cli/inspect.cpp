@@ -12,6 +12,7 @@
 #include "generator/import/onnx_file.h"
 #include "generator/io/file.h"
 #include "generator/io/npy.h"
+#include "generator/kernel/spec.h"
 #include "generator/passes/passes.h"
 #include "runtime/status.h"
 
@@ -161,6 +162,7 @@ void print_text(const InspectOptions& o, const Inspection& in) {
   fmt::print("{}: {}\n", file_name(o.model), in.format);
   if (!in.name.empty()) fmt::print("  {:<9} {}\n", "graph", printable(in.name));
   if (!in.producer.empty()) fmt::print("  {:<9} {}\n", "producer", printable(in.producer));
+  fmt::print("  {:<9} {}\n", "profile", profile_name(Profile::ort));
   fmt::print("  {:<9} {} nodes, {} of constants\n", "size", in.nodes, bytes_text(in.constant_bytes));
   print_tensors("input", in.inputs);
   print_tensors("output", in.outputs);
@@ -195,6 +197,7 @@ void print_json(const InspectOptions& o, const Inspection& in) {
                               {"name", in.name},
                               {"producer", in.producer},
                               {"format", in.format},
+                              {"profile", profile_name(Profile::ort)},
                               {"nodes", in.nodes},
                               {"constant_bytes", in.constant_bytes},
                               {"inputs", tensors_json(in.inputs)},
@@ -214,6 +217,7 @@ void print_json(const InspectOptions& o, const Inspection& in) {
 }
 
 void inspect(const InspectOptions& o) {
+  check_batch(o.batch);
   const Inspection in = inspect_file(o);
   if (o.json)
     print_json(o, in);
@@ -226,7 +230,7 @@ void inspect(const InspectOptions& o) {
 void add_inspect(CLI::App& app) {
   auto o = std::make_shared<InspectOptions>();
   CLI::App* verb = app.add_subcommand("inspect", "Say what a model is, and which of its ops run in int8");
-  verb->add_option("MODEL", o->model, "The network: an .onnx file")->required();
+  verb->add_option("MODEL", o->model, "The network: an .onnx file")->required()->check(no_empty_name());
   verb->add_option("--batch", o->batch, "Images at a time, where the file leaves it open")->capture_default_str();
   verb->add_flag("--json", o->json, "As JSON on standard output");
   verb->footer(R"(

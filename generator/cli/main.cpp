@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <iostream>
 #include <new>
 
 #include "generator/cli/common.h"
@@ -69,10 +70,11 @@ int run_command(int argc, char** argv) {
     check_verb(app, argc, argv);
     app.parse(argc, argv);  // runs the verb's callback
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
-    return complain((std::string(e.what()) + " (see octet --help)").c_str(), 1);
+    if (e.get_exit_code() != 0) return complain((std::string(e.what()) + " (see octet --help)").c_str(), 1);
+    app.exit(e);  // --help, --version
   }
-  if (std::fflush(stdout) != 0 || std::ferror(stdout)) user_error("cannot write to standard output");
+  if (!std::cout.flush() || std::fflush(stdout) != 0 || std::ferror(stdout))
+    user_error("cannot write to standard output");
   return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "generator/cli/classes.h"
 #include "generator/cli/common.h"
 #include "generator/cli/inputs.h"
+#include "generator/io/file.h"
 #include "runtime/status.h"
 
 namespace octet::cli {
@@ -104,9 +105,17 @@ void print_summary(const std::string& name, const Array& a) {
 
 void write_results(const std::string& path, const NamedArrays& results) {
   if (!has_extension(path, ".npy")) return write_npz(path, results);
-  if (results.size() != 1)
-    user_error(fmt::format("--output {}: a .npy holds one array, but there are {}; use .npz", path, results.size()));
+  if (results.size() != 1) internal_error("a .npy holds one array");
   write_npy(path, results[0].second);
+}
+
+// What would otherwise be said when the network has run.
+void check_results(const RunOptions& o, const std::vector<TensorInfo>& outputs,
+                   const std::vector<std::string>& labels) {
+  if (has_extension(o.output, ".npy") && (o.dump_all || outputs.size() != 1))
+    user_error(fmt::format("--output {}: a .npy holds one array, but there are more; use .npz", o.output));
+  if (!o.output.empty()) check_writable(o.output);
+  if (o.top > 0) check_classes(outputs[0], labels);
 }
 
 void run(const RunOptions& o) {
@@ -119,6 +128,7 @@ void run(const RunOptions& o) {
   LoadOptions options = o.model.load_options();
   options.keep_all = o.dump_all;
   const LoadedModel model = load(o.model.model, options);
+  check_results(o, model.executor->plan().outputs, labels);
   const Inputs inputs = gather_inputs(model.executor->plan().inputs, o.inputs);
   ExecutionContext context(model.executor);
   const NamedArrays results = Runner(*model.executor, inputs, o.dump_all).run(context);
@@ -140,10 +150,12 @@ void add_run(CLI::App& app) {
                    "a time are run one after the other")
       ->required()
       ->take_all()
-      ->allow_extra_args(false);
-  verb->add_option("--output", o->output, "Write one array per graph output (.npz, or .npy for a single one)");
+      ->allow_extra_args(false)
+      ->check(no_empty_name());
+  verb->add_option("--output", o->output, "Write one array per graph output (.npz, or .npy for a single one)")
+      ->check(no_empty_name());
   verb->add_option("--top", o->top, "Print the K best classes of every image");
-  verb->add_option("--labels", o->labels, "Names of the classes, one a line");
+  verb->add_option("--labels", o->labels, "Names of the classes, one a line")->check(no_empty_name());
   verb->add_flag("--dump-all", o->dump_all, "Also write every quantized tensor inside, by its name in the file");
   o->model.add_running(*verb);
   const char* photos = "Photographs";

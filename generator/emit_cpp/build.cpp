@@ -114,8 +114,11 @@ fs::path build_shared(const fs::path& folder, const std::string& compiler, const
 }
 
 TemporaryFolder::TemporaryFolder() {
-  std::string pattern = (fs::temp_directory_path() / "octet-XXXXXX").string();
-  if (!mkdtemp(pattern.data())) user_error("cannot make a folder under " + fs::temp_directory_path().string());
+  std::error_code error;
+  const fs::path under = fs::temp_directory_path(error);
+  if (error) user_error("TMPDIR names no folder for temporary files: " + error.message());
+  std::string pattern = (under / "octet-XXXXXX").string();
+  if (!mkdtemp(pattern.data())) user_error("cannot make a folder under " + under.string());
   path_ = pattern;
 }
 
@@ -125,7 +128,7 @@ TemporaryFolder::~TemporaryFolder() {
 }
 
 SharedLibrary::SharedLibrary(const fs::path& path) : handle_(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) {
-  if (!handle_) internal_error(std::string("cannot load compiled code: ") + dlerror());
+  if (!handle_) user_error(std::string("cannot load what the C++ compiler made: ") + dlerror());
 }
 
 SharedLibrary::~SharedLibrary() {
@@ -136,13 +139,6 @@ void* SharedLibrary::symbol(const std::string& name) const {
   void* found = dlsym(handle_, name.c_str());
   if (!found) internal_error("compiled code has no " + name);
   return found;
-}
-
-void write_file(const fs::path& path, std::string_view text) {
-  std::ofstream out(path, std::ios::binary);
-  out.write(text.data(), static_cast<std::streamsize>(text.size()));
-  out.close();
-  if (!out) user_error("cannot write " + path.string());
 }
 
 }  // namespace octet

@@ -44,6 +44,4 @@ class SharedLibrary {
   void* handle_;
 };
 
-void write_file(const std::filesystem::path& path, std::string_view text);  // user error if it cannot
-
 }  // namespace octet

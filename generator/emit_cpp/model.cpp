@@ -5,13 +5,13 @@
 
 #include <algorithm>
 #include <array>
-#include <regex>
 #include <set>
 
 #include "generator/emit_cpp/build.h"
 #include "generator/emit_cpp/embedded.h"
 #include "generator/emit_cpp/kernel_files.h"
 #include "generator/emit_cpp/writer.h"
+#include "generator/io/file.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -299,17 +299,30 @@ class ModelEmitter {
   std::string origin_;
 };
 
+// Whether this is how a file is called that holds the network for one target.
+bool is_target_file(std::string_view file, const std::string& network) {
+  for (const Target& t : all_targets()) {
+    const std::string prefix = fmt::format("{}_{}", network, t.name);
+    if (!file.starts_with(prefix)) continue;
+    std::string_view rest = file.substr(prefix.size());
+    for (const char* one : {".cpp", "_weights.cpp", "_weights.cpp.bin", "_kernels.h"})
+      if (rest == one) return true;
+    constexpr std::string_view kBegin = "_kernels_", kEnd = ".cpp";
+    if (!rest.starts_with(kBegin) || !rest.ends_with(kEnd)) continue;
+    rest.remove_prefix(kBegin.size());
+    rest.remove_suffix(kEnd.size());
+    if (!rest.empty() && rest.find_first_not_of("0123456789") == rest.npos) return true;
+  }
+  return false;
+}
+
 // A folder is compiled as *.cpp, so what an earlier call has left there must not stay.
 void remove_stale(const EmitOptions& options, const std::set<std::string>& written) {
-  std::string targets;
-  for (const Target& t : all_targets()) targets += fmt::format("{}{}", targets.empty() ? "" : "|", t.name);
-  const std::regex ours(
-      fmt::format(R"({}_({})(_weights\.cpp(\.bin)?|_kernels\.h|_kernels_\d+\.cpp|\.cpp))", options.name, targets));
   std::vector<fs::path> stale;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(options.out_dir, error)) {
     const std::string file = entry.path().filename().string();
-    if (std::regex_match(file, ours) && !written.contains(file)) stale.push_back(entry.path());
+    if (is_target_file(file, options.name) && !written.contains(file)) stale.push_back(entry.path());
   }
   for (const fs::path& file : stale)
     if (!fs::remove(file, error)) user_error("cannot remove " + file.string() + " of an earlier run");
@@ -346,9 +359,7 @@ bool is_model_name(std::string_view name) {
 
 void emit_model(const std::vector<CompiledModel>& per_target, const EmitOptions& options) {
   const std::vector<TextFile> files = ModelEmitter(per_target, options).run();
-  std::error_code error;
-  fs::create_directories(options.out_dir / "octet", error);
-  if (error) user_error(fmt::format("cannot make the folder {}: {}", options.out_dir.string(), error.message()));
+  make_folder(options.out_dir / "octet");
   std::set<std::string> written;
   for (const TextFile& f : files) written.insert(f.name);
   remove_stale(options, written);

@@ -1,12 +1,15 @@
 #include "generator/io/file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 
 #include "runtime/status.h"
@@ -67,6 +70,26 @@ void write_file(const std::string& path, std::span<const Bytes> pieces) {
 void write_file(const std::string& path, std::string_view text) {
   const Bytes piece(reinterpret_cast<const uint8_t*>(text.data()), text.size());
   write_file(path, {&piece, 1});
+}
+
+void make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) user_error("cannot make the folder " + path + ": " + error.message());
+}
+
+void check_writable(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) == 0) {
+    if (S_ISDIR(info.st_mode)) cannot("write", path, EISDIR);
+    if (access(path.c_str(), W_OK) != 0) cannot("write", path, errno);
+    return;
+  }
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL, 0600);
+  if (file < 0 && errno == EEXIST) return;  // a link to what is yet to be made
+  if (file < 0) cannot("write", path, errno);
+  close(file);
+  unlink(path.c_str());
 }
 
 bool has_extension(std::string_view path, std::string_view extension) {

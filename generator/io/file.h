@@ -20,6 +20,11 @@ std::vector<uint8_t> read_file(const std::string& path, size_t max_bytes = size_
 void write_file(const std::string& path, std::span<const Bytes> pieces);
 void write_file(const std::string& path, std::string_view text);
 
+void make_folder(const std::string& path);  // and those above it, where they are not there
+
+// The user error that writing there would end in, as far as one can tell before; what is there stays as it is.
+void check_writable(const std::string& path);
+
 bool has_extension(std::string_view path, std::string_view extension);  // ".npy", in any case
 
 }  // namespace octet

@@ -7,8 +7,12 @@ namespace {
 // A picture of 64 million pixels needs less at a time; a small file that unpacks to more is an attack.
 constexpr size_t kMostBytes = size_t{600} << 20;
 
-void* bounded_malloc(size_t bytes) { return bytes <= kMostBytes ? std::malloc(bytes) : nullptr; }
-void* bounded_realloc(void* p, size_t bytes) { return bytes <= kMostBytes ? std::realloc(p, bytes) : nullptr; }
+void* bounded_malloc(size_t bytes) {
+  return bytes <= kMostBytes ? std::malloc(bytes) : nullptr;
+}
+void* bounded_realloc(void* p, size_t bytes) {
+  return bytes <= kMostBytes ? std::realloc(p, bytes) : nullptr;
+}
 
 }  // namespace
 

@@ -13,11 +13,11 @@
 namespace octet {
 
 struct LoweredNode {
-  int node = 0;                      // index into graph.nodes; a concat may give several
+  int node = 0;  // index into graph.nodes; a concat may give several
   KernelSpec spec;
   TensorId src = kNoTensor, src2 = kNoTensor, dst = kNoTensor;
   int64_t src_offset = 0, dst_offset = 0;  // bytes beyond the tensors' places (a concat's slice, a slice's start)
-  ConvData conv;                     // conv only
+  ConvData conv;                           // conv only
   // Everything else: raw data by OctetArg (tables by OCTET_WEIGHTS, f32 vectors by OCTET_SCALE and OCTET_BIAS).
   std::array<std::vector<std::byte>, OCTET_ARG_COUNT> data;
 };

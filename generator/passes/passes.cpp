@@ -3,20 +3,16 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 
-#include "runtime/status.h"
+#include "generator/io/file.h"
 
 namespace octet {
 namespace {
 
 void dump(const Graph& graph, const std::string& dir, size_t index, const char* pass) {
   if (dir.empty()) return;
-  const std::filesystem::path path = std::filesystem::path(dir) / fmt::format("graph_{:02}_{}.txt", index, pass);
-  std::ofstream file(path);
-  file << print(graph);
-  if (!file.flush()) user_error(fmt::format("cannot write {}", path.string()));
+  make_folder(dir);
+  write_file(fmt::format("{}/graph_{:02}_{}.txt", dir, index, pass), print(graph));
 }
 
 }  // namespace

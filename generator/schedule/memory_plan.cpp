@@ -9,9 +9,13 @@
 namespace octet {
 namespace {
 
-int64_t aligned(int64_t bytes) { return (bytes + OCTET_ALIGNMENT - 1) / OCTET_ALIGNMENT * OCTET_ALIGNMENT; }
+int64_t aligned(int64_t bytes) {
+  return (bytes + OCTET_ALIGNMENT - 1) / OCTET_ALIGNMENT * OCTET_ALIGNMENT;
+}
 
-bool live_together(const Buffer& a, const Buffer& b) { return a.first <= b.last && b.first <= a.last; }
+bool live_together(const Buffer& a, const Buffer& b) {
+  return a.first <= b.last && b.first <= a.last;
+}
 
 void check_no_overlap(std::span<const Buffer> buffers, const MemoryPlan& plan) {
   for (size_t i = 0; i < buffers.size(); ++i)

@@ -17,7 +17,9 @@ struct Refusal {
   std::vector<std::string> words;
 };
 
-inline void PrintTo(const Refusal& r, std::ostream* out) { *out << r.name; }
+inline void PrintTo(const Refusal& r, std::ostream* out) {
+  *out << r.name;
+}
 
 class Reject : public testing::TestWithParam<Refusal> {};
 
