@@ -45,7 +45,7 @@ std::vector<uint8_t> inflate_member(Bytes packed, size_t size, const std::string
     stream.next_out = out.data() + old;
     stream.avail_out = static_cast<uInt>(out.size() - old);
     status = inflate(&stream, Z_NO_FLUSH);
-    out.resize(out.size() - stream.avail_out);
+    out.erase(out.end() - static_cast<std::ptrdiff_t>(stream.avail_out), out.end());
     if (out.size() == old && status == Z_OK && stream.avail_in == 0) break;
   }
   inflateEnd(&stream);
