@@ -217,7 +217,8 @@ class Compiler {
       const Tensor& t = graph_.tensors[id];
       const Place& place = places_[id];
       const auto at = buffer_of_.find(place.root);
-      if (!t.is_quantized() || t.is_constant() || at == buffer_of_.end()) continue;
+      const bool lost_channels = !t.file_shape.empty() && element_count(t.file_shape) != element_count(t.shape);
+      if (!t.is_quantized() || t.is_constant() || at == buffer_of_.end() || lost_channels) continue;
       const bool moved = !t.file_shape.empty();  // even where both orders have equal shapes
       model_.plan.tensors.push_back({t.name, t.dtype, t.shape, t.file_shape.empty() ? t.shape : t.file_shape,
                                      moved && t.shape.size() >= 3, place.pitch,

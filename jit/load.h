@@ -20,6 +20,7 @@ struct LoadOptions {
   bool keep_all = false;           // every quantized tensor can be read after a run
   bool fuse = true;                // false: no residual fusion, so that keep_all shows every tensor of the file
   bool views = true;               // false: concats and slices copy
+  bool prove = true;               // false: needless channels and clamps are computed; keep_all then shows them all
   std::string compiler = "c++";    // engine cpp
   std::filesystem::path dump_dir;  // where graph, programs and code are written; empty: nowhere
 };

@@ -52,6 +52,7 @@ Model Model::load(const std::string& path, const Options& options) {
                           .batch = options.batch,
                           .keep_all = options.keep_all,
                           .fuse = options.fuse,
+                          .prove = options.prove,
                           .dump_dir = options.dump_dir};
   return guarded([&] {
     auto impl = std::make_shared<Impl>();

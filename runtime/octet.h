@@ -34,6 +34,7 @@ struct Options {
   int64_t batch = 1;      // where the file leaves the first dimension open
   bool keep_all = false;  // every quantized tensor keeps its memory, for Context::read; costs memory
   bool fuse = true;       // false: residual adds stay kernels of their own, so that every tensor exists
+  bool prove = true;      // false: channels that the weights prove needless are computed, so that every tensor exists
   std::string dump_dir;   // graph, programs and code as text are written here; empty: nowhere
 };
 
@@ -46,7 +47,8 @@ class OCTET_API Model {
   const std::string& target() const;  // what `host` became
   const std::vector<TensorInfo>& inputs() const;
   const std::vector<TensorInfo>& outputs() const;
-  // The quantized tensors inside that survived fusion, in the file's order; readable after a run with keep_all.
+  // The quantized tensors inside that survived fusion and lost no channels, in the file's order; readable after a run
+  // with keep_all.
   const std::vector<TensorInfo>& tensors() const;
   size_t arena_bytes() const;   // memory of one Context
   size_t weight_bytes() const;  // packed weights and constants, shared by all Contexts

@@ -43,6 +43,7 @@ typedef struct octet_options {
   int64_t batch;        /* where the file leaves the first dimension open; 1 */
   int keep_all;         /* every quantized tensor can be read after a run; 0 */
   int fuse;             /* 0: residual adds stay kernels of their own; 1 */
+  int prove;            /* 0: channels that the weights prove needless are computed; 1 */
   const char* dump_dir; /* where graph, programs and code are written; NULL: nowhere */
 } octet_options;
 

@@ -346,7 +346,7 @@ TEST_F(Cli, ExplainWorksForEveryTarget) {
   for (const Target& t : all_targets()) {
     const Outcome o = run({"explain", kModel, "--target", t.name});
     ASSERT_EQ(o.status, 0) << o.err;
-    for (const char* word : {"Passes", "Fusions", "Kernels on", "Memory", "Sizes"})
+    for (const char* word : {"Passes", "Fusions", "Proved", "Kernels on", "Memory", "Sizes"})
       EXPECT_NE(o.out.find(word), std::string::npos) << t.name << ": " << word;
   }
 }

@@ -73,7 +73,7 @@ struct Way {
   const char* target;
   Engine engine;
   int threads;
-  bool fuse, views;
+  bool fuse, views, prove = true;
 };
 
 class Load : public testing::TestWithParam<Way> {};
@@ -82,8 +82,12 @@ TEST_P(Load, GivesTheStoredBytes) {
   const Way w = GetParam();
   const Target& target = *find_target(w.target);
   if (!host_runs(target)) GTEST_SKIP() << "this machine (or OCTET_MAX_TARGET) has no " << w.target;
-  const LoadedModel m =
-      load(kDigits, {.target = &target, .engine = w.engine, .threads = w.threads, .fuse = w.fuse, .views = w.views});
+  const LoadedModel m = load(kDigits, {.target = &target,
+                                       .engine = w.engine,
+                                       .threads = w.threads,
+                                       .fuse = w.fuse,
+                                       .views = w.views,
+                                       .prove = w.prove});
   ExecutionContext context(m.executor);
   EXPECT_EQ(wrong(context, m.executor->plan(), 40), 0u);
 }
@@ -94,10 +98,13 @@ INSTANTIATE_TEST_SUITE_P(
                     Way{"avx2", Engine::jit, 1, true, true}, Way{"avx2", Engine::jit, 2, true, true},
                     Way{"avx512_vnni", Engine::jit, 1, true, true}, Way{"avx512_vnni", Engine::jit, 3, true, true},
                     Way{"avx2", Engine::jit, 1, false, true}, Way{"avx512_vnni", Engine::jit, 1, true, false},
-                    Way{"avx512_vnni", Engine::jit, 1, false, false}),
+                    Way{"avx512_vnni", Engine::jit, 1, false, false},
+                    Way{"avx512_vnni", Engine::jit, 1, true, true, false},
+                    Way{"avx2", Engine::jit, 1, true, true, false}),
     [](const auto& i) {
       return std::string(i.param.target) + (i.param.engine == Engine::reference ? "_reference" : "_jit") + "_threads" +
-             std::to_string(i.param.threads) + (i.param.fuse ? "" : "_unfused") + (i.param.views ? "" : "_copies");
+             std::to_string(i.param.threads) + (i.param.fuse ? "" : "_unfused") + (i.param.views ? "" : "_copies") +
+             (i.param.prove ? "" : "_unproved");
     });
 
 TEST(LoadedModel, RunAllocatesNothing) {

@@ -169,7 +169,7 @@ TEST(LowerConv, TheProofKnowsWhatAProducerLeaves) {
     Net net;
     const TensorId w1 = net.weights("w1", DType::s8, {1, 1}, {1}, {{1.0f}, {0}, -1});
     const TensorId w2 = net.weights("w2", DType::s8, {1, 1}, {-1}, {{1.0f}, {0}, -1});
-    TensorId x = net.qdq(net.input("x", {1, 1}), "x_q", 1.0f, 0);
+    TensorId x = net.qdq(net.input("x", {1, 1}), "x_q", 1.0f, 128);
     x = net.node({.op = OpKind::linear, .name = "fc1"}, {x, w1}, {1, 1});
     if (relu) x = net.unary("relu", x, Unary::relu);
     x = net.qdq(x, "m_q", 1.0f, 100);

@@ -8,141 +8,14 @@
 #include <ostream>
 
 #include "generator/passes/passes.h"
-#include "tests/support/net.h"
-#include "tests/support/random.h"
+#include "tests/support/quantized_net.h"
 
 namespace octet {
 namespace {
 
-constexpr float kIn = 0x1p-4f, kWeight = 0x1p-5f, kOut = 0x1p-2f;
-
-std::vector<int32_t> random_weights(size_t count, DType dtype, uint32_t seed) {
-  Random random(seed);
-  const int lo = dtype == DType::u8 ? 0 : -128;
-  std::vector<int32_t> values(count);
-  for (size_t i = 0; i < count; ++i)
-    values[i] = lo + (i % 7 == 0 ? 0 : i % 11 == 0 ? 255 : static_cast<int>(random() % 256));
-  return values;
-}
-
-size_t elements(const Shape& shape) {
-  return static_cast<size_t>(element_count(shape));
-}
-
-// Per output channel: scales of three sizes; zero points of u8 weights at both ends and between.
-QuantParams per_channel(int64_t channels, DType dtype) {
-  QuantParams q{{}, {}, 0};
-  for (int64_t c = 0; c < channels; ++c) {
-    q.scale.push_back(c % 3 == 0 ? kWeight : c % 3 == 1 ? kWeight / 4 : kWeight * 2);
-    q.zero_point.push_back(dtype == DType::s8 ? 0 : c % 3 == 0 ? 255 : c % 3 == 1 ? 0 : 131);
-  }
-  return q;
-}
-
-struct Flavour {
-  DType activations, weights;
-  int32_t zero_in, zero_out;
-};
-
-// One network for each test: what it computes is in its name.
-class Build : public Net {
- public:
-  explicit Build(Flavour f) : f_(f) {}
-
-  TensorId start(Shape shape) { return q(input("x", std::move(shape)), "x_q", kIn, f_.zero_in); }
-  TensorId q(TensorId x, const std::string& name, float scale, int32_t zero) {
-    return qdq(x, name, scale, zero, f_.activations);
-  }
-  TensorId out_q(TensorId x, const std::string& name) { return q(x, name, kOut, f_.zero_out); }
-  TensorId some_weights(const std::string& name, Shape shape) {
-    const int64_t oc = shape[0];
-    return weights(name, f_.weights, shape, random_weights(elements(shape), f_.weights, ++seed_),
-                   per_channel(oc, f_.weights));
-  }
-  TensorId some_bias(const std::string& name, int64_t oc) {
-    std::vector<float> values(static_cast<size_t>(oc));
-    for (size_t c = 0; c < values.size(); ++c) values[c] = static_cast<float>(static_cast<int>(c % 5) - 2) * 0x1p-3f;
-    return constant(name, {oc}, values);
-  }
-  TensorId conv3(const std::string& name, TensorId x, int64_t oc, int stride = 1, int64_t group = 1) {
-    const Shape s = shape(x);
-    const Window w{.kh = 3,
-                   .kw = 3,
-                   .stride_h = stride,
-                   .stride_w = stride,
-                   .pad_top = 1,
-                   .pad_left = 1,
-                   .pad_bottom = 1,
-                   .pad_right = 1};
-    const Shape to = {s[0], oc, (s[2] - 1) / stride + 1, (s[3] - 1) / stride + 1};
-    return conv(name, x, some_weights(name + "_w", {oc, s[1] / group, 3, 3}), some_bias(name + "_b", oc), w, to, group);
-  }
-  TensorId conv1(const std::string& name, TensorId x, int64_t oc) {
-    const Shape s = shape(x);
-    return conv(name, x, some_weights(name + "_w", {oc, s[1], 1, 1}), kNoTensor, {}, {s[0], oc, s[2], s[3]});
-  }
-  TensorId reshape(const std::string& name, TensorId x, Shape to) {
-    return node({.op = OpKind::reshape, .name = name}, {x}, std::move(to));
-  }
-  TensorId transpose(const std::string& name, TensorId x, std::vector<int64_t> perm) {
-    Shape to;
-    for (int64_t d : perm) to.push_back(shape(x)[static_cast<size_t>(d)]);
-    return node({.op = OpKind::transpose, .name = name, .perm = std::move(perm)}, {x}, to);
-  }
-  TensorId concat(const std::string& name, const std::vector<TensorId>& xs, int axis) {
-    Shape to = shape(xs[0]);
-    to[static_cast<size_t>(axis)] = 0;
-    for (TensorId x : xs) to[static_cast<size_t>(axis)] += shape(x)[static_cast<size_t>(axis)];
-    return node({.op = OpKind::concat, .name = name, .axis = axis}, xs, to);
-  }
-  TensorId slice(const std::string& name, TensorId x, std::vector<int64_t> starts, std::vector<int64_t> steps,
-                 Shape to) {
-    return node({.op = OpKind::slice, .name = name, .starts = std::move(starts), .steps = std::move(steps)}, {x},
-                std::move(to));
-  }
-  TensorId pad(const std::string& name, TensorId x, std::vector<int64_t> pads, float value,
-               PadMode mode = PadMode::constant) {
-    Shape to = shape(x);
-    for (size_t d = 0; d < to.size(); ++d) to[d] += pads[d] + pads[to.size() + d];
-    return node({.op = OpKind::pad, .name = name, .alpha = value, .pads = std::move(pads), .pad_mode = mode}, {x}, to);
-  }
-  TensorId linear(const std::string& name, TensorId x, int64_t oc) {
-    Shape to = shape(x);
-    const int64_t k = to.back();
-    to.back() = oc;
-    return node({.op = OpKind::linear, .name = name},
-                {x, some_weights(name + "_w", {oc, k}), some_bias(name + "_b", oc)}, to);
-  }
-  TensorId add(const std::string& name, TensorId a, TensorId b) { return binary(OpKind::add, name, a, b); }
-  TensorId mul(const std::string& name, TensorId a, TensorId b) { return binary(OpKind::mul, name, a, b); }
-  TensorId binary(OpKind op, const std::string& name, TensorId a, TensorId b) {
-    Shape to = shape(a).size() > shape(b).size() ? shape(a) : shape(b);
-    for (size_t d = 1; d <= std::min(shape(a).size(), shape(b).size()); ++d)
-      to[to.size() - d] = std::max(shape(a)[shape(a).size() - d], shape(b)[shape(b).size() - d]);
-    return node({.op = op, .name = name}, {a, b}, to);
-  }
-  TensorId some_constant(const std::string& name, Shape shape) {  // one scale, an activation's type
-    const DType t = f_.activations;
-    return weights(name, t, shape, random_weights(elements(shape), t, ++seed_), {{kIn}, {f_.zero_out}, -1});
-  }
-  TensorId max_pool(const std::string& name, TensorId x, Window w, Shape to) {
-    return node({.op = OpKind::max_pool, .name = name, .window = w}, {x}, std::move(to));
-  }
-  TensorId global_pool(const std::string& name, TensorId x) {
-    Shape to = shape(x);
-    for (size_t d = 2; d < to.size(); ++d) to[d] = 1;
-    return node({.op = OpKind::global_average_pool, .name = name}, {x}, to);
-  }
-  const Flavour& flavour() const { return f_; }
-
- private:
-  Flavour f_;
-  uint32_t seed_ = 0;
-};
-
 struct Case {
   const char* name;
-  void (*build)(Build&);
+  void (*build)(QuantizedNet&);
 };
 std::ostream& operator<<(std::ostream& os, const Case& c) {
   return os << c.name;
@@ -150,28 +23,28 @@ std::ostream& operator<<(std::ostream& os, const Case& c) {
 
 const std::vector<Case> kCases = {
     {"conv_relu_residual",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({2, 5, 6, 7});
        const TensorId a = n.out_q(n.unary("relu1", n.conv3("conv1", x, 5), Unary::relu), "a");
        const TensorId b = n.out_q(n.conv1("conv2", a, 5), "b");
        n.output(n.out_q(n.unary("relu2", n.add("add", b, x), Unary::relu), "y"));
      }},
     {"residual_of_two_convs_and_relu6",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 4, 5, 5});
        const TensorId a = n.out_q(n.unary("clip1", n.conv3("conv1", x, 6), Unary::clip, 0, 6), "a");
        const TensorId b = n.out_q(n.conv1("conv2", x, 6), "b");
        n.output(n.q(n.unary("clip2", n.add("add", a, b), Unary::clip, -1.5f, 3), "y", 0x1p-3f, 7));
      }},
     {"depthwise_grouped_strided",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 6, 7, 9});
        const TensorId a = n.out_q(n.conv3("dw", x, 6, 2, 6), "a");
        const TensorId b = n.out_q(n.conv3("grouped", a, 4, 1, 2), "b");
        n.output(n.out_q(n.conv3("multiplier", b, 8, 1, 4), "y"));
      }},
     {"asymmetric_pads_and_dilation",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 3, 6, 6});
        const Window w{.kh = 2,
                       .kw = 3,
@@ -184,7 +57,7 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.conv("conv", x, n.some_weights("w", {5, 3, 2, 3}), kNoTensor, w, {1, 5, 3, 5}), "y"));
      }},
     {"concat_of_odd_channels_and_scales",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 3, 4, 5});
        const TensorId a = n.out_q(n.conv1("conv1", x, 5), "a");
        const TensorId b = n.q(n.conv1("conv2", x, 4), "b", 0x1p-3f, 9);
@@ -194,7 +67,7 @@ const std::vector<Case> kCases = {
        n.output(y);
      }},
     {"concat_in_place",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 4, 4, 5});
        const TensorId a = n.out_q(n.conv1("conv1", x, 8), "a"), b = n.out_q(n.conv3("conv2", x, 4), "b");
        const TensorId c = n.out_q(n.concat("cat1", {a, b}, 1), "c");
@@ -202,14 +75,14 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.conv1("conv4", n.out_q(n.concat("cat2", {c, d, a}, 1), "e"), 3), "y"));
      }},
     {"concat_along_height_and_batch",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 3, 4, 5});
        const TensorId a = n.out_q(n.conv1("conv1", x, 3), "a");
        const TensorId y = n.out_q(n.concat("cat", {a, x}, 2), "y");
        n.output(n.out_q(n.concat("cat2", {y, y}, 0), "z"));
      }},
     {"channel_shuffle",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 6, 3, 4});
        const auto shuffle = [&](const std::string& name, TensorId t, int64_t g) {
          const TensorId a = n.q(n.reshape(name + "_a", t, {1, g, 6 / g, 3, 4}), name + "_aq", kIn, n.flavour().zero_in);
@@ -221,7 +94,7 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.conv1("conv", n.slice("second", y, {0, 3, 0, 0}, {1, 1, 1, 1}, {1, 3, 3, 4}), 4), "z"));
      }},
     {"split_and_strided_slice",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 7, 6, 5});
        n.graph.nodes.push_back({.op = OpKind::split, .name = "split", .source = "Split", .inputs = {x}, .axis = 1});
        std::vector<TensorId> parts;
@@ -233,20 +106,20 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.slice("strided", x, {0, 1, 1, 0}, {1, 3, 2, 2}, {1, 2, 3, 3}), "strided_q"));
      }},
     {"flatten_linear",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({2, 5, 3, 2});
        const TensorId y = n.out_q(n.linear("fc", n.reshape("flatten", x, {2, 30}), 7), "y");
        n.output(n.out_q(n.linear("fc2", y, 3), "z"));
      }},
     {"flatten_read_by_others",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({2, 5, 3, 2});
        const TensorId flat = n.reshape("flatten", x, {2, 30});
        n.output(n.out_q(n.linear("fc", flat, 7), "y"));
        n.output(n.q(flat, "z", kIn, n.flavour().zero_in));
      }},
     {"matmul_with_bias",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({2, 3, 5});
        QuantParams quant = per_channel(6, n.flavour().weights);
        quant.axis = 1;
@@ -259,7 +132,7 @@ const std::vector<Case> kCases = {
            "y"));
      }},
     {"global_pool_and_excite",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({2, 6, 4, 4});
        const TensorId s = n.out_q(n.global_pool("gap", x), "s");
        const TensorId e = n.q(n.unary("sigmoid", n.out_q(n.conv1("conv", s, 6), "e"), Unary::sigmoid), "g", 0x1p-8f, 0);
@@ -267,7 +140,7 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.reshape("flat", n.out_q(n.global_pool("gap2", y), "z"), {2, 6}), "out"));
      }},
     {"pads",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 3, 4, 4});
        const TensorId a = n.q(n.pad("pad0", x, {0, 0, 1, 2, 0, 0, 0, 1}, 0), "a", kIn, n.flavour().zero_in);
        const TensorId b = n.out_q(
@@ -276,7 +149,7 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.pad("crop", c, {0, -1, 1, -2, 0, -2, -1, 0}, -0.5f), "y"));
      }},
     {"reflected_and_repeated_edges",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({2, 5, 3, 4});
        const std::vector<int64_t> all = {1, 3, 2, 0, 0, 4, 1, 3};
        for (const PadMode mode : {PadMode::reflect, PadMode::edge}) {
@@ -290,7 +163,7 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.pad("long_edge", x, {0, 0, 9, 0, 0, 0, 0, 11}, 0, PadMode::edge), "l"));
      }},
     {"conv1d",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({2, 3, 9});
        const Window w{.kw = 3, .stride_w = 2, .pad_left = 1, .pad_right = 1};
        const TensorId a =
@@ -301,13 +174,13 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.linear("fc", n.reshape("flatten", p, {2, 10}), 4), "z"));
      }},
     {"max_pool_with_other_scale_and_relu",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 5, 6, 6});
        const Window w{.kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 1};
        n.output(n.out_q(n.unary("relu", n.max_pool("pool", x, w, {1, 5, 3, 3}), Unary::relu), "y"));
      }},
     {"quantize_rises_through_moves",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 4, 4, 4});
        const TensorId a = n.unary("relu", n.conv3("conv", x, 6), Unary::relu);
        const TensorId b = n.max_pool("pool", a, {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2}, {1, 6, 2, 2});
@@ -316,12 +189,12 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.reshape("flat", n.concat("cat", {b, c}, 1), {1, 32}), "y"));
      }},
     {"input_turned_before_quantize",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.transpose("turn", n.input("x", {1, 4, 5, 3}), {0, 3, 1, 2});
        n.output(n.out_q(n.conv3("conv", n.q(x, "x_q", kIn, n.flavour().zero_in), 4), "y"));
      }},
     {"turns_and_reshapes",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 3, 4, 5});
        const TensorId a = n.transpose("to_nhwc", x, {0, 2, 3, 1});
        const TensorId b = n.reshape("odd_rows", a, {6, 10});
@@ -331,7 +204,7 @@ const std::vector<Case> kCases = {
            n.out_q(n.conv1("conv", n.transpose("back", n.reshape("image", b, {1, 5, 3, 4}), {0, 3, 1, 2}), 2), "z"));
      }},
     {"unary_chains",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 3, 3, 3});
        const TensorId half = n.constant("half", {}, {0.5f});
        const TensorId a = n.mul("mul", n.unary("abs", x, Unary::abs), half);
@@ -341,14 +214,14 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.unary("clip", n.out_q(n.unary("relu", c, Unary::relu), "d"), Unary::clip, 0.25f, 2), "z"));
      }},
     {"scalar_operands",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 3, 3, 3});
        const TensorId three = n.weights("three", DType::u8, {}, {201}, {{0x1p-5f}, {105}, -1});
        n.output(n.out_q(n.add("add", x, three), "y"));
        n.output(n.out_q(n.mul("mul", three, x), "z"));
      }},
     {"broadcast_activations",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({2, 5, 3, 4});
        for (const Shape& s : std::vector<Shape>{{2, 5, 1, 1},
                                                 {1, 5, 1, 1},
@@ -369,7 +242,7 @@ const std::vector<Case> kCases = {
            }
      }},
     {"broadcast_constants",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({2, 5, 3, 4});
        for (const Shape& s : std::vector<Shape>{{2, 5, 3, 4}, {2, 5, 1, 1}, {1, 5, 1, 1}, {5, 1, 1}, {4}, {2, 1, 3, 1}})
          for (const OpKind op : {OpKind::add, OpKind::mul})
@@ -380,7 +253,7 @@ const std::vector<Case> kCases = {
            }
      }},
     {"broadcast_rows_and_both_ways",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({3, 6}), row = n.some_constant("row", {6}),
                       column = n.some_constant("column", {3, 1});
        n.output(n.out_q(n.add("bias", n.out_q(n.linear("fc", x, 6), "l"), row), "y"));
@@ -393,19 +266,19 @@ const std::vector<Case> kCases = {
            "i"));
      }},
     {"residual_from_a_constant",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId y = n.out_q(n.conv3("conv", n.start({2, 3, 4, 5}), 6), "c");
        n.output(n.out_q(n.unary("relu", n.add("add", n.some_constant("k", {2, 6, 4, 5}), y), Unary::relu), "y"));
      }},
     {"broadcast_beside_conv1d",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({2, 3, 9});
        const TensorId a = n.out_q(n.conv("conv", x, n.some_weights("w", {5, 3, 1}), kNoTensor, {}, {2, 5, 9}), "a");
        const TensorId g = n.q(n.input("gate", {2, 5, 1}), "g", kIn, n.flavour().zero_in);
        n.output(n.out_q(n.mul("mul", n.out_q(n.add("add", a, n.some_constant("k", {5, 1})), "b"), g), "y"));
      }},
     {"requantize_to_the_other_type",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const TensorId x = n.start({1, 3, 3, 3});
        const DType other = n.flavour().activations == DType::u8 ? DType::s8 : DType::u8;
        const int32_t shifted = n.flavour().zero_in + (other == DType::s8 ? -128 : 128);
@@ -413,7 +286,7 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.conv1("conv", n.qdq(a, "b", kOut, 3, other), 4), "y"));
      }},
     {"quantized_edges",
-     [](Build& n) {
+     [](QuantizedNet& n) {
        const DType t = n.flavour().activations;
        const TensorId x = n.graph.add(
            {.name = "x", .dtype = t, .shape = {2, 3, 2, 4}, .quant = QuantParams{{kIn}, {n.flavour().zero_in}, -1}});
@@ -427,34 +300,21 @@ const std::vector<Case> kCases = {
 
 using Setting = std::tuple<Case, int, bool, bool>;  // flavour, fuse, views
 
-const std::vector<Flavour> kFlavours = {{DType::u8, DType::s8, 113, 0},
-                                        {DType::u8, DType::u8, 255, 129},
-                                        {DType::s8, DType::s8, -128, 127},
-                                        {DType::s8, DType::s8, -3, 5}};
-
 class Networks : public testing::TestWithParam<Setting> {};
 
 TEST_P(Networks, KernelsGiveWhatTheGraphSays) {
   const auto& [c, flavour, fuse, views] = GetParam();
-  Build net(kFlavours[static_cast<size_t>(flavour)]);
+  QuantizedNet net(kFlavours[static_cast<size_t>(flavour)]);
   c.build(net);
-  Arrays inputs;
-  Random random(17);
-  for (TensorId t : net.graph.inputs) {
-    const Tensor& tensor = net.graph.tensor(t);
-    std::vector<double> values(elements(tensor.shape));
-    // Sixteenths of a quantum, beyond both ends of the range; integers as they are.
-    for (double& v : values)
-      v = tensor.dtype == DType::f32 ? (static_cast<int>(random() % 8192) - 4096) * 0x1p-8
-                                     : static_cast<int>(random() % 256) - (tensor.dtype == DType::s8 ? 128 : 0);
-    inputs.push_back(values);
+  const Arrays inputs = some_inputs(net.graph, 17), expected = evaluate(net.graph, inputs);
+  for (const bool prove : {true, false}) {
+    Graph graph = net.graph;
+    run_passes(graph, {.fuse = fuse, .prove = prove});
+    const Arrays got = run_lowered(graph, inputs, views);
+    ASSERT_EQ(expected.size(), got.size());
+    for (size_t i = 0; i < expected.size(); ++i)
+      EXPECT_EQ(expected[i], got[i]) << "output " << i << (prove ? ", proved" : "") << "\n" << print(graph);
   }
-  const Arrays expected = evaluate(net.graph, inputs);
-  run_passes(net.graph, {.fuse = fuse});
-  const Arrays got = run_lowered(net.graph, inputs, views);
-  ASSERT_EQ(expected.size(), got.size());
-  for (size_t i = 0; i < expected.size(); ++i)
-    EXPECT_EQ(expected[i], got[i]) << "output " << i << "\n" << print(net.graph);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Networks,

@@ -29,9 +29,19 @@ void ModelOptions::add_running(CLI::App& verb) {
   verb.add_option("--dump", dump_dir, "Write graph, programs and code into this folder")
       ->envname("OCTET_DUMP")
       ->check(no_empty_name());
+  add_bisecting(verb);
+}
+
+void ModelOptions::add_bisecting(CLI::App& verb) {
   const char* bisect = "To bisect";
   verb.add_flag("--no-fuse", no_fuse, "Residual adds and tables stay kernels of their own")->group(bisect);
   verb.add_flag("--no-views", no_views, "Concats and slices copy")->group(bisect);
+  verb.add_flag("--no-prove", no_prove, "Channels and clamps that the weights prove needless are computed")
+      ->group(bisect);
+}
+
+PassOptions ModelOptions::pass_options() const {
+  return {.fuse = !no_fuse, .prove = !no_prove, .dump_dir = dump_dir};
 }
 
 LoadOptions ModelOptions::load_options() const {
@@ -44,6 +54,7 @@ LoadOptions ModelOptions::load_options() const {
           .batch = batch,
           .fuse = !no_fuse,
           .views = !no_views,
+          .prove = !no_prove,
           .dump_dir = dump_dir};
 }
 

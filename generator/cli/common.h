@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 
+#include "generator/passes/passes.h"
 #include "jit/load.h"
 
 namespace octet::cli {
@@ -14,11 +15,13 @@ struct ModelOptions {
   std::string model, target = "host", engine = "jit", profile = "ort", dump_dir;
   int threads = 1;
   int64_t batch = 1;
-  bool no_fuse = false, no_views = false;
+  bool no_fuse = false, no_views = false, no_prove = false;
 
   void add_model(CLI::App& verb);
   void add_target(CLI::App& verb);
-  void add_running(CLI::App& verb);  // target, engine, profile, threads, batch, dump directory
+  void add_running(CLI::App& verb);    // target, engine, profile, threads, batch, dump directory, bisecting
+  void add_bisecting(CLI::App& verb);  // what can be switched off; the bytes stay the same
+  PassOptions pass_options() const;
   LoadOptions load_options() const;
 };
 

@@ -51,7 +51,7 @@ void compile_verb(const CompileVerbOptions& o) {
   for (const std::string& t : o.targets) targets.push_back(&target_named(t));
   Graph graph = import_onnx(o.model.model, {.batch = o.model.batch});
   const std::string producer = graph.producer;
-  run_passes(graph, {.fuse = !o.model.no_fuse, .dump_dir = o.model.dump_dir});
+  run_passes(graph, o.model.pass_options());
   std::vector<CompiledModel> models;
   for (const Target* t : targets)
     models.push_back(compile(graph, {.target = t, .emitter = Emitter::compiler, .views = !o.model.no_views}));
@@ -99,6 +99,7 @@ void add_compile(CLI::App& app) {
   verb->add_option("--dump", o->model.dump_dir, "Write the graph after each pass into this folder")
       ->envname("OCTET_DUMP")
       ->check(no_empty_name());
+  o->model.add_bisecting(*verb);
   verb->footer(R"(
 The folder then holds NAME.h, with NAME::run(inputs, outputs, arena) and NAME::arena_bytes, and sources to build with
   g++ -std=c++17 -O3 -ffp-contract=off -c *.cpp

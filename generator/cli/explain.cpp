@@ -32,19 +32,28 @@ std::string difference(const Counts& before, const Counts& after) {
   return text;
 }
 
-Graph through_passes(const ModelOptions& o) {
+struct Passed {
+  Graph graph;
+  Graph whole;  // before channels and clamps were dropped
+};
+
+Passed through_passes(const ModelOptions& o) {
   Graph graph = import_onnx(o.model, {.batch = o.batch});
   fmt::print("{}: {}, {} nodes{}\n\nPasses\n", file_name(o.model), graph.format, graph.nodes.size(),
              graph.producer.empty() ? "" : ", made by " + printable(graph.producer));
   Counts before = count_ops(graph);
-  run_passes(graph, {.fuse = !o.no_fuse, .report = [&](const char* pass, double milliseconds, const Graph& g) {
-                       const Counts after = count_ops(g);
-                       const std::string changes = difference(before, after);
-                       fmt::print("  {:<20} {:7.2f} ms  {:5} nodes{}{}\n", pass, milliseconds, g.nodes.size(),
-                                  changes.empty() ? "" : "  ", changes);
-                       before = after;
-                     }});
-  return graph;
+  Graph whole;
+  PassOptions options = o.pass_options();
+  options.report = [&](const char* pass, double milliseconds, const Graph& g) {
+    const Counts after = count_ops(g);
+    const std::string changes = difference(before, after);
+    fmt::print("  {:<20} {:7.2f} ms  {:5} nodes{}{}\n", pass, milliseconds, g.nodes.size(), changes.empty() ? "" : "  ",
+               changes);
+    before = after;
+    if (std::string_view(pass) == "prove_ranges") whole = g;
+  };
+  run_passes(graph, options);
+  return {std::move(graph), std::move(whole)};
 }
 
 std::string label(const Node& n) {
@@ -102,6 +111,45 @@ void explain_fusions(const Graph& graph) {
   }
 }
 
+int64_t macs_of(const Graph& graph, const Node& n) {
+  const Shape& w = graph.tensor(n.inputs[1]).shape;
+  return element_count(graph.tensor(n.outputs[0]).shape) * (element_count(w) / w[0]);
+}
+
+std::string share(int64_t part, int64_t all) {
+  return fmt::format("{} of {} ({:.1f} %)", part, all,
+                     all ? 100.0 * static_cast<double>(part) / static_cast<double>(all) : 0);
+}
+
+// The passes that drop keep a node's outputs, so layers are found again by them.
+void explain_proofs(const Passed& passed) {
+  const GraphIndex then(passed.whole);
+  int64_t channels = 0, dropped = 0, macs = 0, macs_left = 0;
+  int clamps = 0, layers = 0;
+  std::string text;
+  for (const Node& n : passed.graph.nodes) {
+    const TensorId out = n.outputs[0];
+    const Node& before = passed.whole.nodes[static_cast<size_t>(then.producer[static_cast<size_t>(out)])];
+    const bool clamp = n.range != before.range || (n.fused_add && n.fused_add->range != before.fused_add->range);
+    clamps += clamp;
+    if (clamp) text += fmt::format("  {}: a clamp cannot act\n", label(n));
+    if (n.op != OpKind::conv && n.op != OpKind::linear) continue;
+    const int64_t all = passed.whole.tensor(out).shape.back(), left = passed.graph.tensor(out).shape.back();
+    const int64_t work = macs_of(passed.whole, before), work_left = macs_of(passed.graph, n);
+    channels += all;
+    dropped += all - left;
+    macs += work;
+    macs_left += work_left;
+    layers += work != work_left;
+    if (work != work_left)
+      text += fmt::format("  {}: {} of {} channels, {:.1f} % of its multiply-accumulates\n", label(n), left, all,
+                          100.0 * static_cast<double>(work_left) / static_cast<double>(work));
+  }
+  fmt::print("\nProved from the weights\n{}", text);
+  fmt::print("  dropped: {} channels of layers, {} multiply-accumulates in {} layers, {} clamp{}\n",
+             share(dropped, channels), share(macs - macs_left, macs), layers, clamps, clamps == 1 ? "" : "s");
+}
+
 void explain_layers(const CompiledModel& model) {
   fmt::print("\nKernels on {}, with their schedules and why\n", model.target->name);
   std::vector<size_t> uses(model.kernels.size()), first(model.kernels.size());
@@ -149,8 +197,13 @@ void explain_sizes(const CompiledModel& model) {
 
 void print_explanation(const ModelOptions& o) {
   const LoadOptions options = o.load_options();
-  const Graph graph = through_passes(o);
+  const Passed passed = through_passes(o);
+  const Graph& graph = passed.graph;
   explain_fusions(graph);
+  if (o.no_prove)
+    fmt::print("\nProved from the weights: switched off\n");
+  else
+    explain_proofs(passed);
   const CompiledModel model = compile(graph, {.target = options.target,
                                               .emitter = options.target->has_jit ? Emitter::jit : Emitter::compiler,
                                               .threads = options.threads,
@@ -167,10 +220,10 @@ void add_explain(CLI::App& app) {
   o->add_target(*verb);
   verb->add_option("--threads", o->threads, "Threads that one run uses")->capture_default_str();
   verb->add_option("--batch", o->batch, "Images at a time, where the file leaves it open")->capture_default_str();
-  verb->add_flag("--no-fuse", o->no_fuse, "As if fusions were switched off");
-  verb->add_flag("--no-views", o->no_views, "As if concats and slices copied");
+  o->add_bisecting(*verb);
   verb->footer(R"(
-Shows the passes with what each changed, fusions made and refused, the schedule of every kernel and which dot product
+Shows the passes with what each changed, fusions made and refused, channels and clamps that the weights prove needless,
+the schedule of every kernel and which dot product
 is exact for its weights, the memory plan as a picture, and sizes. The target need not be this machine's.
 
 Example:

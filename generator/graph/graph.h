@@ -31,6 +31,13 @@ struct QuantParams {
   bool operator==(const QuantParams&) const = default;
 };
 
+// A range of int8 values in the tensor's own dtype (s8: -128..127), both ends included: what a fused activation leaves,
+// or what is proved to occur.
+struct QRange {
+  int32_t lo = std::numeric_limits<int32_t>::min(), hi = std::numeric_limits<int32_t>::max();
+  bool operator==(const QRange&) const = default;
+};
+
 using TensorId = int32_t;
 inline constexpr TensorId kNoTensor = -1;  // an absent optional input
 
@@ -40,7 +47,8 @@ struct Tensor {
   Shape shape;
   std::optional<QuantParams> quant;                    // u8, s8 and s32 tensors
   std::shared_ptr<const std::vector<std::byte>> data;  // constants only; row-major, little endian
-  Shape file_shape;  // shape in the file's own order where layout has changed `shape` (else empty)
+  std::vector<QRange> proved;  // activations: what each channel (last dimension) can hold; empty: anything of the type
+  Shape file_shape;            // shape in the file's own order where layout has changed `shape` (else empty)
 
   bool is_constant() const { return data != nullptr; }
   bool is_quantized() const { return quant.has_value() && (dtype == DType::u8 || dtype == DType::s8); }
@@ -110,12 +118,6 @@ struct Window {
   bool operator==(const Window&) const = default;
 };
 
-// An int8 value range that a fused activation leaves, in the tensor's own dtype (s8: -128..127).
-struct QRange {
-  int32_t lo = std::numeric_limits<int32_t>::min(), hi = std::numeric_limits<int32_t>::max();
-  bool operator==(const QRange&) const = default;
-};
-
 // conv or linear followed by a residual add, fused without dropping a rounding: the conv's own result is quantized to
 // `quant` and clamped first, then added as the add's own formula says.
 struct FusedAdd {
@@ -124,6 +126,12 @@ struct FusedAdd {
   QRange range;               // clamp fused into the conv before the add
   bool conv_is_first = true;  // whether the conv's result was the add's first input (rounding depends on it)
   std::string tensor;         // name of the tensor that vanished
+};
+
+// What an accumulator, its bias included, can hold.
+struct SumRange {
+  int64_t lo = 0, hi = 0;
+  bool operator==(const SumRange&) const = default;
 };
 
 enum class PadMode : uint8_t { constant, reflect /* without the edge itself */, edge };
@@ -145,6 +153,7 @@ struct Node {
   bool count_include_pad = false;
   QRange range;                       // fused clamp on the output, in its quantized values
   std::optional<FusedAdd> fused_add;  // then inputs[3] is the other addend
+  std::vector<SumRange> sums;         // conv, linear after prove_ranges: one per output channel
 };
 
 struct Graph {

@@ -223,6 +223,14 @@ std::vector<float> constant_floats(const Edit& edit, const Graph& graph, TensorI
   return out;
 }
 
+QRange type_range(DType dtype) {
+  return {type_min(dtype), type_max(dtype)};
+}
+
+QRange united(QRange a, QRange b) {
+  return {std::min(a.lo, b.lo), std::max(a.hi, b.hi)};
+}
+
 QRange clamp_after(QRange first, QRange then) {
   return {std::clamp(first.lo, then.lo, then.hi), std::clamp(first.hi, then.lo, then.hi)};
 }

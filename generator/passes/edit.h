@@ -78,6 +78,8 @@ std::vector<float> constant_floats(const Edit& edit, const Graph& graph, TensorI
 TensorId dequantized_from(const Edit& edit, TensorId t);
 
 // Node ranges: the values that are left after a further clamp.
+QRange type_range(DType dtype);
+QRange united(QRange a, QRange b);
 QRange clamp_after(QRange first, QRange then);
 QRange drop_implied(QRange range, DType dtype);
 

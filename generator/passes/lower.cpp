@@ -12,57 +12,6 @@
 #include "runtime/status.h"
 
 namespace octet {
-namespace {
-
-QRange type_range(DType dtype) {
-  return {type_min(dtype), type_max(dtype)};
-}
-
-QRange united(QRange a, QRange b) {
-  return {std::min(a.lo, b.lo), std::max(a.hi, b.hi)};
-}
-
-// The values that a node's result can have, from those of its inputs.
-QRange result_range(const Graph& graph, const std::vector<QRange>& ranges, const Node& n, TensorId out) {
-  const Tensor& t = graph.tensor(out);
-  const auto of = [&](size_t k) { return ranges[static_cast<size_t>(n.inputs[k])]; };
-  switch (n.op) {
-    case OpKind::unary:
-    case OpKind::requantize: {
-      const Table table = table_of(graph, n);
-      const DType from = graph.tensor(n.inputs[0]).dtype;
-      QRange range{type_max(t.dtype), type_min(t.dtype)};
-      for (int32_t q = of(0).lo; q <= of(0).hi; ++q) {
-        const int32_t v = table[static_cast<size_t>(byte_of_value(q))];
-        range = united(range, {v, v});
-      }
-      return from == DType::u8 || from == DType::s8 ? range : type_range(t.dtype);
-    }
-    case OpKind::concat: {
-      QRange range = of(0);
-      for (size_t k = 1; k < n.inputs.size(); ++k) range = united(range, of(k));
-      return range;
-    }
-    case OpKind::reshape:
-    case OpKind::transpose:
-    case OpKind::slice:
-    case OpKind::split:
-    case OpKind::expand:
-    case OpKind::channel_permute: return of(0);
-    case OpKind::max_pool: return clamp_after(of(0), n.range);
-    default: return clamp_after(type_range(t.dtype), n.range);
-  }
-}
-
-}  // namespace
-
-Lowering::Lowering(const Graph& g, const std::vector<Place>& p) : graph(g), places(p) {
-  for (const Tensor& t : graph.tensors) ranges.push_back(type_range(t.dtype));
-  for (const Node& n : graph.nodes)
-    for (TensorId out : n.outputs)
-      if (tensor(out).is_quantized()) ranges[static_cast<size_t>(out)] = result_range(graph, ranges, n, out);
-}
-
 QuantView Lowering::view(TensorId t) const {
   return quant_view(tensor(t));
 }
@@ -185,20 +134,59 @@ PoolKind pool_kind(const Node& n) {
   return n.source == "ReduceMean" ? PoolKind::mean : PoolKind::global_average;
 }
 
-void lower_pool(Lowering& to, int node) {
-  const Node& n = node_of(to, node);
-  const TensorId src = n.inputs[0], dst = n.outputs[0];
-  const Image in = image_of(to.tensor(src)), out = image_of(to.tensor(dst));
-  const ByteRange range = byte_range(n.range, to.view(dst));
+}  // namespace
+
+PoolSpec pool_formula(const Graph& graph, const Node& n) {
+  const Tensor &src = graph.tensor(n.inputs[0]), &dst = graph.tensor(n.outputs[0]);
+  const Image in = image_of(src), out = image_of(dst);
   PoolSpec spec{.kind = pool_kind(n), .n = in.n, .ih = in.h, .iw = in.w, .oh = out.h, .ow = out.w, .channels = in.c};
   if (n.op != OpKind::global_average_pool) spec.window = n.window;
   spec.count_include_pad = n.count_include_pad;
-  spec.src_pitch = to.pitch(src);
-  spec.dst_pitch = to.pitch(dst);
-  spec.src = to.view(src);
-  spec.dst = to.view(dst);
+  spec.src = quant_view(src);
+  spec.dst = quant_view(dst);
+  const ByteRange range = byte_range(n.range, spec.dst);
   spec.lo = range.lo;
   spec.hi = range.hi;
+  return spec;
+}
+
+std::vector<Affine> affine_channels(const Graph& graph, const Node& n) {
+  const auto vector = [&](size_t k) { return graph.tensor(n.inputs[k]).values<float>(); };
+  const auto gamma = vector(1), beta = vector(2), mean = vector(3), variance = vector(4);
+  const auto channels = static_cast<size_t>(graph.tensor(n.inputs[0]).shape.back());
+  if (gamma.size() != channels || beta.size() != channels || mean.size() != channels || variance.size() != channels)
+    user_error(fmt::format("{}: its parameters are not {} values each, one per channel", describe(n), channels));
+  std::vector<Affine> affine(channels);
+  for (size_t c = 0; c < channels; ++c) {
+    affine[c] = batch_norm_affine(gamma[c], beta[c], mean[c], variance[c], n.alpha);
+    if (!std::isfinite(affine[c].scale) || !std::isfinite(affine[c].shift))
+      user_error(
+          fmt::format("{}: channel {} has variance {} and epsilon {}; supported are parameters with finite scale "
+                      "and shift",
+                      describe(n), c, variance[c], n.alpha));
+  }
+  return affine;
+}
+
+AffineSpec affine_formula(const Graph& graph, const Node& n) {
+  const Tensor &src = graph.tensor(n.inputs[0]), &dst = graph.tensor(n.outputs[0]);
+  AffineSpec spec{.channels = static_cast<int>(src.shape.back())};
+  spec.src = quant_view(src);
+  spec.dst = quant_view(dst);
+  const ByteRange range = byte_range(n.range, spec.dst);
+  spec.lo = range.lo;
+  spec.hi = range.hi;
+  return spec;
+}
+
+namespace {
+
+void lower_pool(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  const TensorId src = n.inputs[0], dst = n.outputs[0];
+  PoolSpec spec = pool_formula(to.graph, n);
+  spec.src_pitch = to.pitch(src);
+  spec.dst_pitch = to.pitch(dst);
   to.add(node, spec, src, dst);
 }
 
@@ -227,29 +215,15 @@ void lower_table(Lowering& to, int node) {
 void lower_batch_norm(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId src = n.inputs[0], dst = n.outputs[0];
-  const auto vector = [&](size_t k) { return to.tensor(n.inputs[k]).values<float>(); };
-  const auto gamma = vector(1), beta = vector(2), mean = vector(3), variance = vector(4);
-  const auto channels = static_cast<size_t>(to.channels(src));
-  if (gamma.size() != channels || beta.size() != channels || mean.size() != channels || variance.size() != channels)
-    user_error(fmt::format("{}: its parameters are not {} values each, one per channel", describe(n), channels));
-  std::vector<float> scale(channels), shift(channels);
-  for (size_t c = 0; c < channels; ++c) {
-    const Affine affine = batch_norm_affine(gamma[c], beta[c], mean[c], variance[c], n.alpha);
-    scale[c] = affine.scale;
-    shift[c] = affine.shift;
-    if (!std::isfinite(scale[c]) || !std::isfinite(shift[c]))
-      user_error(
-          fmt::format("{}: channel {} has variance {} and epsilon {}; supported are parameters with finite scale "
-                      "and shift",
-                      describe(n), c, variance[c], n.alpha));
+  std::vector<float> scale, shift;
+  for (const Affine& a : affine_channels(to.graph, n)) {
+    scale.push_back(a.scale);
+    shift.push_back(a.shift);
   }
-  const ByteRange range = byte_range(n.range, to.view(dst));
-  AffineSpec spec{
-      .pixels = to.rows(src), .channels = to.channels(src), .src_pitch = to.pitch(src), .dst_pitch = to.pitch(dst)};
-  spec.src = to.view(src);
-  spec.dst = to.view(dst);
-  spec.lo = range.lo;
-  spec.hi = range.hi;
+  AffineSpec spec = affine_formula(to.graph, n);
+  spec.pixels = to.rows(src);
+  spec.src_pitch = to.pitch(src);
+  spec.dst_pitch = to.pitch(dst);
   LoweredNode& lowered = to.add(node, spec, src, dst);
   put(lowered, OCTET_SCALE, scale);
   put(lowered, OCTET_BIAS, shift);

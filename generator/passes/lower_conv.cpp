@@ -1,4 +1,4 @@
-// conv and linear: weights as s8 terms, multipliers, and the proof that no accumulator leaves s32 (numerics.md 3.5).
+// conv and linear: weights as s8 terms, multipliers, and the refusal of sums that prove_ranges saw leave s32.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -20,6 +20,14 @@ std::vector<int32_t> centred_weights(const Tensor& w) {
   return values;
 }
 
+// The bytes that a source can hold, padding included.
+ByteRange source_bytes(const Tensor& x) {
+  const QuantView view = quant_view(x);
+  QRange all{view.zero_point, view.zero_point};
+  for (const QRange& r : x.proved) all = united(all, r);
+  return x.proved.empty() ? ByteRange{} : byte_range(all, view);
+}
+
 // The weights as a sum of as few s8 terms as hold them: [term][..]. Two reach from -256 to 254, so only +255 (a u8
 // weight of 255 with zero point 0) wants three.
 std::vector<int8_t> s8_terms(std::vector<int32_t> rest, int& terms) {
@@ -35,75 +43,39 @@ std::vector<int8_t> s8_terms(std::vector<int32_t> rest, int& terms) {
   return out;
 }
 
-// Sums of an output channel's positive and negative weights: all that the proof needs of them.
-struct WeightSums {
-  int64_t positive = 0, negative = 0;
-};
-
-template <class T>
-WeightSums weight_sums(const T* weights, size_t count) {
-  int32_t positive = 0, negative = 0;  // at most 2^22 taps of 9 bits
-  WeightSums sums;
-  for (size_t i = 0; i < count;) {
-    const size_t end = std::min(count, i + (size_t{1} << 22));
-    for (; i < end; ++i) {
-      positive += std::max<int32_t>(weights[i], 0);
-      negative += std::min<int32_t>(weights[i], 0);
-    }
-    sums.positive += std::exchange(positive, 0);
-    sums.negative += std::exchange(negative, 0);
-  }
-  return sums;
-}
-
-// The largest magnitude that an accumulator can have, bias included, for inputs x - zero or 0 (a tap in the padding).
-int64_t largest_sum(WeightSums w, int64_t bias, QRange x, int32_t zero) {
-  const int64_t most = std::max(x.hi - zero, 0), least = std::min(x.lo - zero, 0);
-  const int64_t hi = bias + w.positive * most + w.negative * least;
-  const int64_t lo = bias + w.positive * least + w.negative * most;
-  return std::max(std::abs(hi), std::abs(lo));
-}
-
-// Fills data.weights and says how many terms they are; returns each output channel's sums. Most networks have s8
-// weights around 0, which are the answer as they are.
-std::vector<WeightSums> fill_weights(const Tensor& w, size_t oc, ConvData& data, int& terms) {
-  std::vector<WeightSums> sums(oc);
+// Fills data.weights and says how many terms they are. Most networks have s8 weights around 0, which are the answer as
+// they are.
+void fill_weights(const Tensor& w, ConvData& data, int& terms) {
   const auto& zeros = w.quant->zero_point;
-  if (w.dtype == DType::s8 && std::all_of(zeros.begin(), zeros.end(), [](int32_t z) { return z == 0; })) {
-    const auto values = w.values<int8_t>();
-    data.weights.assign(values.begin(), values.end());
-    terms = 1;
-    for (size_t c = 0; c < oc; ++c) sums[c] = weight_sums(&data.weights[c * (values.size() / oc)], values.size() / oc);
-    return sums;
+  if (w.dtype != DType::s8 || std::any_of(zeros.begin(), zeros.end(), [](int32_t z) { return z != 0; })) {
+    data.weights = s8_terms(centred_weights(w), terms);
+    return;
   }
-  const std::vector<int32_t> weights = centred_weights(w);
-  for (size_t c = 0; c < oc; ++c) sums[c] = weight_sums(&weights[c * (weights.size() / oc)], weights.size() / oc);
-  data.weights = s8_terms(weights, terms);
-  return sums;
+  const auto values = w.values<int8_t>();
+  data.weights.assign(values.begin(), values.end());
+  terms = 1;
 }
 
-struct Scales {
-  QuantView x, y;  // y: of the conv's own result
-};
+// The largest magnitude that an accumulator can have.
+int64_t largest_of(SumRange sum) {
+  return std::max(std::abs(sum.lo), std::abs(sum.hi));
+}
 
-void fill_data(const Lowering& to, const Node& n, const Scales& s, ConvSpec& spec, ConvData& data) {
-  const Tensor& w = to.tensor(n.inputs[1]);
+void fill_data(const Lowering& to, const Node& n, ConvSpec& spec, ConvData& data) {
   const auto oc = static_cast<size_t>(spec.oc);
-  const std::vector<WeightSums> sums = fill_weights(w, oc, data, spec.weight_terms);
+  fill_weights(to.tensor(n.inputs[1]), data, spec.weight_terms);
   data.bias.assign(oc, 0);
   if (n.inputs.size() > 2 && n.inputs[2] != kNoTensor) data.bias = integers(to.tensor(n.inputs[2]));
-  if (data.bias.size() != oc)
-    internal_error(fmt::format("{}: {} biases for {} channels", describe(n), data.bias.size(), oc));
-  const QRange x = to.ranges[static_cast<size_t>(n.inputs[0])];
-  data.source = byte_range({std::min(x.lo, s.x.zero_point), std::max(x.hi, s.x.zero_point)}, s.x);
+  if (data.bias.size() != oc || n.sums.size() != oc)
+    internal_error(
+        fmt::format("{}: {} biases and {} sums for {} channels", describe(n), data.bias.size(), n.sums.size(), oc));
+  data.source = source_bytes(to.tensor(n.inputs[0]));
   for (size_t c = 0; c < oc; ++c) {
-    const int64_t largest = largest_sum(sums[c], data.bias[c], x, s.x.zero_point);
+    const int64_t largest = largest_of(n.sums[c]);
     if (largest > std::numeric_limits<int32_t>::max())
       user_error(fmt::format("{}: the sum of output channel {} can reach {}; supported are sums below 2^31",
                              describe(n), c, largest));
-    float m = conv_multiplier(spec.profile, s.x.scale, w.quant->scale[w.quant->per_tensor() ? 0 : c], s.y.scale);
-    // Below 2^-32 every product rounds to 0, and so it does at 2^-32; a channel that is always 0 needs no multiplier.
-    if (m < 0x1p-32f || largest == 0) m = 0x1p-32f;
+    const float m = channel_multiplier(to.graph, n, c);
     if (!(m < 256.0f))
       user_error(
           fmt::format("{}: multiplier {} of output channel {} is out of range; supported are input scale times "
@@ -136,6 +108,34 @@ void set_shape(const Lowering& to, const Node& n, ConvSpec& spec) {
 
 }  // namespace
 
+QuantView own_result(const Graph& graph, const Node& n) {
+  if (!n.fused_add) return quant_view(graph.tensor(n.outputs[0]));
+  const FusedAdd& f = *n.fused_add;
+  return {f.quant.scale[0], f.quant.zero_point[0], f.dtype == DType::s8};
+}
+
+Requant conv_requant(const Graph& graph, const Node& n) {
+  const QuantView y = own_result(graph, n);
+  const ByteRange range = byte_range(n.fused_add ? n.fused_add->range : n.range, y);
+  return {.zero = y.zero(), .lo = range.lo, .hi = range.hi};
+}
+
+AddFormula fused_add_formula(const Graph& graph, const Node& n) {
+  const QuantView own = own_result(graph, n), other = quant_view(graph.tensor(n.inputs[3]));
+  const QuantView sum = quant_view(graph.tensor(n.outputs[0]));
+  const ByteRange range = byte_range(n.range, sum);
+  return n.fused_add->conv_is_first ? add_formula(Profile::ort, own, other, sum, range.lo, range.hi)
+                                    : add_formula(Profile::ort, other, own, sum, range.lo, range.hi);
+}
+
+float channel_multiplier(const Graph& graph, const Node& n, size_t c) {
+  const QuantParams& w = *graph.tensor(n.inputs[1]).quant;
+  const float m = conv_multiplier(Profile::ort, quant_view(graph.tensor(n.inputs[0])).scale,
+                                  w.scale[w.per_tensor() ? 0 : c], own_result(graph, n).scale);
+  // Below 2^-32 every product rounds to 0, and so it does at 2^-32; a channel that is always 0 needs no multiplier.
+  return m < 0x1p-32f || largest_of(n.sums[c]) == 0 ? 0x1p-32f : m;
+}
+
 void lower_conv(Lowering& to, int node) {
   const Node& n = to.graph.nodes[static_cast<size_t>(node)];
   const TensorId src = n.inputs[0], dst = n.outputs[0];
@@ -143,27 +143,18 @@ void lower_conv(Lowering& to, int node) {
   set_shape(to, n, spec);
   spec.src_pitch = to.pitch(src);
   spec.dst_pitch = to.pitch(dst);
-  Scales s{to.view(src), to.view(dst)};
-  spec.src_zero = s.x.zero();
+  spec.src_zero = to.view(src).zero();
   TensorId other = kNoTensor;
-  QRange own_range = n.range;
   if (n.fused_add) {
-    const FusedAdd& f = *n.fused_add;
     other = n.inputs[3];
-    s.y = {f.quant.scale[0], f.quant.zero_point[0], f.dtype == DType::s8};
-    own_range = f.range;
     spec.residual = true;
-    spec.residual_is_first = !f.conv_is_first;
+    spec.residual_is_first = !n.fused_add->conv_is_first;
     spec.src2_pitch = to.pitch(other);
-    const QuantView addend = to.view(other), sum = to.view(dst);
-    const ByteRange range = byte_range(n.range, sum);
-    spec.add = f.conv_is_first ? add_formula(spec.profile, s.y, addend, sum, range.lo, range.hi)
-                               : add_formula(spec.profile, addend, s.y, sum, range.lo, range.hi);
+    spec.add = fused_add_formula(to.graph, n);
   }
-  const ByteRange range = byte_range(own_range, s.y);
-  spec.requant = {.zero = s.y.zero(), .lo = range.lo, .hi = range.hi};
+  spec.requant = conv_requant(to.graph, n);
   ConvData data;
-  fill_data(to, n, s, spec, data);
+  fill_data(to, n, spec, data);
   to.add(node, spec, src, dst, other).conv = std::move(data);
 }
 

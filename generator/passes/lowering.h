@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "generator/kernel/requant.h"
 #include "generator/passes/edit.h"
 #include "generator/passes/lower.h"
 
@@ -11,10 +12,9 @@ namespace octet {
 struct Lowering {
   const Graph& graph;
   const std::vector<Place>& places;
-  std::vector<QRange> ranges;  // per tensor: the quantized values that can occur
   std::vector<LoweredNode> out;
 
-  Lowering(const Graph& graph, const std::vector<Place>& places);
+  Lowering(const Graph& graph, const std::vector<Place>& places) : graph(graph), places(places) {}
 
   const Tensor& tensor(TensorId t) const { return graph.tensor(t); }
   const Place& place(TensorId t) const { return places[static_cast<size_t>(t)]; }
@@ -33,6 +33,18 @@ struct Image {
   int n = 1, h = 1, w = 1, c = 1;
 };
 Image image_of(const Tensor& tensor);
+
+// What kernels and proofs share: the formula of a node, without pitches.
+PoolSpec pool_formula(const Graph& graph, const Node& node);
+// Per channel; user error where a scale or shift is not finite.
+std::vector<Affine> affine_channels(const Graph& graph, const Node& node);
+AffineSpec affine_formula(const Graph& graph, const Node& node);
+// The conv's own result, before a fused add where there is one.
+QuantView own_result(const Graph& graph, const Node& conv);
+Requant conv_requant(const Graph& graph, const Node& conv);
+AddFormula fused_add_formula(const Graph& graph, const Node& conv);
+// m of output channel c, as kernels multiply; node.sums are known.
+float channel_multiplier(const Graph& graph, const Node& conv, size_t c);
 
 template <class T>
 void put(LoweredNode& node, OctetArg arg, const std::vector<T>& values) {

@@ -15,30 +15,44 @@ void dump(const Graph& graph, const std::string& dir, size_t index, const char* 
   write_file(fmt::format("{}/graph_{:02}_{}.txt", dir, index, pass), print(graph));
 }
 
+bool wanted(const Pass& pass, const PassOptions& options) {
+  switch (pass.when) {
+    case Pass::always: return true;
+    case Pass::fusing: return options.fuse;
+    case Pass::proving: return options.prove;
+    case Pass::not_proving: return !options.prove;
+  }
+  return true;
+}
+
 }  // namespace
 
 const std::vector<Pass>& all_passes() {
   static const std::vector<Pass> passes = {
-      {"fold_constants", fold_constants, false},
-      {"match_linear", match_linear, false},
-      {"fold_batch_norm", fold_batch_norm, false},
-      {"merge_quantize", merge_quantize, false},
-      {"move_quantization", move_quantization, false},
-      {"fold_qdq", fold_qdq, false},
-      {"align_operands", align_operands, false},
-      {"quantize_biases", quantize_biases, false},
-      {"fold_tables", fold_tables, false},
-      {"requantize_moves", requantize_moves, false},
-      {"fold_requantize", fold_requantize, false},
-      {"check_integer", check_integer, false},
-      {"fuse_ranges", fuse_ranges, true},
-      {"fuse_tables", fuse_tables, true},
-      {"fuse_concats", fuse_concats, true},
-      {"fuse_pads", fuse_pads, true},
-      {"fuse_shuffles", fuse_shuffles, true},
-      {"fuse_adds", fuse_adds, true},
-      {"layout", layout, false},
-      {"expand_operands", expand_operands, false},
+      {"fold_constants", fold_constants},
+      {"match_linear", match_linear},
+      {"fold_batch_norm", fold_batch_norm},
+      {"merge_quantize", merge_quantize},
+      {"move_quantization", move_quantization},
+      {"fold_qdq", fold_qdq},
+      {"align_operands", align_operands},
+      {"quantize_biases", quantize_biases},
+      {"fold_tables", fold_tables},
+      {"requantize_moves", requantize_moves},
+      {"fold_requantize", fold_requantize},
+      {"check_integer", check_integer},
+      {"fuse_ranges", fuse_ranges, Pass::fusing},
+      {"fuse_tables", fuse_tables, Pass::fusing},
+      {"fuse_concats", fuse_concats, Pass::fusing},
+      {"fuse_pads", fuse_pads, Pass::fusing},
+      {"fuse_shuffles", fuse_shuffles, Pass::fusing},
+      {"fuse_adds", fuse_adds, Pass::fusing},
+      {"layout", layout},
+      {"expand_operands", expand_operands},
+      {"prove_ranges", prove_ranges},
+      {"forget_ranges", forget_ranges, Pass::not_proving},
+      {"drop_clamps", drop_clamps, Pass::proving},
+      {"drop_channels", drop_channels, Pass::proving},
   };
   return passes;
 }
@@ -49,7 +63,7 @@ void run_passes(Graph& graph, const PassOptions& options) {
   size_t index = 0;
   for (const Pass& pass : all_passes()) {
     ++index;
-    if (pass.optional && !options.fuse) continue;
+    if (!wanted(pass, options)) continue;
     const auto start = std::chrono::steady_clock::now();
     pass.run(graph);
     remove_dead_nodes(graph);

@@ -40,18 +40,25 @@ void fuse_adds(Graph& graph);      // residual add joins the conv or linear that
 void layout(Graph& graph);           // channels last; edges where integers enter and leave
 void expand_operands(Graph& graph);  // operands of add and mul become what kernels read
 
-struct Pass {
-  const char* name;
-  void (*run)(Graph&);
-  bool optional;  // left out with PassOptions::fuse = false
-};
-const std::vector<Pass>& all_passes();
+// ---- what the weights prove
+void prove_ranges(Graph& graph);   // what every channel and every accumulator can hold
+void forget_ranges(Graph& graph);  // --no-prove: channels can hold what their type holds; sums stay, they are checked
+void drop_clamps(Graph& graph);    // clamps that nothing reaches
+void drop_channels(Graph& graph);  // channels that nobody needs, or that are one value which their readers can fold
 
 struct PassOptions {
   bool fuse = true;      // false: every tensor of the file stays, for bisecting and for dumps
+  bool prove = true;     // false: every channel of the file is computed and every clamp is done; the same bytes
   std::string dump_dir;  // when set: the graph before and after each pass, as text
   std::function<void(const char* pass, double milliseconds, const Graph&)> report;  // after each pass
 };
+
+struct Pass {
+  const char* name;
+  void (*run)(Graph&);
+  enum When : uint8_t { always, fusing, proving, not_proving } when = always;  // which option decides
+};
+const std::vector<Pass>& all_passes();
 
 // All passes in order, each followed by verify() and the removal of dead nodes.
 void run_passes(Graph& graph, const PassOptions& options = {});

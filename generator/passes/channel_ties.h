@@ -1,0 +1,51 @@
+// Which channels of which tensors must stay together, and which of them nobody needs.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "generator/graph/graph.h"
+
+namespace octet {
+
+int64_t channel_count(const Tensor& tensor);  // the last dimension
+bool is_depthwise(const Graph& graph, const Node& node);
+
+// The bias of a conv or linear, zeros where there is none.
+std::vector<int32_t> bias_of(const Graph& graph, const Node& node);
+// The bias that keeps the sums of a conv (of one group) or linear when its source keeps only the channels `kept`: each
+// other one is a single value.
+std::vector<int32_t> folded_bias(const Graph& graph, const Node& node, const std::vector<size_t>& kept);
+
+class ChannelTies {
+ public:
+  // Of a graph that has been through prove_ranges.
+  explicit ChannelTies(const Graph& graph);
+
+  std::vector<size_t> kept(TensorId t) const;  // channels that stay, in order: at least one, all of a constant's
+  bool any_dropped() const;
+
+ private:
+  using Item = uint32_t;  // one channel of one tensor
+
+  Item item(TensorId t, int64_t channel) const { return first_[static_cast<size_t>(t)] + static_cast<Item>(channel); }
+  Item root(Item i) const;
+  void tie(Item a, Item b);
+  void keep(Item i) { kept_[root(i)] = true; }
+  void keep_all(TensorId t);
+  bool tracked(TensorId t) const;  // the activations that nodes write
+
+  void visit(const Node& node);
+  void visit_dense(const Node& node);
+  void visit_concat(const Node& node);
+  void visit_split(const Node& node);
+  void tie_all(TensorId a, TensorId b);  // channel by channel; a's repeat if b has a multiple of them
+  void keep_round_numbers();
+
+  const Graph& graph_;
+  std::vector<Item> first_;           // per tensor
+  mutable std::vector<Item> parent_;  // union-find
+  std::vector<bool> kept_;            // per root
+};
+
+}  // namespace octet

@@ -1,0 +1,23 @@
+// The accumulators of convolutions and linear layers, and the windows that feed them.
+#pragma once
+
+#include <vector>
+
+#include "generator/graph/graph.h"
+
+namespace octet {
+
+// How many taps of a window lie inside the image along one dimension: the fewest and the most of all its positions.
+struct TapsInside {
+  int fewest = 0, most = 0;
+  bool operator==(const TapsInside&) const = default;
+};
+TapsInside taps_inside(int in, int out, int taps, int stride, int dilation, int pad_before);
+
+// Whether some window of a convolution or pool (channels last) has taps outside the image.
+bool reads_padding(const Graph& graph, const Node& node);
+
+// Per output channel of a conv or linear (channels last) whose source has proved ranges, the bias included.
+std::vector<SumRange> sums_of(const Graph& graph, const Node& node);
+
+}  // namespace octet
