@@ -93,15 +93,17 @@ class Compiler {
       if (!u.program) u.plain = plain;
     });
     const KernelUnit& u = model_.kernels[k];
-    if (u.program) put(data, OCTET_CONSTANTS, u.program->constants);
-    else if (plain) data[OCTET_CONSTANTS] = plain->params;
+    if (u.program)
+      put(data, OCTET_CONSTANTS, u.program->constants);
+    else if (plain)
+      data[OCTET_CONSTANTS] = plain->params;
     return k;
   }
 
   uint32_t conv_kernel(LoweredNode& node, const Part& part, const ConvSpec& spec, StepData& data) {
     const auto& whole = std::get<ConvSpec>(node.spec);
-    ConvData raw = spec == whole ? std::move(node.conv)
-                                 : select_channels(whole, node.conv, part.oc_begin, part.oc_count);
+    ConvData raw =
+        spec == whole ? std::move(node.conv) : select_channels(whole, node.conv, part.oc_begin, part.oc_count);
     if (options_.reference) {
       put(data, OCTET_WEIGHTS, raw.weights);
       put(data, OCTET_BIAS, raw.bias);
@@ -123,7 +125,8 @@ class Compiler {
   uint32_t unit(const std::string& key, const KernelSpec& spec, const std::string& schedule, Make make) {
     const auto [at, fresh] = by_key_.try_emplace(key, static_cast<uint32_t>(model_.kernels.size()));
     if (fresh) {
-      KernelUnit u{.name = fmt::format("{}_{}", spec_op_name(spec), model_.kernels.size()), .spec = spec, .schedule = schedule};
+      KernelUnit u{
+          .name = fmt::format("{}_{}", spec_op_name(spec), model_.kernels.size()), .spec = spec, .schedule = schedule};
       make(u);
       model_.kernels.push_back(std::move(u));
     }
@@ -175,8 +178,8 @@ class Compiler {
   }
 
   void plan_arena() {
-    model_.memory = plan_memory(model_.buffers, options_.keep_all ? PlanMode::separate : PlanMode::reuse,
-                                OCTET_SLACK_BYTES);
+    model_.memory =
+        plan_memory(model_.buffers, options_.keep_all ? PlanMode::separate : PlanMode::reuse, OCTET_SLACK_BYTES);
     model_.plan.arena_bytes = model_.memory.arena_bytes;
     for (OctetStep& s : model_.plan.steps)
       for (OctetRef& r : s.args)

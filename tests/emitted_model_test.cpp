@@ -13,8 +13,8 @@
 #include "runtime/executor.h"
 #include "runtime/status.h"
 #include "tests/support/shell.h"
-#include "tests/support/small_model.h"
 #include "tests/support/slurp.h"
+#include "tests/support/small_model.h"
 
 namespace octet {
 namespace {

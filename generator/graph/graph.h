@@ -38,8 +38,8 @@ struct Tensor {
   std::string name;  // as in the file; dumps and errors use it
   DType dtype = DType::f32;
   Shape shape;
-  std::optional<QuantParams> quant;                      // u8, s8 and s32 tensors
-  std::shared_ptr<const std::vector<std::byte>> data;    // constants only; row-major, little endian
+  std::optional<QuantParams> quant;                    // u8, s8 and s32 tensors
+  std::shared_ptr<const std::vector<std::byte>> data;  // constants only; row-major, little endian
   Shape file_shape;  // shape in the file's own order where layout has changed `shape` (else empty)
 
   bool is_constant() const { return data != nullptr; }
@@ -80,8 +80,24 @@ enum class OpKind : uint8_t {
 const char* op_name(OpKind op);
 
 enum class Unary : uint8_t {
-  relu, clip /* alpha = lo, beta = hi */, sigmoid, tanh, hard_sigmoid /* alpha, beta */, hard_swish,
-  leaky_relu /* alpha */, elu /* alpha */, exp, sqrt, neg, abs, erf, silu, gelu, softplus, reciprocal, log,
+  relu,
+  clip /* alpha = lo, beta = hi */,
+  sigmoid,
+  tanh,
+  hard_sigmoid /* alpha, beta */,
+  hard_swish,
+  leaky_relu /* alpha */,
+  elu /* alpha */,
+  exp,
+  sqrt,
+  neg,
+  abs,
+  erf,
+  silu,
+  gelu,
+  softplus,
+  reciprocal,
+  log,
 };
 const char* unary_name(Unary function);
 
@@ -103,11 +119,11 @@ struct QRange {
 // conv or linear followed by a residual add, fused without dropping a rounding: the conv's own result is quantized to
 // `quant` and clamped first, then added as the add's own formula says.
 struct FusedAdd {
-  DType dtype = DType::u8;       // of the conv's own result
-  QuantParams quant;             // of the conv's own result
-  QRange range;                  // clamp fused into the conv before the add
-  bool conv_is_first = true;     // whether the conv's result was the add's first input (rounding depends on it)
-  std::string tensor;            // name of the tensor that vanished
+  DType dtype = DType::u8;    // of the conv's own result
+  QuantParams quant;          // of the conv's own result
+  QRange range;               // clamp fused into the conv before the add
+  bool conv_is_first = true;  // whether the conv's result was the add's first input (rounding depends on it)
+  std::string tensor;         // name of the tensor that vanished
 };
 
 enum class PadMode : uint8_t { constant, reflect /* without the edge itself */, edge };
@@ -127,19 +143,18 @@ struct Node {
   std::vector<int64_t> pads;           // pad: begins then ends, one per axis
   PadMode pad_mode = PadMode::constant;
   bool count_include_pad = false;
-  bool keep_rank = true;
-  QRange range;                        // fused clamp on the output, in its quantized values
-  std::optional<FusedAdd> fused_add;   // then inputs[3] is the other addend
+  QRange range;                       // fused clamp on the output, in its quantized values
+  std::optional<FusedAdd> fused_add;  // then inputs[3] is the other addend
 };
 
 struct Graph {
   std::string name;
-  std::string producer;                // as the file says
-  std::string format;                  // "ONNX opset 17, QDQ"
+  std::string producer;  // as the file says
+  std::string format;    // "ONNX opset 17, QDQ"
   std::vector<Tensor> tensors;
-  std::vector<Node> nodes;             // topological order
+  std::vector<Node> nodes;  // topological order
   std::vector<TensorId> inputs, outputs;
-  bool channels_last = false;          // false: rank-4 tensors are n, c, h, w as in ONNX; layout makes it true: n, h, w, c
+  bool channels_last = false;  // false: rank-4 tensors are n, c, h, w as in ONNX; layout makes it true: n, h, w, c
 
   Tensor& tensor(TensorId id) { return tensors[static_cast<size_t>(id)]; }
   const Tensor& tensor(TensorId id) const { return tensors[static_cast<size_t>(id)]; }

@@ -21,7 +21,9 @@ namespace octet {
 enum class Profile : uint8_t { ort };
 const char* profile_name(Profile profile);
 
-inline int round_up(int value, int to) { return (value + to - 1) / to * to; }
+inline int round_up(int value, int to) {
+  return (value + to - 1) / to * to;
+}
 
 // out = clamp(rne(f32(acc) * multiplier[c]) + zero, lo, hi)
 struct Requant {
@@ -56,17 +58,15 @@ struct ConvSpec {
   Window window;
   int groups = 1;
   int src_pitch = 4, dst_pitch = 4;
-  int src_zero = 0;       // what padding holds
-  int weight_terms = 1;   // 2: weights minus their zero points need 9 bits and come as a sum of s8 terms; 3: one is 255
+  int src_zero = 0;      // what padding holds
+  int weight_terms = 1;  // 2: weights minus their zero points need 9 bits and come as a sum of s8 terms; 3: one is 255
   Requant requant;
   bool residual = false;  // then AddFormula with a = this conv's result (or b, see below) and src2 the other addend
   bool residual_is_first = false;  // src2 is the add's first input
   int src2_pitch = 4;
-  AddFormula add;         // used when residual; requant then describes the conv's own, inner result
+  AddFormula add;  // used when residual; requant then describes the conv's own, inner result
   bool is_depthwise() const { return groups > 1 && groups == ic && groups == oc; }
-  bool is_pointwise() const {
-    return window == Window{} && groups == 1;
-  }
+  bool is_pointwise() const { return window == Window{} && groups == 1; }
   bool operator==(const ConvSpec&) const = default;
 };
 
@@ -95,10 +95,10 @@ struct MulSpec {
   int n = 1, pixels = 1, channels = 4;  // pixels per image
   bool broadcast = false;               // b is one pixel per image
   int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
-  int a_zero = 0, b_zero = 0;           // storage bytes
+  int a_zero = 0, b_zero = 0;  // storage bytes
   float m = 1;
   int out_zero_point = 0, out_offset = 0;  // q value; byte = q + offset
-  int lo = 0, hi = 255;                 // storage bytes
+  int lo = 0, hi = 255;                    // storage bytes
   bool operator==(const MulSpec&) const = default;
 };
 
@@ -171,7 +171,7 @@ struct CopySpec {
   std::vector<int64_t> dims, src_strides, dst_strides;
   int bytes = 1;
   int64_t src_offset = 0, dst_offset = 0;
-  bool fill = false;      // write `fill_value` to fill_bytes first
+  bool fill = false;  // write `fill_value` to fill_bytes first
   int fill_value = 0;
   int64_t fill_bytes = 0;
   bool operator==(const CopySpec&) const = default;
@@ -187,9 +187,9 @@ struct ChannelPermuteSpec {
 using KernelSpec = std::variant<ConvSpec, AddSpec, MulSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
                                 EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec>;
 
-const char* spec_op_name(const KernelSpec& spec);   // "conv", "depthwise", "linear", "add", ...
-std::string to_string(const KernelSpec& spec);      // one line, complete: equal text if and only if equal spec
-std::string shape_text(const KernelSpec& spec);     // short, for tables: "3x3 s2 112x112x3 -> 56x56x64"
-int64_t mac_count(const KernelSpec& spec);          // nominal multiply-accumulates; 0 for elementwise ops
+const char* spec_op_name(const KernelSpec& spec);  // "conv", "depthwise", "linear", "add", ...
+std::string to_string(const KernelSpec& spec);     // one line, complete: equal text if and only if equal spec
+std::string shape_text(const KernelSpec& spec);    // short, for tables: "3x3 s2 112x112x3 -> 56x56x64"
+int64_t mac_count(const KernelSpec& spec);         // nominal multiply-accumulates; 0 for elementwise ops
 
 }  // namespace octet

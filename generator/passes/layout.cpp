@@ -254,8 +254,11 @@ class Layout {
   }
 
   TensorId new_constant(const Tensor& like, Shape shape, Bytes values) {
-    const TensorId id = graph_.add({.name = like.name, .dtype = like.dtype, .shape = std::move(shape),
-                                    .quant = like.quant, .data = std::move(values)});
+    const TensorId id = graph_.add({.name = like.name,
+                                    .dtype = like.dtype,
+                                    .shape = std::move(shape),
+                                    .quant = like.quant,
+                                    .data = std::move(values)});
     last_.push_back(false);
     return id;
   }

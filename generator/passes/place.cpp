@@ -8,7 +8,9 @@
 namespace octet {
 namespace {
 
-int64_t last_dim(const Tensor& t) { return t.shape.empty() ? 1 : t.shape.back(); }
+int64_t last_dim(const Tensor& t) {
+  return t.shape.empty() ? 1 : t.shape.back();
+}
 
 // Bytes between rows where the tensor has a buffer of its own.
 int64_t natural_pitch(const Tensor& t) {
@@ -53,7 +55,9 @@ class Placer {
   Link& link(TensorId t) { return link_[static_cast<size_t>(t)]; }
 
   bool is_edge(TensorId t) const {
-    const auto among = [t](const std::vector<TensorId>& ids) { return std::find(ids.begin(), ids.end(), t) != ids.end(); };
+    const auto among = [t](const std::vector<TensorId>& ids) {
+      return std::find(ids.begin(), ids.end(), t) != ids.end();
+    };
     return among(graph_.inputs) || among(graph_.outputs);
   }
 
@@ -95,7 +99,8 @@ class Placer {
     const TensorId in = n.inputs[0], out = n.outputs[0];
     const Tensor &a = graph_.tensor(in), &b = graph_.tensor(out);
     if (is_edge(in) || is_edge(out) || a.is_constant() || !same_bytes(a, b) || link(out).parent != kNoTensor) return;
-    const bool dense = link(in).parent == kNoTensor && natural_pitch(a) == last_dim(a) * static_cast<int64_t>(dtype_bytes(a.dtype)) &&
+    const bool dense = link(in).parent == kNoTensor &&
+                       natural_pitch(a) == last_dim(a) * static_cast<int64_t>(dtype_bytes(a.dtype)) &&
                        natural_pitch(b) == last_dim(b) * static_cast<int64_t>(dtype_bytes(b.dtype));
     if (last_dim(a) == last_dim(b) || dense) link(out) = {in, 0, last_dim(a) != last_dim(b)};
   }
@@ -130,7 +135,9 @@ class Placer {
 
 }  // namespace
 
-std::vector<Place> place_tensors(const Graph& graph, bool views) { return Placer(graph).run(views); }
+std::vector<Place> place_tensors(const Graph& graph, bool views) {
+  return Placer(graph).run(views);
+}
 
 std::vector<std::byte> stored_constant(const Tensor& constant, int64_t pitch) {
   const int64_t channels = last_dim(constant), rows = element_count(constant.shape) / channels;

@@ -1,5 +1,5 @@
-// Where each tensor lives: which root buffer, at which offset, at which pitch. Concats are free where their inputs can be
-// written straight into a slice of the output; reshapes and channel slices are views.
+// Where each tensor lives: which root buffer, at which offset, at which pitch. Concats are free where their inputs can
+// be written straight into a slice of the output; reshapes and channel slices are views.
 #pragma once
 
 #include <vector>

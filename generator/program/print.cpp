@@ -10,13 +10,15 @@ std::string pointer(Ptr p) {
   return p < OCTET_ARG_COUNT ? names[p] : fmt::format("p{}", p);
 }
 
-std::string memory(Mem m) { return fmt::format("[{}{:+}]", pointer(m.ptr), m.offset); }
+std::string memory(Mem m) {
+  return fmt::format("[{}{:+}]", pointer(m.ptr), m.offset);
+}
 
 }  // namespace
 
 std::string print(const Program& p) {
-  std::string text = fmt::format("program {}: {} instructions, {} registers\n", p.name, p.code.size(),
-                                 p.registers.size());
+  std::string text =
+      fmt::format("program {}: {} instructions, {} registers\n", p.name, p.code.size(), p.registers.size());
   for (const std::string& line : p.heading) text += "; " + line + "\n";
   size_t depth = 1;
   auto reg = [&](Reg r) { return fmt::format("{}{}", role_name(p.registers[static_cast<size_t>(r)]), r); };

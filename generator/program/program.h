@@ -34,9 +34,9 @@ struct Inst {
   uint8_t bytes = 0;  // vector width of this instruction: 16, 32 or 64; 0 for structure
   Reg d = kNone, a = kNone, b = kNone, c = kNone;
   Mem m;
-  int32_t imm = 0;       // trip count, dot group, shift, byte count, number of pieces or pointer step
-  Ptr target = kNone;    // ptr_set, ptr_add, ptr_index: the pointer that changes
-  int32_t extra = kNone; // loop_begin/loop_end: index of bumps; store_split: of splits; note: of notes
+  int32_t imm = 0;        // trip count, dot group, shift, byte count, number of pieces or pointer step
+  Ptr target = kNone;     // ptr_set, ptr_add, ptr_index: the pointer that changes
+  int32_t extra = kNone;  // loop_begin/loop_end: index of bumps; store_split: of splits; note: of notes
 };
 
 struct Bump {
@@ -52,14 +52,14 @@ struct Split {
 using Vector64 = std::array<uint8_t, 64>;
 
 struct Program {
-  std::string name;                         // identifier of the kernel, unique in a model
-  std::vector<std::string> heading;         // spec and schedule in words: the comment above the emitted function
+  std::string name;                  // identifier of the kernel, unique in a model
+  std::vector<std::string> heading;  // spec and schedule in words: the comment above the emitted function
   std::vector<Inst> code;
-  std::vector<Role> registers;              // role of each virtual register; registers are mutable, not SSA
-  std::vector<std::vector<Bump>> bumps;     // per loop
+  std::vector<Role> registers;           // role of each virtual register; registers are mutable, not SSA
+  std::vector<std::vector<Bump>> bumps;  // per loop
   std::vector<Split> splits;
   std::vector<std::string> notes;
-  std::vector<Vector64> constants;          // read through pointer OCTET_CONSTANTS, 64 bytes each
+  std::vector<Vector64> constants;  // read through pointer OCTET_CONSTANTS, 64 bytes each
   int pointers = OCTET_ARG_COUNT;
 };
 

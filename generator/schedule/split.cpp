@@ -38,8 +38,12 @@ Part conv_rows(const ConvSpec& whole, Range r) {
   s.window.pad_top = first - top;
   s.window.pad_bottom = bottom - top - s.window.pad_top - s.ih;
   const int64_t dst_pixels = static_cast<int64_t>(r.begin) * whole.ow;
-  return {s, static_cast<int64_t>(first) * whole.iw * whole.src_pitch, dst_pixels * whole.src2_pitch,
-          dst_pixels * whole.dst_pitch, 0, whole.oc};
+  return {s,
+          static_cast<int64_t>(first) * whole.iw * whole.src_pitch,
+          dst_pixels * whole.src2_pitch,
+          dst_pixels * whole.dst_pitch,
+          0,
+          whole.oc};
 }
 
 Part conv_channels(const ConvSpec& whole, Range r) {
@@ -105,8 +109,10 @@ int64_t work(const KernelSpec& spec) {
 std::vector<Part> split(const KernelSpec& spec, int threads) {
   std::vector<Part> parts;
   if (threads > 1 && work(spec) >= kSmallestSplit) {
-    if (const auto* conv = std::get_if<ConvSpec>(&spec)) parts = split_conv(*conv, threads);
-    else parts = split_pixels(spec, threads);
+    if (const auto* conv = std::get_if<ConvSpec>(&spec))
+      parts = split_conv(*conv, threads);
+    else
+      parts = split_pixels(spec, threads);
   }
   if (parts.empty()) {
     const auto* conv = std::get_if<ConvSpec>(&spec);

@@ -280,8 +280,7 @@ void structure(Cases& cases) {
                    .expect =
                        [](Bytes a, Bytes, Bytes, uint8_t* d, int w) {
                          const int at[] = {3 * w / 4, w / 4};
-                         for (int k = 0; k < 2; ++k)
-                           each<uint32_t>(d + k * w, w, [=](int i) { return a[at[k] + i]; });
+                         for (int k = 0; k < 2; ++k) each<uint32_t>(d + k * w, w, [=](int i) { return a[at[k] + i]; });
                        }});
   // Registers read narrower than they were written, and one written narrow, then wide.
   cases.push_back({.name = "narrow_reads",
