@@ -1,0 +1,99 @@
+#include "generator/schedule/cost_table.h"
+
+namespace octet {
+namespace {
+
+// Fitted to the best times of `octet bench --layers --json` for the eight benchmark networks, after bench/README.md.
+constexpr const char* kZen4 = "EPYC, Zen 4, one core";
+
+const std::vector<CostTable>& tables() {
+  static const std::vector<CostTable> rows = {
+      {.target = "avx2",
+       .machine = kZen4,
+       .clock = 3.69e9,
+       .macs_per_cycle = 32,
+       .vector_bytes = 32,
+       .dot = {0, 1, 1.375},
+       .narrow = 0.7,
+       .dot_latency = 4,
+       .weight_load = 0.5,
+       .weight_stream = 0.85,
+       .activation_load = 0.45,
+       .share_lost = 0.01,
+       .epilogue = {4.5, 1.5, 1.7},
+       .residual = 3.6,
+       .tile = 5,
+       .kernel_row = 1,
+       .interleave = 1.7,
+       .interleave_unaligned = 0,
+       .dot_depthwise = {0, 0.65, 0.89},
+       .epilogue_depthwise = 1.9,
+       .kernel = 200,
+       .exposed = {0, 0.001, 0.04, 0.05},
+       .bytes_per_cycle = {64, 32, 27, 8},
+       .ops = {{"add", 6, 0},
+               {"affine", 9.9, 0},
+               {"average_pool", 1.5, 6},
+               {"channel_permute", 16, 0},
+               {"copy", 1.4, 0},
+               {"dequantize", 8.5, 0},
+               {"edge", 6, 0},
+               {"global_average_pool", 10, 1.35},
+               {"lut", 18, 0},
+               {"max_pool", 2.4, 0.05},
+               {"mul", 5, 0},
+               {"quantize", 6.75, 0},
+               {"reduce_mean", 1.2, 58},
+               {"softmax", 60, 0},
+               {"strided_copy", 3.6, 0}}},
+      {.target = "avx512_vnni",
+       .machine = kZen4,
+       .clock = 3.69e9,
+       .macs_per_cycle = 64,
+       .vector_bytes = 64,
+       .dot = {1, 0, 0},
+       .narrow = 0.6,
+       .dot_latency = 4,
+       .weight_load = 0.77,
+       .weight_stream = 0.8,
+       .activation_load = 0.38,
+       .share_lost = 0.01,
+       .epilogue = {1.24, 1.36, 1.04},
+       .residual = 5.5,
+       .tile = 3.7,
+       .kernel_row = 0.45,
+       .interleave = 1.95,
+       .interleave_unaligned = 0.9,
+       .dot_depthwise = {0.5, 0, 0},
+       .epilogue_depthwise = 2.4,
+       .kernel = 90,
+       .exposed = {0, 0.001, 0.025, 0.03},
+       .bytes_per_cycle = {64, 32, 27, 8},
+       .ops = {{"add", 6, 0},
+               {"affine", 8.6, 0},
+               {"average_pool", 1.2, 4.75},
+               {"channel_permute", 16, 0},
+               {"copy", 1.4, 0},
+               {"dequantize", 6, 0},
+               {"edge", 6, 0},
+               {"global_average_pool", 2.1, 1.3},
+               {"lut", 18, 0},
+               {"max_pool", 2.4, 0.05},
+               {"mul", 4.5, 0},
+               {"quantize", 6.5, 0},
+               {"reduce_mean", 1.2, 58},
+               {"softmax", 60, 0},
+               {"strided_copy", 3.6, 0}}},
+  };
+  return rows;
+}
+
+}  // namespace
+
+const CostTable* cost_table(const Target& target) {
+  for (const CostTable& t : tables())
+    if (std::string_view(t.target) == target.name) return &t;
+  return nullptr;
+}
+
+}  // namespace octet
