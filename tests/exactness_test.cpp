@@ -78,6 +78,8 @@ TEST(Scan, DecidesTheDotFormOfTheSchedule) {
   data.weights[15] = 65;
   EXPECT_EQ(choose_conv(spec, data, avx2, Emitter::jit).dot, DotForm::widened);
   EXPECT_EQ(choose_conv(spec, data, *find_target("avx512_vnni"), Emitter::jit).dot, DotForm::fused);
+  data.source = {0, 254};  // 254 * (64 + 65) = 32766
+  EXPECT_EQ(choose_conv(spec, data, avx2, Emitter::jit).dot, DotForm::maddubs);
 }
 
 }  // namespace

@@ -71,10 +71,6 @@ struct Affine {
 Affine batch_norm_affine(float gamma, float beta, float mean, float variance, float epsilon);
 
 // The tensor's storage bytes that a range of q values leaves.
-struct ByteRange {
-  int lo = 0, hi = 255;
-  bool operator==(const ByteRange&) const = default;
-};
 ByteRange byte_range(const QRange& range, const QuantView& quant);
 
 // A clamp in real numbers, fused: quantize is monotonic, so clamp(real, l, h) then quantize equals quantize then

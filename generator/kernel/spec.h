@@ -70,11 +70,18 @@ struct ConvSpec {
   bool operator==(const ConvSpec&) const = default;
 };
 
+// The storage bytes that a tensor can hold, or that a range of q values leaves.
+struct ByteRange {
+  int lo = 0, hi = 255;
+  bool operator==(const ByteRange&) const = default;
+};
+
 // Weights of a ConvSpec, unpacked: [term][oc][kh][kw][ic / groups]. bias holds no zero-point correction.
 struct ConvData {
   std::vector<int8_t> weights;
   std::vector<int32_t> bias;      // [oc]
   std::vector<float> multiplier;  // [oc], m = RN32(RN32(s_x * s_w) / s_y)
+  ByteRange source;               // what the source is proved to hold, padding included
 };
 
 // Which operand is one pixel per image.

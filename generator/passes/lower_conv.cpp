@@ -95,6 +95,7 @@ void fill_data(const Lowering& to, const Node& n, const Scales& s, ConvSpec& spe
   if (data.bias.size() != oc)
     internal_error(fmt::format("{}: {} biases for {} channels", describe(n), data.bias.size(), oc));
   const QRange x = to.ranges[static_cast<size_t>(n.inputs[0])];
+  data.source = byte_range({std::min(x.lo, s.x.zero_point), std::max(x.hi, s.x.zero_point)}, s.x);
   for (size_t c = 0; c < oc; ++c) {
     const int64_t largest = largest_sum(sums[c], data.bias[c], x, s.x.zero_point);
     if (largest > std::numeric_limits<int32_t>::max())

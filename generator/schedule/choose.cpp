@@ -47,7 +47,7 @@ DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& targe
     reason = fmt::format("{} dot", dot_name(target.best_dot));
     return target.best_dot;
   }
-  const PairScan scan = scan_pairs(spec, data);
+  const PairScan scan = scan_pairs(spec, data, {data.source.lo, data.source.hi});
   if (scan.exact()) {
     reason = fmt::format("maddubs: none of {} weight pairs can saturate", scan.pairs);
     return DotForm::maddubs;

@@ -125,6 +125,7 @@ ConvData select_channels(const ConvSpec& spec, const ConvData& data, int begin, 
   if (begin == 0 && count == spec.oc) return data;
   const auto row = static_cast<int64_t>(spec.window.kh) * spec.window.kw * (spec.ic / spec.groups);
   ConvData out;
+  out.source = data.source;
   for (int term = 0; term < spec.weight_terms; ++term) {
     const auto from = data.weights.begin() + (static_cast<int64_t>(term) * spec.oc + begin) * row;
     out.weights.insert(out.weights.end(), from, from + count * row);

@@ -53,6 +53,16 @@ std::vector<KernelSpec> for_each_case(Make make) {
   return specs;
 }
 
+// The same for each of some variants of an op: make(variant, extent, views).
+template <class Variant, class Make>
+std::vector<KernelSpec> for_each_case_of(std::initializer_list<Variant> variants, Make make) {
+  std::vector<KernelSpec> specs;
+  for (const Variant& variant : variants)
+    for (KernelSpec& s : for_each_case([&](const Extent&e, const Views&v) { return make(variant, e, v); }))
+      specs.push_back(std::move(s));
+  return specs;
+}
+
 int pitch_of(const Extent& e) {
   return round_up(e.channels, 4) + e.extra;
 }
@@ -60,43 +70,36 @@ int pitch_of(const Extent& e) {
 }  // namespace
 
 std::vector<KernelSpec> add_specs() {
-  std::vector<KernelSpec> specs;
-  for (Broadcast broadcast : {Broadcast::none, Broadcast::a, Broadcast::b})
-    for (const KernelSpec& s : for_each_case([broadcast](const Extent&e, const Views&v) {
-           return AddSpec{.n = broadcast == Broadcast::none ? 1 : 2,
-                          .pixels = e.pixels,
-                          .channels = e.channels,
-                          .broadcast = broadcast,
-                          .a_pitch = pitch_of(e),
-                          .b_pitch = pitch_of(e) + e.extra,
-                          .dst_pitch = pitch_of(e),
-                          .add = add_formula(Profile::ort, v.a, v.b, v.out, v.lo, v.hi)};
-         }))
-      specs.push_back(s);
-  return specs;
+  return for_each_case_of({Broadcast::none, Broadcast::a, Broadcast::b},
+                          [](Broadcast broadcast, const Extent& e, const Views& v) {
+                            return AddSpec{.n = broadcast == Broadcast::none ? 1 : 2,
+                                           .pixels = e.pixels,
+                                           .channels = e.channels,
+                                           .broadcast = broadcast,
+                                           .a_pitch = pitch_of(e),
+                                           .b_pitch = pitch_of(e) + e.extra,
+                                           .dst_pitch = pitch_of(e),
+                                           .add = add_formula(Profile::ort, v.a, v.b, v.out, v.lo, v.hi)};
+                          });
 }
 
 std::vector<KernelSpec> mul_specs() {
-  std::vector<KernelSpec> specs;
-  for (bool broadcast : {false, true})
-    for (const KernelSpec& s : for_each_case([broadcast](const Extent&e, const Views&v) {
-           return MulSpec{.n = 2,
-                          .pixels = e.pixels,
-                          .channels = e.channels,
-                          .broadcast = broadcast,
-                          .a_pitch = pitch_of(e),
-                          .b_pitch = pitch_of(e) + e.extra,
-                          .dst_pitch = pitch_of(e),
-                          .a_zero = v.a.zero(),
-                          .b_zero = v.b.zero(),
-                          .m = mul_multiplier(Profile::ort, v.a, v.b, v.out),
-                          .out_zero_point = v.out.zero_point,
-                          .out_offset = v.out.offset(),
-                          .lo = v.lo,
-                          .hi = v.hi};
-         }))
-      specs.push_back(s);
-  return specs;
+  return for_each_case_of({false, true}, [](bool broadcast, const Extent& e, const Views& v) {
+    return MulSpec{.n = 2,
+                   .pixels = e.pixels,
+                   .channels = e.channels,
+                   .broadcast = broadcast,
+                   .a_pitch = pitch_of(e),
+                   .b_pitch = pitch_of(e) + e.extra,
+                   .dst_pitch = pitch_of(e),
+                   .a_zero = v.a.zero(),
+                   .b_zero = v.b.zero(),
+                   .m = mul_multiplier(Profile::ort, v.a, v.b, v.out),
+                   .out_zero_point = v.out.zero_point,
+                   .out_offset = v.out.offset(),
+                   .lo = v.lo,
+                   .hi = v.hi};
+  });
 }
 
 namespace {
@@ -187,15 +190,12 @@ namespace {
 
 template <class Spec>
 std::vector<KernelSpec> edge_specs() {
-  std::vector<KernelSpec> specs;
-  for (bool channels_first : {true, false})
-    for (const KernelSpec& made : for_each_case([&](const Extent&e, const Views&v) {
-           Spec s;
-           s.n = 2, s.pixels = e.pixels, s.channels = e.channels, s.channels_first = channels_first;
-           s.pitch = pitch_of(e), s.quant = v.a;
-           return s;
-         }))
-      specs.push_back(made);
+  std::vector<KernelSpec> specs = for_each_case_of({true, false}, [](bool first, const Extent& e, const Views& v) {
+    Spec s;
+    s.n = 2, s.pixels = e.pixels, s.channels = e.channels, s.channels_first = first;
+    s.pitch = pitch_of(e), s.quant = v.a;
+    return s;
+  });
   for (const QuantView& q : {kU8, kS8, kU8Low, kS8High, kU8High})
     for (const auto& [pixels, channels] :
          std::vector<std::pair<int, int>>{{71 * 3, 3}, {4, 1}, {7, 2}, {64, 4}, {17, 3}, {224, 3}}) {
