@@ -119,7 +119,8 @@ double step_cycles(const OcBlock& block, int pixels, DotForm dot, int full_bytes
     loads += g.vectors * static_cast<double>(g.bytes) / full_bytes;
   }
   if (dot == DotForm::widened) loads *= 2;
-  const double dots = pixels * vectors * t.dot[static_cast<size_t>(dot)];
+  const auto form = static_cast<size_t>(dot);
+  const double dots = pixels * (vectors * t.dot[form] + t.activation_split[form]);
   const double loading = loads * (weights_near ? t.weight_load : t.weight_stream) + pixels * t.activation_load;
   return std::max({dots, loading, t.dot_latency}) * (1 + t.share_lost);
 }
@@ -186,10 +187,12 @@ Cost cost_of(const ConvSpec& s, const DepthwiseSchedule& d, const CostTable& t) 
   const Window& w = s.window;
   const double outputs = static_cast<double>(d.tiles.size()) * d.rows * round_up(s.ow, d.columns);
   const double vectors = s.n * outputs * static_cast<double>(d.starts.size()) * d.group.vectors;
-  // Columns that a tile interleaves, where neighbouring outputs share some of them.
-  const int columns =
-      d.carry ? d.columns * w.stride_w : std::min(d.columns * w.kw, (d.columns - 1) * w.stride_w + w.kw);
-  const double interleaves = static_cast<double>(columns) * d.quads(s) / (d.rows * d.columns);
+  // Input columns that a row of tiles interleaves: tiles share none, unless two columns are carried from one to the
+  // next between the borders.
+  const int tiles = (s.ow + d.columns - 1) / d.columns;
+  const int columns = d.carry ? tiles * d.columns * w.stride_w + 4
+                              : tiles * std::min(d.columns * w.kw, (d.columns - 1) * w.stride_w + w.kw);
+  const double interleaves = static_cast<double>(columns) * d.quads(s) / (d.rows * tiles * d.columns);
   const double each = t.interleave + (s.src_pitch % t.vector_bytes ? t.interleave_unaligned : 0);
   const double dots = w.kw * d.quads(s) * t.dot_depthwise[static_cast<size_t>(d.dot)];
   const double epilogue = t.epilogue_depthwise + (s.residual ? t.residual : 0);

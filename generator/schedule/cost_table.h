@@ -25,13 +25,14 @@ struct CostTable {
   int vector_bytes;       // of a full vector
 
   // Convolutions, per k-step: four input channels of one tap.
-  std::array<double, 3> dot;  // one full vector, by DotForm
-  double narrow;              // share of a full vector's time that a half or quarter vector takes
-  double dot_latency;         // before an accumulator can take its next dot
-  double weight_load;         // a full vector of weights from the nearest cache
-  double weight_stream;       // the same where a block's weights are more than that cache keeps
-  double activation_load;     // one pixel
-  double share_lost;          // of the k-steps' time, to addresses and jumps
+  std::array<double, 3> dot;               // one full vector, by DotForm
+  std::array<double, 3> activation_split;  // one pixel made ready for all of its dots, by DotForm
+  double narrow;                           // share of a full vector's time that a half or quarter vector takes
+  double dot_latency;                      // before an accumulator can take its next dot
+  double weight_load;                      // a full vector of weights from the nearest cache
+  double weight_stream;                    // the same where a block's weights are more than that cache keeps
+  double activation_load;                  // one pixel
+  double share_lost;                       // of the k-steps' time, to addresses and jumps
 
   // Convolutions, around the k-steps.
   std::array<double, 3> epilogue;  // requantize and store a vector of a group of 1, 2 or 4
