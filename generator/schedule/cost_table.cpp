@@ -70,7 +70,7 @@ const std::vector<CostTable>& tables() {
        .epilogue_depthwise = 2.4,
        .kernel = 90,
        .exposed = {0, 0.001, 0.002, 0.024},
-       .bytes_per_cycle = {64, 32, 27, 9.5},
+       .bytes_per_cycle = {64, 32, 23.5, 9.5},
        .ops = {{"add", 6, 0},
                {"affine", 8.6, 0},
                {"average_pool", 1.2, 4.75},
