@@ -71,6 +71,9 @@ TEST_P(Builders, Affine) {
 TEST_P(Builders, Quantize) {
   check(GetParam(), quantize_specs(), 30);
 }
+TEST_P(Builders, Edge) {
+  check(GetParam(), edge_byte_specs(), 30);
+}
 
 INSTANTIATE_TEST_SUITE_P(Engines, Builders, testing::ValuesIn(runners()), [](const auto& i) { return i.param.name(); });
 

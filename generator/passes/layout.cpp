@@ -115,10 +115,28 @@ class Layout {
     return tensor.is_quantized() && !tensor.is_constant() && !edit_.is_input(t) && !edit_.is_output(t);
   }
 
+  // Whether only the network's edges and transposes touch t. It stays in the file's order: images that enter or leave
+  // channels last are then stored as they come, and their transposes move nothing.
+  bool lies_between_edge_and_transpose(TensorId t) const {
+    const auto is_edge = [](OpKind op) {
+      return op == OpKind::identity || op == OpKind::quantize || op == OpKind::dequantize;
+    };
+    std::vector<int> nodes = edit_.consumers(t);
+    if (edit_.producer(t) >= 0) nodes.push_back(edit_.producer(t));
+    int transposes = 0;
+    for (int i : nodes) {
+      if (edit_.node(i).op != OpKind::transpose && !is_edge(edit_.node(i).op)) return false;
+      transposes += edit_.node(i).op == OpKind::transpose;
+    }
+    return transposes > 0;
+  }
+
   void decide() {
     last_.assign(graph_.tensors.size(), false);
-    for (size_t t = 0; t < last_.size(); ++t)
-      last_[t] = graph_.tensors[t].shape.size() == 4 && may_be_last(static_cast<TensorId>(t));
+    for (size_t t = 0; t < last_.size(); ++t) {
+      const auto id = static_cast<TensorId>(t);
+      last_[t] = graph_.tensors[t].shape.size() == 4 && may_be_last(id) && !lies_between_edge_and_transpose(id);
+    }
     // Rank 3: what touches a 1-D convolution or pool, and what agrees with that.
     for (bool changed = true; changed;) {
       changed = false;

@@ -12,12 +12,6 @@ int64_t last_dim(const Tensor& t) {
   return t.shape.empty() ? 1 : t.shape.back();
 }
 
-// Bytes between rows where the tensor has a buffer of its own.
-int64_t natural_pitch(const Tensor& t) {
-  if (t.is_quantized()) return (last_dim(t) + 3) / 4 * 4;
-  return last_dim(t) * static_cast<int64_t>(dtype_bytes(t.dtype));
-}
-
 struct Link {  // a tensor inside another one's buffer
   TensorId parent = kNoTensor;
   int64_t offset = 0;
@@ -46,12 +40,41 @@ class Placer {
         p.offset += link(p.root).offset;
         p.root = link(p.root).parent;
       }
-      p.pitch = natural_pitch(graph_.tensor(rows_of == kNoTensor ? p.root : rows_of));
+      p.pitch = natural_pitch(rows_of == kNoTensor ? p.root : rows_of);
     }
     return places;
   }
 
  private:
+  // Bytes between rows where the tensor has a buffer of its own.
+  int64_t natural_pitch(TensorId id) const {
+    const Tensor& t = graph_.tensor(id);
+    if (!t.is_quantized()) return last_dim(t) * static_cast<int64_t>(dtype_bytes(t.dtype));
+    return enters_as_bytes(id) && only_dense_convs_read(id) ? last_dim(t) : (last_dim(t) + 3) / 4 * 4;
+  }
+
+  // Integers that enter the network in the stored order: without gaps their edge is a plain copy.
+  bool enters_as_bytes(TensorId t) const {
+    const int producer = index_.producer[static_cast<size_t>(t)];
+    if (producer < 0 || !graph_.tensor(t).file_shape.empty()) return false;
+    const Node& edge = graph_.nodes[static_cast<size_t>(producer)];
+    return edge.op == OpKind::identity && is_edge(edge.inputs[0]);
+  }
+
+  // Whether all readers are dense convolutions, which can read pixels at any distance.
+  bool only_dense_convs_read(TensorId t) const {
+    const std::vector<int>& readers = index_.consumers[static_cast<size_t>(t)];
+    return std::all_of(readers.begin(), readers.end(), [&](int i) {
+      const Node& n = graph_.nodes[static_cast<size_t>(i)];
+      const Tensor& out = graph_.tensor(n.outputs[0]);
+      if (n.op == OpKind::reshape)
+        return last_dim(out) == last_dim(graph_.tensor(t)) && !is_edge(n.outputs[0]) &&
+               only_dense_convs_read(n.outputs[0]);
+      return n.op == OpKind::conv && n.group == 1 && std::count(n.inputs.begin(), n.inputs.end(), t) == 1 &&
+             n.inputs[0] == t;
+    });
+  }
+
   Link& link(TensorId t) { return link_[static_cast<size_t>(t)]; }
 
   bool is_edge(TensorId t) const {
@@ -100,8 +123,8 @@ class Placer {
     const Tensor &a = graph_.tensor(in), &b = graph_.tensor(out);
     if (is_edge(in) || is_edge(out) || a.is_constant() || !same_bytes(a, b) || link(out).parent != kNoTensor) return;
     const bool dense = link(in).parent == kNoTensor &&
-                       natural_pitch(a) == last_dim(a) * static_cast<int64_t>(dtype_bytes(a.dtype)) &&
-                       natural_pitch(b) == last_dim(b) * static_cast<int64_t>(dtype_bytes(b.dtype));
+                       natural_pitch(in) == last_dim(a) * static_cast<int64_t>(dtype_bytes(a.dtype)) &&
+                       natural_pitch(out) == last_dim(b) * static_cast<int64_t>(dtype_bytes(b.dtype));
     if (last_dim(a) == last_dim(b) || dense) link(out) = {in, 0, last_dim(a) != last_dim(b)};
   }
 

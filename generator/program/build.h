@@ -24,6 +24,8 @@ Program build_mul(const MulSpec& spec, const Target& target, std::string name);
 Program build_affine(const AffineSpec& spec, const Target& target, std::string name);
 std::optional<Program> build_pool(const PoolSpec& spec, const Target& target, std::string name);
 std::optional<Program> build_quantize(const QuantizeSpec& spec, const Target& target, std::string name);
+// Only where both sides have the same order and no gaps.
+std::optional<Program> build_edge(const EdgeSpec& spec, const Target& target, std::string name);
 
 // Whichever of these the spec asks for; nothing for all others, convolution among them.
 std::optional<Program> build_program(const KernelSpec& spec, const Target& target, std::string name);

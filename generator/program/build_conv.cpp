@@ -112,7 +112,7 @@ class ConvBuilder {
     const auto fail = [](const std::string& why) { internal_error("build_conv: " + why); };
     if (target_.signed_storage) fail("no target stores activations signed yet");
     if (spec_.groups > 1 && (ic_ % 4 || oc_ % 4)) fail("channels of a group are no multiple of 4");
-    if (spec_.src_pitch < round_up(spec_.ic, 4)) fail("source pixels are not padded to 4 channels");
+    if (spec_.src_pitch < (spec_.groups > 1 ? round_up(spec_.ic, 4) : spec_.ic)) fail("source pixels overlap");
     for (const OcBlock& block : schedule_.blocks) {
       const int need = block.pixels * block.vectors() + 1 + DotEmitter::extra_registers(schedule_.dot);
       if (need > schedule_.registers)

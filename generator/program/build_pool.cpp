@@ -216,6 +216,7 @@ std::optional<Program> build_program(const KernelSpec& spec, const Target& targe
   if (const auto* s = std::get_if<PoolSpec>(&spec)) return build_pool(*s, target, std::move(name));
   if (const auto* s = std::get_if<AffineSpec>(&spec)) return build_affine(*s, target, std::move(name));
   if (const auto* s = std::get_if<QuantizeSpec>(&spec)) return build_quantize(*s, target, std::move(name));
+  if (const auto* s = std::get_if<EdgeSpec>(&spec)) return build_edge(*s, target, std::move(name));
   return std::nullopt;
 }
 

@@ -45,6 +45,7 @@ const std::vector<ConvNumbers>& conv_numbers() {
       {.name = "extremes_zero0", .fill = extremes, .requant = {0, 0, 255}},
       {.name = "ties", .fill = ties, .src_zero = 128, .requant = {128, 128, 255}},
       {.name = "clamped", .src_zero = 1, .requant = {100, 90, 180}, .extra_pitch = 36},
+      {.name = "gapless", .src_zero = 128, .requant = {7, 0, 255}, .gapless = true},
       {.name = "wide", .fill = extremes, .src_zero = 128, .requant = {3, 2, 200, true}},
       {.name = "residual", .src_zero = 9, .requant = {113, 20, 240}, .residual = true, .add = u8_add},
       {.name = "residual_first_s8",
@@ -92,7 +93,7 @@ ConvCase make_conv_case(const ConvShape& shape, const ConvNumbers& n, uint32_t s
   s.residual_is_first = n.residual_is_first;
   s.add = n.add;
   s.weight_terms = n.weight_terms;
-  s.src_pitch += n.extra_pitch;
+  s.src_pitch = n.gapless && s.groups == 1 ? s.ic : s.src_pitch + n.extra_pitch;
   s.dst_pitch += n.extra_pitch;
   s.src2_pitch += 2 * n.extra_pitch;
   const int products = s.ic / s.groups * s.window.kh * s.window.kw;

@@ -23,6 +23,7 @@ struct ConvNumbers {
   AddFormula add;
   int weight_terms = 1;
   int weight_limit = 128;  // weights in [-limit, limit - 1]; up to 64 no maddubs pair saturates
+  bool gapless = false;    // source pixels stand side by side, where groups allow it
   int extra_pitch = 0;     // bytes beyond the smallest pitch, of src, dst and src2
 };
 const std::vector<ConvNumbers>& conv_numbers();

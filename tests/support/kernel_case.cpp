@@ -215,10 +215,25 @@ std::vector<KernelSpec> dequantize_specs() {
   return edge_specs<DequantizeSpec>();
 }
 
+std::vector<KernelSpec> edge_byte_specs() {
+  std::vector<KernelSpec> specs;
+  for (const bool to_storage : {true, false})
+    for (const QuantView& q : {kU8, kS8})
+      for (const auto& [pixels, channels] :
+           std::vector<std::pair<int, int>>{{1, 16}, {1, 15}, {17, 3}, {64, 1}, {1, 640}, {211, 3}, {43, 4}, {9, 7}})
+        for (const bool first : {false, true}) {
+          EdgeSpec s;
+          s.n = 1 + pixels % 2, s.pixels = pixels, s.channels = channels, s.channels_first = first;
+          s.pitch = channels, s.quant = q, s.to_storage = to_storage;
+          specs.push_back(s);
+        }
+  return specs;
+}
+
 std::vector<KernelSpec> kernel_specs() {
   std::vector<KernelSpec> all;
-  for (const auto& specs :
-       {add_specs(), mul_specs(), pool_specs(), affine_specs(), lut_specs(), quantize_specs(), dequantize_specs()})
+  for (const auto& specs : {add_specs(), mul_specs(), pool_specs(), affine_specs(), lut_specs(), quantize_specs(),
+                            dequantize_specs(), edge_byte_specs()})
     all.insert(all.end(), specs.begin(), specs.end());
   return all;
 }
@@ -293,6 +308,10 @@ KernelCase::KernelCase(const KernelSpec& spec, uint32_t seed) : spec_(spec) {
     const int64_t pixels = int64_t{s->n} * s->pixels;
     src_ = bytes(pixels * s->pitch, random);
     output(1, 4 * pixels * s->channels, 4 * pixels * s->channels);
+  } else if (const auto* s = std::get_if<EdgeSpec>(&spec)) {
+    const int64_t pixels = int64_t{s->n} * s->pixels, file = pixels * s->channels, stored = pixels * s->pitch;
+    src_ = bytes(s->to_storage ? file : stored, random);
+    output(1, s->to_storage ? stored : file, s->to_storage ? stored : file);
   }
 }
 

@@ -18,7 +18,8 @@ std::vector<KernelSpec> affine_specs();
 std::vector<KernelSpec> lut_specs();
 std::vector<KernelSpec> quantize_specs();
 std::vector<KernelSpec> dequantize_specs();
-std::vector<KernelSpec> kernel_specs();  // all of them
+std::vector<KernelSpec> edge_byte_specs();  // dense edges; those that keep the order have a Program
+std::vector<KernelSpec> kernel_specs();     // all of them
 
 // Operands and a guarded output for one run.
 class KernelCase {
