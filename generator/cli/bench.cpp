@@ -328,6 +328,7 @@ void add_bench(CLI::App& app) {
   verb->add_option("--threads", o->model.threads, "Threads that one run uses")->capture_default_str();
   verb->add_option("--batch", o->model.batch, "Images at a time, where the file leaves it open")->capture_default_str();
   verb->add_option("--rounds", o->rounds, "Runs to time; by default a second's worth");
+  o->model.add_bisecting(*verb);
   verb->add_flag("--layers", o->layers, "A row for every layer, not one for all equal layers");
   verb->add_option("--json", o->json, "Write the figures, with every layer, to this file")->check(no_empty_name());
   verb->footer(R"(
