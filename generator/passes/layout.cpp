@@ -238,19 +238,19 @@ class Layout {
     return new_constant(w, {oc, kh, kw, ic}, transposed_rows(w, oc, ic, kh * kw));
   }
 
-  using Bytes = std::shared_ptr<const std::vector<std::byte>>;
+  using Bytes = std::shared_ptr<const ConstantBytes>;
 
   // [rows][a][b] -> [rows][b][a], one byte an element: every weight of a network passes here while it loads.
   static Bytes transposed_rows(const Tensor& w, int64_t rows, int64_t a, int64_t b) {
     if (dtype_bytes(w.dtype) != 1) internal_error("weights '" + w.name + "' are not of 8 bits");
     if (a == 1 || b == 1) return w.data;
-    auto out = std::make_shared<std::vector<std::byte>>(w.data->size());
+    std::vector<std::byte> out(w.data->size());
     const std::byte* from = w.data->data();
-    std::byte* to = out->data();
+    std::byte* to = out.data();
     for (int64_t r = 0; r < rows; ++r, from += a * b, to += a * b)
       for (int64_t j = 0; j < b; ++j)
         for (int64_t i = 0; i < a; ++i) to[j * a + i] = from[i * b + j];
-    return out;
+    return std::make_shared<const ConstantBytes>(std::move(out));
   }
 
   TensorId new_constant(const Tensor& like, Shape shape, Bytes values) {
