@@ -113,7 +113,7 @@ TEST(DropChannels, GoFromALayerTheDepthwiseBehindItAndTheReader) {
     const Graph graph = passed(net), whole = passed(net, false);
     EXPECT_EQ(channels_after(graph, "conv1"), 16);
     EXPECT_EQ(node_called(graph, "dw").group, 16);
-    EXPECT_EQ(graph.tensor(node_called(graph, "conv2").inputs[1]).shape, (Shape{8, 1, 1, 16}));
+    EXPECT_EQ(graph.tensor(node_called(graph, "conv2").inputs[1]).shape, (Shape{8, 16, 1, 1}));
     EXPECT_EQ(channels_after(graph, "conv2"), 8);
     EXPECT_EQ(channels_after(whole, "conv1"), 24);
   }

@@ -17,14 +17,15 @@ constexpr int64_t kRoundTo = 4;
 
 // Columns (source channels) of a dense layer's weights in which every weight is its zero point.
 std::vector<bool> zero_columns(const Tensor& w) {
-  const auto ic = static_cast<size_t>(w.shape.back());
-  const size_t rows = w.data->size() / ic, rows_per_channel = rows / static_cast<size_t>(w.shape[0]);
+  const auto oc = static_cast<size_t>(w.shape[0]), ic = static_cast<size_t>(w.shape[1]);
+  const size_t taps = w.data->size() / (oc * ic);
   std::vector<bool> zero(ic, true);
   size_t left = ic;
-  for (size_t r = 0; r < rows && left > 0; ++r) {
-    const auto z = static_cast<std::byte>(w.quant->zero_point[w.quant->per_tensor() ? 0 : r / rows_per_channel]);
+  for (size_t o = 0; o < oc && left > 0; ++o) {
+    const auto z = static_cast<std::byte>(w.quant->zero_point[w.quant->per_tensor() ? 0 : o]);
     for (size_t c = 0; c < ic; ++c) {
-      if (!zero[c] || (*w.data)[r * ic + c] == z) continue;
+      const std::byte* first = w.data->data() + (o * ic + c) * taps;
+      if (!zero[c] || std::all_of(first, first + taps, [z](std::byte b) { return b == z; })) continue;
       zero[c] = false;
       --left;
     }
@@ -64,11 +65,11 @@ std::vector<int32_t> folded_bias(const Graph& graph, const Node& n, const std::v
   std::vector<int32_t> bias = bias_of(graph, n);
   if (std::all_of(value.begin(), value.end(), [](int64_t v) { return v == 0; })) return bias;
   const std::vector<int32_t> weights = integers(w);
-  const size_t row = weights.size() / bias.size();
+  const size_t row = weights.size() / bias.size(), taps = row / value.size();
   for (size_t o = 0; o < bias.size(); ++o) {
     const int32_t zero = w.quant->zero_point[w.quant->per_tensor() ? 0 : o];
     int64_t sum = bias[o];
-    for (size_t i = 0; i < row; ++i) sum += (weights[o * row + i] - zero) * value[i % value.size()];
+    for (size_t i = 0; i < row; ++i) sum += (weights[o * row + i] - zero) * value[i / taps];
     bias[o] = static_cast<int32_t>(sum);
   }
   return bias;

@@ -86,8 +86,8 @@ class Dropper {
     std::vector<std::byte> values;
     for (size_t row = 0; row < t.data->size() / (channels * bytes); ++row)
       for (size_t c : kept) {
-        const auto from = t.data->begin() + static_cast<int64_t>((row * channels + c) * bytes);
-        values.insert(values.end(), from, from + static_cast<int64_t>(bytes));
+        const std::byte* from = t.data->data() + (row * channels + c) * bytes;
+        values.insert(values.end(), from, from + bytes);
       }
     Shape shape = t.shape;
     shape.back() = static_cast<int64_t>(kept.size());
@@ -121,16 +121,18 @@ class Dropper {
 
   TensorId weights(TensorId id, const Kept& out, const Kept& in) {
     const Tensor w = graph_.tensor(id);
-    const auto oc = static_cast<size_t>(w.shape[0]), ic = static_cast<size_t>(w.shape.back());
+    const auto oc = static_cast<size_t>(w.shape[0]), ic = static_cast<size_t>(w.shape[1]);
     const size_t taps = w.data->size() / (oc * ic);
     std::vector<std::byte> values;
     values.reserve(out.size() * taps * in.size());
     for (size_t c : out)
-      for (size_t t = 0; t < taps; ++t)
-        for (size_t k : in) values.push_back((*w.data)[(c * taps + t) * ic + k]);
+      for (size_t k : in) {
+        const std::byte* first = w.data->data() + (c * ic + k) * taps;
+        values.insert(values.end(), first, first + taps);
+      }
     Shape shape = w.shape;
     shape[0] = static_cast<int64_t>(out.size());
-    shape.back() = static_cast<int64_t>(in.size());
+    shape[1] = static_cast<int64_t>(in.size());
     const TensorId shrunk = constant_like(w, std::move(shape), std::move(values));
     QuantParams& quant = *graph_.tensor(shrunk).quant;
     if (!quant.per_tensor()) quant = {picked(quant.scale, out), picked(quant.zero_point, out), quant.axis};

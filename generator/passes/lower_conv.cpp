@@ -12,9 +12,23 @@
 namespace octet {
 namespace {
 
-// w - z_w for every weight; rows of one output channel are contiguous.
-std::vector<int32_t> centred_weights(const Tensor& w) {
-  std::vector<int32_t> values = integers(w);
+// O, I, kh, kw (or O, I, kw, or O, I) as in the file -> O, kh, kw, I.
+std::vector<int8_t> in_kernel_order(const Tensor& w) {
+  if (dtype_bytes(w.dtype) != 1 || w.shape.size() < 2)
+    internal_error(fmt::format("weights {} of shape {}, {}", w.name, to_string(w.shape), dtype_name(w.dtype)));
+  const auto values = w.values<int8_t>();
+  const int64_t oc = w.shape[0], ic = w.shape[1], taps = element_count(w.shape) / (oc * ic);
+  if (taps == 1) return {values.begin(), values.end()};
+  std::vector<int8_t> out(values.size());
+  transpose_rows(values.data(), out.data(), oc, ic, taps);
+  return out;
+}
+
+// w - z_w for every weight of a tensor of u8 or s8; rows of one output channel are contiguous.
+std::vector<int32_t> centred_weights(const Tensor& w, const std::vector<int8_t>& bytes) {
+  std::vector<int32_t> values(bytes.begin(), bytes.end());
+  if (w.dtype == DType::u8)
+    for (int32_t& v : values) v &= 255;
   const size_t row = values.size() / static_cast<size_t>(w.shape[0]);
   for (size_t i = 0; i < values.size(); ++i) values[i] -= w.quant->zero_point[w.quant->per_tensor() ? 0 : i / row];
   return values;
@@ -47,13 +61,10 @@ std::vector<int8_t> s8_terms(std::vector<int32_t> rest, int& terms) {
 // they are.
 void fill_weights(const Tensor& w, ConvData& data, int& terms) {
   const auto& zeros = w.quant->zero_point;
-  if (w.dtype != DType::s8 || std::any_of(zeros.begin(), zeros.end(), [](int32_t z) { return z != 0; })) {
-    data.weights = s8_terms(centred_weights(w), terms);
-    return;
-  }
-  const auto values = w.values<int8_t>();
-  data.weights.assign(values.begin(), values.end());
+  data.weights = in_kernel_order(w);
   terms = 1;
+  if (w.dtype != DType::s8 || std::any_of(zeros.begin(), zeros.end(), [](int32_t z) { return z != 0; }))
+    data.weights = s8_terms(centred_weights(w, data.weights), terms);
 }
 
 // The largest magnitude that an accumulator can have.

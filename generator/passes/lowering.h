@@ -12,7 +12,7 @@ namespace octet {
 struct Lowering {
   const Graph& graph;
   const std::vector<Place>& places;
-  std::vector<LoweredNode> out;
+  std::vector<LoweredNode> out;  // of the node at hand
 
   Lowering(const Graph& graph, const std::vector<Place>& places) : graph(graph), places(places) {}
 

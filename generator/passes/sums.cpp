@@ -25,12 +25,8 @@ Factors factors_of(const Tensor& x, int64_t first, int64_t channels, int64_t tap
   for (int64_t c = 0; c < channels; ++c) {
     const QRange r = x.proved[static_cast<size_t>(first + c)];
     const int least = r.lo - zero, most = r.hi - zero;
-    f.least.push_back(static_cast<int16_t>(padded ? std::min(least, 0) : least));
-    f.most.push_back(static_cast<int16_t>(padded ? std::max(most, 0) : most));
-  }
-  for (int64_t t = 1; t < taps; ++t) {
-    f.least.insert(f.least.end(), f.least.begin(), f.least.begin() + channels);
-    f.most.insert(f.most.end(), f.most.begin(), f.most.begin() + channels);
+    f.least.insert(f.least.end(), static_cast<size_t>(taps), static_cast<int16_t>(padded ? std::min(least, 0) : least));
+    f.most.insert(f.most.end(), static_cast<size_t>(taps), static_cast<int16_t>(padded ? std::max(most, 0) : most));
   }
   return f;
 }
@@ -86,7 +82,7 @@ std::vector<SumRange> sums_of(const Graph& graph, const Node& n) {
   const Tensor &x = graph.tensor(n.inputs[0]), &w = graph.tensor(n.inputs[1]);
   const bool padded = n.op == OpKind::conv && reads_padding(graph, n);
   const int64_t oc = w.shape[0], groups = n.op == OpKind::conv ? n.group : 1;
-  const int64_t row = element_count(w.shape) / oc, channels = w.shape.back(), taps = row / channels;
+  const int64_t row = element_count(w.shape) / oc, channels = w.shape[1], taps = row / channels;
   std::vector<int32_t> bias(static_cast<size_t>(oc), 0);
   if (n.inputs.size() > 2 && n.inputs[2] != kNoTensor) bias = integers(graph.tensor(n.inputs[2]));
   if (static_cast<int64_t>(bias.size()) != oc || oc % groups != 0 ||
