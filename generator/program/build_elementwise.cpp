@@ -9,28 +9,6 @@ namespace {
 
 constexpr double kLargestS32 = 2147483520.0;  // the largest float below 2^31: what a conversion can take
 
-struct Rows {
-  int64_t rows;
-  std::vector<Tile> row;
-};
-
-// Pixels without gaps are one long row: only its end needs narrower vectors.
-Rows rows_of(int64_t pixels, int channels, bool dense, int vector_bytes) {
-  if (dense && pixels * round_up(channels, 4) < INT32_MAX)
-    return {1, tiles(static_cast<int>(pixels) * round_up(channels, 4), vector_bytes)};
-  return {pixels, tiles(channels, vector_bytes)};
-}
-
-Program finished(Builder& b, const KernelSpec& spec, const Target& target) {
-  Program p = b.finish();
-  p.heading = {to_string(spec), "schedule: vectors of " + std::to_string(target.vector_bytes) + " bytes"};
-  return p;
-}
-
-}  // namespace
-
-namespace {
-
 // fma(a, ra, fma(b, rb, k)) and its rounding. What depends on one operand alone is apart: a broadcast computes it once.
 class AddCode {
  public:

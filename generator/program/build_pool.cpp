@@ -55,9 +55,7 @@ class PoolBuilder {
       global_average();
     else
       windows();
-    Program p = b_.finish();
-    p.heading = {to_string(s_), "schedule: vectors of " + std::to_string(target_.vector_bytes) + " bytes"};
-    return p;
+    return finished(b_, s_, target_);
   }
 
  private:
@@ -91,7 +89,8 @@ class PoolBuilder {
     taps.divisor = s_.count_include_pad ? all : std::max(1, inside);
     const std::vector<Walk> walks = {{src_, w.stride_w * s_.src_pitch}, {dst_, s_.dst_pitch}};
     const bool max = s_.kind == PoolKind::max;
-    std::vector<Tile> row = max ? byte_tiles() : tiles(s_.channels, target_.vector_bytes);
+    std::vector<Tile> row =
+        max ? byte_tiles(s_.channels, target_.vector_bytes) : tiles(s_.channels, target_.vector_bytes);
     if (!max && inside < all) row = by_pieces(row);
     for_each_tile(b_, c.count, row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
       if (max)
@@ -99,20 +98,6 @@ class PoolBuilder {
       else
         average_tile(t, taps, p[0], p[1]);
     });
-  }
-
-  // Bytes need no lanes: a tile is one vector, the last one perhaps stored in part.
-  std::vector<Tile> byte_tiles() const {
-    std::vector<Tile> out;
-    int left = round_up(s_.channels, 4), at = 0;
-    for (int bytes = target_.vector_bytes; left > 0; bytes = std::max(16, bytes / 2)) {
-      if (left < bytes && bytes > 16) continue;
-      const int pieces = std::min(4, left / (bytes / 4)), count = std::max(1, left / bytes);
-      out.push_back({bytes, pieces, at, count});
-      at += count * out.back().channels();
-      left -= count * out.back().channels();
-    }
-    return out;
   }
 
   void max_tile(const Tile& t, const Taps& taps, Ptr src, Ptr dst) {
@@ -130,10 +115,7 @@ class PoolBuilder {
     else if (s_.lo > 0)
       b_.op(Op::max_u8, w, best, best, b_.constant8(s_.lo));
     if (s_.hi < 255) b_.op(Op::min_u8, w, best, best, b_.constant8(s_.hi));
-    if (t.pieces == 4)
-      b_.store(w, {dst, t.at}, best);
-    else
-      b_.store_low({dst, t.at}, best, 4 * t.pieces);
+    store_bytes(b_, t, dst, best);
   }
 
   // The sum of dequantized values from left to right, then mean, scale, zero point, all in float.
@@ -214,6 +196,8 @@ std::optional<Program> build_program(const KernelSpec& spec, const Target& targe
   if (const auto* s = std::get_if<AddSpec>(&spec)) return build_add(*s, target, std::move(name));
   if (const auto* s = std::get_if<MulSpec>(&spec)) return build_mul(*s, target, std::move(name));
   if (const auto* s = std::get_if<PoolSpec>(&spec)) return build_pool(*s, target, std::move(name));
+  if (const auto* s = std::get_if<LutSpec>(&spec)) return build_lut(*s, target, std::move(name));
+  if (const auto* s = std::get_if<InterleaveSpec>(&spec)) return build_interleave(*s, target, std::move(name));
   if (const auto* s = std::get_if<AffineSpec>(&spec)) return build_affine(*s, target, std::move(name));
   if (const auto* s = std::get_if<QuantizeSpec>(&spec)) return build_quantize(*s, target, std::move(name));
   return std::nullopt;

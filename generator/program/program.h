@@ -110,6 +110,7 @@ class Builder {
   void op(Op op, int w, Reg d, Reg a, Operand b);
   void unary(Op op, int w, Reg d, Reg a, int imm = 0);  // cvt_f32, cvt_i32, srl16, sll32
   void fma(int w, Reg d, Reg a, Operand b, Operand c);  // at most one of b and c is memory
+  void blend8(int w, Reg d, Reg a, Operand b, Reg c);
 
   // The address of a splatted constant (deduplicated).
   Mem constant32(int32_t value);

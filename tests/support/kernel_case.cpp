@@ -174,6 +174,17 @@ std::vector<KernelSpec> affine_specs() {
   });
 }
 
+std::vector<KernelSpec> interleave_specs() {
+  std::vector<KernelSpec> specs;
+  for (const Extent& e : extents())
+    specs.push_back(InterleaveSpec{.pixels = e.pixels,
+                                   .channels = 2 * e.channels,
+                                   .a_pitch = pitch_of(e),
+                                   .b_pitch = pitch_of(e) + e.extra,
+                                   .dst_pitch = 2 * pitch_of(e)});
+  return specs;
+}
+
 std::vector<KernelSpec> lut_specs() {
   std::vector<KernelSpec> specs;
   for (bool copy : {false, true})
@@ -217,8 +228,8 @@ std::vector<KernelSpec> dequantize_specs() {
 
 std::vector<KernelSpec> kernel_specs() {
   std::vector<KernelSpec> all;
-  for (const auto& specs :
-       {add_specs(), mul_specs(), pool_specs(), affine_specs(), lut_specs(), quantize_specs(), dequantize_specs()})
+  for (const auto& specs : {add_specs(), mul_specs(), pool_specs(), affine_specs(), lut_specs(), interleave_specs(),
+                            quantize_specs(), dequantize_specs()})
     all.insert(all.end(), specs.begin(), specs.end());
   return all;
 }
@@ -278,6 +289,9 @@ KernelCase::KernelCase(const KernelSpec& spec, uint32_t seed) : spec_(spec) {
     output(int64_t{s->n} * s->oh * s->ow, s->channels, s->dst_pitch);
   } else if (const auto* s = std::get_if<LutSpec>(&spec)) {
     src_ = bytes(int64_t{s->pixels} * s->src_pitch, random), weights_ = bytes(256, random);
+    output(s->pixels, s->channels, s->dst_pitch);
+  } else if (const auto* s = std::get_if<InterleaveSpec>(&spec)) {
+    src_ = bytes(int64_t{s->pixels} * s->a_pitch, random), src2_ = bytes(int64_t{s->pixels} * s->b_pitch, random);
     output(s->pixels, s->channels, s->dst_pitch);
   } else if (const auto* s = std::get_if<AffineSpec>(&spec)) {
     src_ = bytes(int64_t{s->pixels} * s->src_pitch, random);
