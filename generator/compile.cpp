@@ -11,6 +11,7 @@
 #include "generator/passes/place.h"
 #include "generator/program/build.h"
 #include "generator/program/plan_conv.h"
+#include "generator/schedule/affine.h"
 #include "generator/schedule/split.h"
 #include "runtime/status.h"
 
@@ -29,6 +30,10 @@ template <class T>
 void put(StepData& data, OctetArg arg, const std::vector<T>& values) {
   const auto bytes = bytes_of(values);
   data[arg].assign(bytes.begin(), bytes.end());
+}
+
+std::span<const float> floats_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)};
 }
 
 class Compiler {
@@ -81,6 +86,8 @@ class Compiler {
   // The kernel of one part, made if no equal one exists; fills in the data that it reads.
   uint32_t kernel_for(LoweredNode& node, const Part& part, StepData& data) {
     if (const auto* conv = std::get_if<ConvSpec>(&part.spec)) return conv_kernel(node, part, *conv, data);
+    if (const auto* affine = std::get_if<AffineSpec>(&part.spec); affine && !options_.reference)
+      if (const auto fused = fused_affine(*affine, data)) return *fused;
     std::optional<PlainKernel> plain = plain_kernel(part.spec);
     if (options_.reference) {
       if (plain) data[OCTET_CONSTANTS] = plain->params;
@@ -117,6 +124,19 @@ class Compiler {
     put(data, OCTET_WEIGHTS, plan.packed.weights);
     put(data, OCTET_BIAS, plan.packed.bias);
     put(data, OCTET_SCALE, plan.packed.scale);
+    put(data, OCTET_CONSTANTS, model_.kernels[k].program->constants);
+    return k;
+  }
+
+  std::optional<uint32_t> fused_affine(const AffineSpec& spec, StepData& data) {
+    const auto line = fuse_affine(spec, floats_of(data[OCTET_SCALE]), floats_of(data[OCTET_BIAS]));
+    if (!line) return std::nullopt;
+    put(data, OCTET_SCALE, line->scale);
+    put(data, OCTET_BIAS, line->shift);
+    const std::string schedule = fmt::format("one fma, {} bytes a vector", model_.target->vector_bytes);
+    reason_ = "a fused multiply-add per channel gives the same bytes for all 256 that can come";
+    const uint32_t k = unit(to_string(KernelSpec(spec)) + " | " + schedule, spec, schedule,
+                            [&](KernelUnit& u) { u.program = build_fused_affine(spec, *model_.target, u.name); });
     put(data, OCTET_CONSTANTS, model_.kernels[k].program->constants);
     return k;
   }

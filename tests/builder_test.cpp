@@ -7,6 +7,7 @@
 #include "generator/kernel/reference.h"
 #include "generator/program/build.h"
 #include "generator/program/elementwise.h"
+#include "generator/schedule/affine.h"
 #include "tests/support/engines.h"
 #include "tests/support/kernel_case.h"
 
@@ -73,6 +74,38 @@ TEST_P(Builders, Interleave) {
 }
 TEST_P(Builders, Affine) {
   check(GetParam(), affine_specs(), 20);
+}
+TEST_P(Builders, FusedAffine) {
+  const Runner& r = GetParam();
+  if (!r.engine->unavailable.empty()) GTEST_SKIP() << r.engine->unavailable;
+  std::vector<AffineSpec> specs;
+  for (const KernelSpec& s : affine_specs()) specs.push_back(std::get<AffineSpec>(s));
+  std::vector<Program> programs;
+  for (const AffineSpec& s : specs)
+    programs.push_back(build_fused_affine(s, *r.target, fmt::format("kernel_{}", programs.size())));
+  const std::vector<RunKernel> kernels = r.engine->load(programs);
+  size_t fused = 0;
+  for (size_t i = 0; i < specs.size(); ++i)
+    for (uint32_t seed = 1; seed <= 4; ++seed) {
+      const KernelCase c(specs[i], seed);
+      const auto floats = [&](const void* p) {
+        return std::span(static_cast<const float*>(p), static_cast<size_t>(specs[i].channels));
+      };
+      const auto expected = c.run([&](const OctetArgs& args) { reference(specs[i], args); });
+      const auto got = c.run(
+          [&](OctetArgs args) {
+            auto line = fuse_affine(specs[i], floats(args.p[OCTET_SCALE]), floats(args.p[OCTET_BIAS]));
+            fused += line.has_value();
+            if (!line) return reference(specs[i], args);
+            for (auto* v : {&line->scale, &line->shift}) v->resize(v->size() + OCTET_SLACK_BYTES / sizeof(float));
+            args.p[OCTET_SCALE] = line->scale.data();
+            args.p[OCTET_BIAS] = line->shift.data();
+            kernels[i](args);
+          },
+          programs[i].constants.data());
+      ASSERT_EQ(c.fault(expected, got), "") << to_string(specs[i]);
+    }
+  EXPECT_GE(fused, 10u);
 }
 TEST_P(Builders, Quantize) {
   check(GetParam(), quantize_specs(), 30);

@@ -24,6 +24,8 @@ Program build_mul(const MulSpec& spec, const Target& target, std::string name);
 Program build_lut(const LutSpec& spec, const Target& target, std::string name);
 Program build_interleave(const InterleaveSpec& spec, const Target& target, std::string name);
 Program build_affine(const AffineSpec& spec, const Target& target, std::string name);
+// The same with OCTET_SCALE and OCTET_BIAS as fuse_affine (generator/schedule/affine.h) makes them.
+Program build_fused_affine(const AffineSpec& spec, const Target& target, std::string name);
 std::optional<Program> build_pool(const PoolSpec& spec, const Target& target, std::string name);
 std::optional<Program> build_quantize(const QuantizeSpec& spec, const Target& target, std::string name);
 

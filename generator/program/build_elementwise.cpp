@@ -176,6 +176,32 @@ Program build_affine(const AffineSpec& s, const Target& target, std::string name
   return finished(b, s, target);
 }
 
+// The channels' lines stay in registers while the pixels pass.
+Program build_fused_affine(const AffineSpec& s, const Target& target, std::string name) {
+  Builder b(std::move(name));
+  const Ptr src = b.ptr(), dst = b.ptr();
+  const std::vector<Walk> walks = {{OCTET_SRC}, {OCTET_DST}, {OCTET_SCALE, 0, 4}, {OCTET_BIAS, 0, 4}};
+  for_each_tile(b, 1, tiles(s.channels, target.vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
+    const int w = t.bytes;
+    std::vector<Reg> scale, shift;
+    for (int piece = 0; piece < t.pieces; ++piece) {
+      scale.push_back(b.load(w, Role::scale, {p[2], 4 * t.piece_at(piece)}));
+      shift.push_back(b.load(w, Role::scale, {p[3], 4 * t.piece_at(piece)}));
+    }
+    b.ptr_set(src, {p[0], 0});
+    b.ptr_set(dst, {p[1], 0});
+    b.loop(s.pixels, {{src, s.src_pitch}, {dst, s.dst_pitch}}, [&] {
+      store_tile(b, t, {s.dst.zero(), s.lo, s.hi}, dst, [&](int piece) {
+        const Reg x = load_floats(b, w, {src, t.piece_at(piece)}, 0);
+        b.fma(w, x, x, scale[static_cast<size_t>(piece)], shift[static_cast<size_t>(piece)]);
+        b.unary(Op::cvt_i32, w, x, x);
+        return x;
+      });
+    });
+  });
+  return finished(b, s, target);
+}
+
 namespace {
 
 // One vector of pixels: byte c of each dword is channel c.
