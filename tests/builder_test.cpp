@@ -131,6 +131,7 @@ TEST(BuildProgram, LeavesToPlainOpsWhatHasNoProgram) {
   const Target& t = all_targets().back();
   EXPECT_FALSE(build_program(ConvSpec{}, t, "k"));
   EXPECT_FALSE(build_program(PoolSpec{.kind = PoolKind::mean}, t, "k"));
+  EXPECT_FALSE(build_program(PoolSpec{.kind = PoolKind::mean, .n = 2, .ih = 5, .iw = 3, .channels = 5}, t, "k"));
   PoolSpec large{.ih = 13, .iw = 13};
   large.window = {.kh = 13, .kw = 13};
   EXPECT_FALSE(build_program(large, t, "k"));

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "generator/kernel/requant.h"
@@ -53,6 +54,8 @@ class PoolBuilder {
   Program run() {
     if (s_.kind == PoolKind::global_average)
       global_average();
+    else if (s_.kind == PoolKind::mean)
+      mean();
     else
       windows();
     return finished(b_, s_, target_);
@@ -178,6 +181,80 @@ class PoolBuilder {
                   });
   }
 
+  // mean_bytes of requant.h with a channel in each lane. Where a channel's vectors begin depends on the channel modulo
+  // 4, but not which of its pixels are added together: pixel p joins partial sum p modulo 8, or 4 for an odd vector at
+  // the end, in all lanes for which it lies in the vectors; those before and behind come after, one by one.
+  void mean() {
+    const int pixels = s_.ih * s_.iw, zero = s_.dst.zero();
+    std::array<Span, 4> spans;
+    for (int r = 0; r < 4; ++r) spans[static_cast<size_t>(r)] = Span(pixels, r);
+    const std::vector<Walk> walks = {{OCTET_SRC, int64_t{pixels} * s_.src_pitch}, {OCTET_DST, s_.dst_pitch}};
+    const Ptr at = b_.ptr();
+    for_each_tile(b_, s_.n, by_pieces(tiles(s_.channels, target_.vector_bytes)), walks,
+                  [&](const Tile& t, const std::vector<Ptr>& p) {
+                    b_.ptr_set(at, {p[0], t.at});
+                    const Reg sum = mean_sum(spans, pixels, t.bytes, at);
+                    store_tile(b_, t, {zero, 0, 255}, p[1], [&](int) {
+                      const int w = t.bytes;
+                      b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(static_cast<float>(pixels)));
+                      b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(s_.dst.scale));
+                      clamp_f32(b_, w, sum, s_.lo - zero, s_.hi - zero);
+                      b_.unary(Op::cvt_i32, w, sum, sum);
+                      return sum;
+                    });
+                  });
+  }
+
+  // The pixels [begin, paired) of a channel come in pairs of vectors, [paired, end) in one that is left.
+  struct Span {
+    int begin = 0, paired = 0, end = 0;
+    Span() = default;
+    Span(int pixels, int channel) {
+      const auto start = static_cast<int>(int64_t{channel} * pixels % 4);
+      begin = (4 - start) % 4;
+      const int vectors = (pixels - begin) / 4;
+      paired = begin + vectors / 2 * 8;
+      end = begin + vectors * 4;
+    }
+  };
+
+  Reg mean_sum(const std::array<Span, 4>& spans, int pixels, int w, Ptr at) {
+    std::vector<Reg> sums;
+    for (int k = 0; k < 8; ++k) sums.push_back(b_.load(w, Role::acc, b_.constant_f32(0)));
+    // Adds pixel p, `ahead` pixels from the pointer, in the lanes whose span `has` it.
+    const auto add = [&](Reg sum, int p, int ahead, auto has) {
+      std::array<int32_t, 4> mask{};
+      for (size_t r = 0; r < 4; ++r) mask[r] = has(spans[r], p) ? -1 : 0;
+      const auto lanes = std::count(mask.begin(), mask.end(), -1);
+      if (lanes == 0) return;
+      const Reg x = load_floats(b_, w, {at, ahead * s_.src_pitch}, s_.src.zero());
+      b_.op(Op::mul_f32, w, x, x, b_.constant_f32(s_.src.scale));
+      if (lanes < 4) b_.op(Op::and_, w, x, x, b_.constant_block(mask));
+      b_.op(Op::add_f32, w, sum, sum, x);
+    };
+    const auto paired = [](const Span& s, int p) { return p >= s.begin && p < s.paired; };
+    const auto add_paired = [&](int p, int ahead) { add(sums[static_cast<size_t>(p % 8)], p, ahead, paired); };
+    int all = pixels;  // every lane has the pixels [8, all)
+    for (const Span& s : spans) all = std::min(all, s.paired / 8 * 8);
+    for (int p = 0; p < 8; ++p) add_paired(p, p);
+    const int loops = (all - 8) / 8;
+    b_.ptr_add(at, 8 * s_.src_pitch);
+    b_.loop(loops, {{at, 8 * s_.src_pitch}}, [&] {
+      for (int p = 8; p < 16; ++p) add_paired(p, p - 8);
+    });
+    for (int p = all; p < pixels; ++p) add_paired(p, p - all);
+    for (size_t k = 0; k < 4; ++k) b_.op(Op::add_f32, w, sums[k], sums[k], sums[k + 4]);
+    for (int p = all; p < pixels; ++p)
+      add(sums[static_cast<size_t>(p % 4)], p, p - all,
+          [](const Span& s, int q) { return q >= s.paired && q < s.end; });
+    b_.op(Op::add_f32, w, sums[0], sums[0], sums[2]);
+    b_.op(Op::add_f32, w, sums[1], sums[1], sums[3]);
+    b_.op(Op::add_f32, w, sums[0], sums[0], sums[1]);
+    for (int p = 0; p < 3; ++p) add(sums[0], p, p - all, [](const Span& s, int q) { return q < s.begin; });
+    for (int p = all; p < pixels; ++p) add(sums[0], p, p - all, [](const Span& s, int q) { return q >= s.end; });
+    return sums[0];
+  }
+
   const PoolSpec& s_;
   const Target& target_;
   Builder b_;
@@ -187,8 +264,12 @@ class PoolBuilder {
 }  // namespace
 
 std::optional<Program> build_pool(const PoolSpec& s, const Target& target, std::string name) {
-  if (s.kind == PoolKind::mean) return std::nullopt;
-  if (s.kind != PoolKind::global_average && s.window.kh * s.window.kw > kMostTaps) return std::nullopt;
+  if (s.kind == PoolKind::mean) {
+    // Two vectors at least in every channel, and the same order in every image.
+    const int64_t pixels = int64_t{s.ih} * s.iw;
+    if (pixels < 11 || (s.n > 1 && pixels * s.channels % 4 != 0)) return std::nullopt;
+  } else if (s.kind != PoolKind::global_average && s.window.kh * s.window.kw > kMostTaps)
+    return std::nullopt;
   return PoolBuilder(s, target, std::move(name)).run();
 }
 

@@ -122,6 +122,10 @@ Reg Builder::put_mem(Op op, int w, Reg d, Mem m, int imm) {
 }
 
 Mem Builder::constant32(int32_t value) {
+  return constant_block({value, value, value, value});
+}
+
+Mem Builder::constant_block(const std::array<int32_t, 4>& dwords) {
   Vector64 v;
   for (size_t i = 0; i < v.size(); i += 16) std::memcpy(&v[i], dwords.data(), 16);
   auto& all = program_.constants;

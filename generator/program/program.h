@@ -117,6 +117,7 @@ class Builder {
   Mem constant16(int32_t value);
   Mem constant8(int32_t value);
   Mem constant_f32(float value);
+  Mem constant_block(const std::array<int32_t, 4>& dwords);  // 16 bytes, repeated
 
   // Appends a table of steps for ptr_index to the constants; the address of the first.
   Mem table(const std::vector<int64_t>& steps);
