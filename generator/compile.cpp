@@ -98,6 +98,7 @@ class Compiler {
       u.program = build_program(part.spec, *model_.target, u.name);
       u.schedule = u.program ? fmt::format("{} bytes a vector", model_.target->vector_bytes) : "plain loop";
       if (!u.program) u.plain = plain;
+      if (const CostTable* costs = cost_table(*model_.target)) u.cost = cost_of(part.spec, *costs);
     });
     const KernelUnit& u = model_.kernels[k];
     if (u.program)
@@ -119,8 +120,11 @@ class Compiler {
     }
     const PlannedConv plan = plan_conv(spec, std::move(raw), *model_.target, options_.emitter);
     reason_ = plan.reason;
-    const uint32_t k = unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule,
-                            [&](KernelUnit& u) { u.program = plan.build(u.name); });
+    const uint32_t k =
+        unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule, [&](KernelUnit& u) {
+          u.program = plan.build(u.name);
+          u.cost = plan.cost;
+        });
     put(data, OCTET_WEIGHTS, plan.packed.weights);
     put(data, OCTET_BIAS, plan.packed.bias);
     put(data, OCTET_SCALE, plan.packed.scale);

@@ -106,6 +106,7 @@ struct Layer {
   std::string name, op, shape, schedule;
   int64_t macs = 0;
   double seconds = 0;  // median
+  double least = 0;
   size_t count = 1;    // of equal layers, in the short table
   double rate() const { return seconds > 0 ? static_cast<double>(macs) / seconds : 0; }
 };
@@ -148,6 +149,7 @@ void time_layers(const LoadedModel& model, Buffers& buffers, int rounds, Result&
   for (auto& t : times) t.clear();
   repeat(rounds, "layers", round);
   for (size_t l = 0; l < first.size(); ++l) {
+    result.layers[l].least = *std::min_element(times[l].begin(), times[l].end());
     result.layers[l].seconds = median(std::move(times[l]));
     result.macs += result.layers[l].macs;
   }
@@ -280,6 +282,7 @@ nlohmann::ordered_json as_json(const BenchOptions& o, const Result& r) {
                            {"schedule", l.schedule},
                            {"macs", l.macs},
                            {"median_us", 1e6 * l.seconds},
+                           {"min_us", 1e6 * l.least},
                            {"gmacs", l.rate() / 1e9},
                            {"share_of_peak", r.peak > 0 ? l.rate() / r.peak : 0}});
   return j;

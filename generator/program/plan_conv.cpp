@@ -7,10 +7,12 @@ namespace octet {
 
 PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target, Emitter emitter) {
   PlannedConv p{.spec = given};
+  const CostTable* costs = cost_table(target);
   if (given.is_depthwise()) {
     const DepthwiseSchedule schedule = choose_depthwise(p.spec, data, target, emitter);
     p.schedule = to_string(schedule);
     p.registers = schedule.registers;
+    if (costs) p.cost = cost_of(p.spec, schedule, *costs);
     p.packed = pack_depthwise(p.spec, schedule, data);
     p.build = [spec = p.spec, schedule, &target](std::string name) {
       return build_depthwise(spec, schedule, target, std::move(name));
@@ -22,6 +24,7 @@ PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target
   p.reason = schedule.reason;
   p.schedule = to_string(schedule);
   p.registers = schedule.registers;
+  if (costs) p.cost = cost_of(p.spec, schedule, *costs);
   p.packed = pack_conv(p.spec, schedule, target, data);
   p.build = [spec = p.spec, schedule, &target](std::string name) {
     return build_conv(spec, schedule, target, std::move(name));

@@ -6,6 +6,7 @@
 
 #include "generator/kernel/spec.h"
 #include "generator/program/program.h"
+#include "generator/schedule/cost.h"
 #include "generator/schedule/pack.h"
 #include "generator/schedule/schedule.h"
 #include "targets/target.h"
@@ -17,6 +18,7 @@ struct PlannedConv {
   std::string schedule;  // in words; equal words and equal specs mean equal Programs
   std::string reason;    // why this dot form is exact for these weights, and this tile
   int registers = 0;     // vector registers that the schedule may keep alive
+  Cost cost;             // predicted
   PackedConv packed;
   std::function<Program(std::string name)> build;
 };

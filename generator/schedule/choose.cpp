@@ -116,10 +116,18 @@ std::string to_string(const ConvSchedule& s) {
 }
 
 ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter) {
+  std::string reason;
+  const DotForm dot = dot_form(spec, data, target, reason);
+  ConvSchedule s = conv_schedule(spec, dot, target, emitter);
+  s.reason = reason + s.reason;
+  return s;
+}
+
+ConvSchedule conv_schedule(const ConvSpec& spec, DotForm dot, const Target& target, Emitter emitter) {
   if (spec.groups > 1 && (spec.ic / spec.groups % 4 != 0 || spec.oc / spec.groups % 4 != 0))
-    internal_error("choose_conv: groups of channels that are no multiple of 4; merge_groups comes first");
+    internal_error("conv_schedule: groups of channels that are no multiple of 4; merge_groups comes first");
   ConvSchedule s;
-  s.dot = dot_form(spec, data, target, s.reason);
+  s.dot = dot;
   s.registers = emitter == Emitter::jit ? target.vector_registers : target.compiler_registers;
   const ConvSpec flat = flattened(spec);
   const int row = flat.ow;
@@ -135,7 +143,7 @@ ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Targe
   const int tile = short_sums ? std::min(most, 16) : most;
   for (OcBlock& b : s.blocks) b.pixels = tile_pixels(row, b.vectors(), tile);
   s.unroll = unroll_of(flat, steps);
-  s.reason += fmt::format("; tile {} pixels x {} vectors for {} registers", s.pixels(), s.vectors(), s.registers);
+  s.reason = fmt::format("; tile {} pixels x {} vectors for {} registers", s.pixels(), s.vectors(), s.registers);
   return s;
 }
 
