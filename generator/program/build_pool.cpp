@@ -149,36 +149,72 @@ class PoolBuilder {
     });
   }
 
-  // Integer sums in four vectors while the pixels pass; then the requantization of a convolution.
+  // Integer sums while the pixels pass; then the requantization of a convolution.
   void global_average() {
     const int pixels = s_.ih * s_.iw, zero = s_.dst.zero();
     const float m = global_average_multiplier(s_.profile, s_.src, s_.dst, pixels);
     const bool wide = requant_is_wide(int64_t{255} * pixels, m);
+    const BytePack pack = wide ? BytePack{zero, 0, 255} : BytePack{zero, s_.lo, s_.hi};
     const std::vector<Walk> walks = {{OCTET_SRC, int64_t{pixels} * s_.src_pitch}, {OCTET_DST, s_.dst_pitch}};
     const Ptr at = b_.ptr();
-    for_each_tile(b_, s_.n, tiles(s_.channels, target_.vector_bytes), walks,
-                  [&](const Tile& t, const std::vector<Ptr>& p) {
-                    const int w = t.bytes;
-                    std::vector<Reg> sums;
-                    for (int piece = 0; piece < t.pieces; ++piece)
-                      sums.push_back(b_.load(w, Role::acc, b_.constant32(-pixels * s_.src.zero())));
-                    b_.ptr_set(at, {p[0], 0});
-                    b_.loop(pixels, {{at, s_.src_pitch}}, [&] {
-                      for (int piece = 0; piece < t.pieces; ++piece) {
-                        const Reg sum = sums[static_cast<size_t>(piece)];
-                        b_.op(Op::add32, w, sum, sum, b_.widen8_32(w, {at, t.piece_at(piece)}));
-                      }
-                    });
-                    const BytePack pack = wide ? BytePack{zero, 0, 255} : BytePack{zero, s_.lo, s_.hi};
-                    store_tile(b_, t, pack, p[1], [&](int piece) {
-                      const Reg x = sums[static_cast<size_t>(piece)];
-                      b_.unary(Op::cvt_f32, w, x, x);
-                      b_.op(Op::mul_f32, w, x, x, b_.constant_f32(m));
-                      if (wide) clamp_f32(b_, w, x, s_.lo - zero, s_.hi - zero);
-                      b_.unary(Op::cvt_i32, w, x, x);
-                      return x;
-                    });
-                  });
+    for_each_tile(
+        b_, s_.n, tiles(s_.channels, target_.vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
+          const int w = t.bytes;
+          std::vector<Reg> sums;
+          for (int piece = 0; piece < t.pieces; ++piece)
+            sums.push_back(b_.load(w, Role::acc, b_.constant32(-pixels * s_.src.zero())));
+          b_.ptr_set(at, {p[0], t.at});
+          const auto finish = [&](int piece) {
+            const Reg x = sums[static_cast<size_t>(piece)];
+            b_.unary(Op::cvt_f32, w, x, x);
+            b_.op(Op::mul_f32, w, x, x, b_.constant_f32(m));
+            if (wide) clamp_f32(b_, w, x, s_.lo - zero, s_.hi - zero);
+            b_.unary(Op::cvt_i32, w, x, x);
+            return x;
+          };
+          if (t.pieces < 4) {
+            b_.loop(pixels, {{at, s_.src_pitch}}, [&] { add_pixel(w, sums, at); });
+            return store_tile(b_, t, pack, p[1], finish);
+          }
+          add_pairs(w, sums, at, pixels);
+          const OutputTile out{.group = {.vectors = 4, .bytes = w}, .acc = {sums}, .dst = p[1], .dst_offset = {t.at}};
+          emit_bytes(b_, pack, out, [&](int, int vector, Reg) { return finish(vector); });
+        });
+  }
+
+  void add_pixel(int w, const std::vector<Reg>& sums, Ptr at) {
+    for (size_t piece = 0; piece < sums.size(); ++piece)
+      b_.op(Op::add32, w, sums[piece], sums[piece], b_.widen8_32(w, {at, static_cast<int>(piece) * w / 4}));
+  }
+
+  // w channels, two pixels at a time: in words as long as nothing can saturate, then into `sums` in the order of a
+  // VectorGroup of four.
+  void add_pairs(int w, const std::vector<Reg>& sums, Ptr at, int pixels) {
+    constexpr int kPairs = 32767 / 510;
+    const Mem zero = b_.constant32(0);
+    const auto add = [&](Reg low, Reg high, Builder::Operand second) {
+      const Reg first = b_.load(w, Role::temp, {at, 0}), upper = b_.reg(Role::temp);
+      b_.op(Op::zip_hi8, w, upper, first, second);
+      b_.op(Op::zip_lo8, w, first, first, second);
+      for (const auto& [sum, pairs] : {std::pair(low, first), std::pair(high, upper)}) {
+        b_.op(Op::maddubs, w, pairs, pairs, b_.constant8(1));
+        b_.op(Op::adds16, w, sum, sum, pairs);
+      }
+    };
+    const auto chunk = [&](int pairs, bool single) {
+      const Reg low = b_.load(w, Role::acc, zero), high = b_.load(w, Role::acc, zero);
+      b_.loop(pairs, {{at, 2 * s_.src_pitch}}, [&] { add(low, high, Mem{at, s_.src_pitch}); });
+      if (single) add(low, high, zero);
+      const Reg lanes = b_.reg(Role::temp);
+      for (int vector = 0; vector < 4; ++vector) {
+        b_.op(vector % 2 ? Op::zip_hi16 : Op::zip_lo16, w, lanes, vector < 2 ? low : high, zero);
+        const Reg sum = sums[static_cast<size_t>(vector)];
+        b_.op(Op::add32, w, sum, sum, lanes);
+      }
+    };
+    const int full = pixels / 2 / kPairs, rest = pixels - full * 2 * kPairs;
+    b_.loop(full, {}, [&] { chunk(kPairs, false); });
+    if (rest > 0) chunk(rest / 2, rest % 2 != 0);
   }
 
   // mean_bytes of requant.h with a channel in each lane. Where a channel's vectors begin depends on the channel modulo

@@ -8,7 +8,8 @@ namespace {
 using Xbyak::Ymm;
 using Xbyak::Zmm;
 
-// Registers 16 to 31 exist in EVEX only, so what has an EVEX name of its own goes by that at every width.
+// avx512_vnni, and avx512_vbmi, which has one instruction more. Registers 16 to 31 exist in EVEX only, so what has an
+// EVEX name of its own goes by that at every width.
 class LoweringAvx512Vnni final : public Lowering {
  public:
   LoweringAvx512Vnni(const Program& program, int registers, std::span<uint8_t> room, bool vbmi)

@@ -120,8 +120,8 @@ void add_pools(std::vector<KernelSpec>& specs, PoolKind kind, int channels, int 
       {1, 5, 7, {.kh = 3, .kw = 2, .pad_top = 0, .pad_left = 1, .pad_bottom = 2, .pad_right = 1}},
       {1, 8, 8, {.kh = 3, .kw = 3, .dilation_h = 2, .dilation_w = 2, .pad_top = 2, .pad_left = 1, .pad_right = 3}},
       {1, 2, 2, {.kh = 5, .kw = 5, .pad_top = 4, .pad_left = 4, .pad_bottom = 4, .pad_right = 4}}};
-  const std::vector<Shape> images = {{1, 7, 7, whole}, {3, 1, 5, whole}, {1, 4, 4, whole},
-                                     {2, 5, 3, whole}, {1, 1, 1, whole}, {1, 13, 9, whole}};
+  const std::vector<Shape> images = {{1, 7, 7, whole}, {3, 1, 5, whole},  {1, 4, 4, whole},  {2, 5, 3, whole},
+                                     {1, 1, 1, whole}, {1, 13, 9, whole}, {1, 17, 31, whole}};
   const bool reduces = kind == PoolKind::global_average || kind == PoolKind::mean;
   for (const Shape& s : reduces ? images : windows)
     for (bool include : {false, true}) {
