@@ -23,6 +23,12 @@ PlainKernel make(const char* name, OctetKernel function, const Params& params) {
 std::optional<PlainKernel> plain(const ConvSpec&) {
   return std::nullopt;
 }
+std::optional<PlainKernel> plain(const LutSpec&) {
+  return std::nullopt;
+}
+std::optional<PlainKernel> plain(const InterleaveSpec&) {
+  return std::nullopt;
+}
 
 std::optional<PlainKernel> plain(const AddSpec& s) {
   const AddFormula& f = s.add;
@@ -87,11 +93,6 @@ std::optional<PlainKernel> plain(const PoolSpec& s) {
     case PoolKind::mean: return OCTET_MAKE(octet_plain_reduce_mean, p);
   }
   return std::nullopt;
-}
-
-std::optional<PlainKernel> plain(const LutSpec& s) {
-  const octet_plain::Rows p = {s.pixels, s.channels, s.src_pitch, s.dst_pitch};
-  return s.copy ? OCTET_MAKE(octet_plain_copy, p) : OCTET_MAKE(octet_plain_lut, p);
 }
 
 std::optional<PlainKernel> plain(const AffineSpec& s) {

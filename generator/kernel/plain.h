@@ -16,7 +16,7 @@ struct PlainKernel {
   std::vector<std::byte> params;  // what it reads by OCTET_CONSTANTS; tables come by OCTET_WEIGHTS as spec.h says
 };
 
-// Nothing for conv, which only Programs and the reference compute.
+// Nothing for conv, lut and interleave, which only Programs and the reference compute.
 std::optional<PlainKernel> plain_kernel(const KernelSpec& spec);
 
 }  // namespace octet
