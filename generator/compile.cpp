@@ -54,16 +54,15 @@ class Compiler {
 
   void add_node(LoweredNode& node) {
     const auto group = groups_++;
-    const bool lines = !options_.reference && takes_lines(node);
     for (const Part& part : split(node.spec, options_.reference ? 1 : options_.threads)) {
       OctetStep step{};
       step.group = group;
       step.args[OCTET_SRC] = reference_to(node.src, node.src_offset + part.src_offset, group);
       step.args[OCTET_SRC2] = reference_to(node.src2, part.src2_offset, group);
       step.args[OCTET_DST] = reference_to(node.dst, node.dst_offset + part.dst_offset, group);
+      step.kernel = kernel_for(node, part, step);
       for (size_t a = 0; a < node.data.size(); ++a)
-        if (!node.data[a].empty()) step.args[a] = add_to_blob(node.data[a]);
-      step.kernel = lines ? fused_affine_kernel(std::get<AffineSpec>(part.spec), step) : kernel_for(node, part, step);
+        if (step.args[a].space == OCTET_NONE) step.args[a] = add_to_blob(node.data[a]);
       model_.plan.steps.push_back(step);
       const Node& n = graph_.nodes[static_cast<size_t>(node.node)];
       model_.steps.push_back({n.name, n.source, mac_count(part.spec), std::exchange(reason_, {})});
@@ -73,6 +72,8 @@ class Compiler {
   // The kernel of one part, made if no equal one exists; adds the data that it reads to the blob and the step.
   uint32_t kernel_for(LoweredNode& node, const Part& part, OctetStep& step) {
     if (const auto* conv = std::get_if<ConvSpec>(&part.spec)) return conv_kernel(node, part, *conv, step);
+    if (const auto* affine = std::get_if<AffineSpec>(&part.spec); affine && !options_.reference)
+      if (const auto fused = fused_affine(node, *affine, step)) return *fused;
     std::optional<PlainKernel> plain = plain_kernel(part.spec);
     if (options_.reference) {
       if (plain) step.args[OCTET_CONSTANTS] = add_to_blob(plain->params);
@@ -117,24 +118,17 @@ class Compiler {
     return k;
   }
 
-  // Whether the node is an affine whose scales and shifts could become lines.
-  static bool takes_lines(LoweredNode& node) {
-    const auto* spec = std::get_if<AffineSpec>(&node.spec);
-    if (!spec) return false;
-    const auto lines = fuse_affine(*spec, floats_of(node.data[OCTET_SCALE]), floats_of(node.data[OCTET_BIAS]));
-    if (!lines) return false;
-    const auto scale = bytes_of(lines->scale), shift = bytes_of(lines->shift);
-    node.data[OCTET_SCALE].assign(scale.begin(), scale.end());
-    node.data[OCTET_BIAS].assign(shift.begin(), shift.end());
-    return true;
-  }
-
-  uint32_t fused_affine_kernel(const AffineSpec& spec, OctetStep& step) {
+  // The short form of an affine, where it gives the same bytes for these channels.
+  std::optional<uint32_t> fused_affine(const LoweredNode& node, const AffineSpec& spec, OctetStep& step) {
+    const auto line = fuse_affine(spec, floats_of(node.data[OCTET_SCALE]), floats_of(node.data[OCTET_BIAS]));
+    if (!line) return std::nullopt;
+    step.args[OCTET_SCALE] = add_to_blob(bytes_of(line->scale));
+    step.args[OCTET_BIAS] = add_to_blob(bytes_of(line->shift));
     const std::string schedule = fmt::format("one fma, {} bytes a vector", model_.target->vector_bytes);
     reason_ = "a fused multiply-add per channel gives the same bytes for all 256 that can come";
     const uint32_t k = unit(to_string(KernelSpec(spec)) + " | " + schedule, spec, schedule, [&](KernelUnit& u) {
       u.program = build_fused_affine(spec, *model_.target, u.name);
-      if (const CostTable* costs = cost_table(*model_.target)) u.cost = cost_of(spec, *costs);
+      if (const CostTable* costs = cost_table(*model_.target)) u.cost = cost_of(KernelSpec(spec), *costs);
     });
     step.args[OCTET_CONSTANTS] = add_to_blob(bytes_of(model_.kernels[k].program->constants));
     return k;
