@@ -65,7 +65,8 @@ class Compiler {
         if (step.args[a].space == OCTET_NONE) step.args[a] = add_to_blob(node.data[a]);
       model_.plan.steps.push_back(step);
       const Node& n = graph_.nodes[static_cast<size_t>(node.node)];
-      model_.steps.push_back({n.name, n.source, mac_count(part.spec), std::exchange(reason_, {})});
+      model_.steps.push_back(
+          {n.name, n.source, mac_count(part.spec), std::exchange(reason_, {}), std::exchange(layer_, {}), tiling_});
     }
   }
 
@@ -104,8 +105,10 @@ class Compiler {
       step.args[OCTET_SCALE] = add_to_blob(bytes_of(raw.multiplier));
       return unit("reference " + to_string(spec), spec, "reference", [](KernelUnit&) {});
     }
-    const PlannedConv plan = plan_conv(spec, std::move(raw), *model_.target, options_.emitter);
+    const PlannedConv plan = plan_conv(spec, std::move(raw), *model_.target, options_.emitter, options_.tilings);
     reason_ = plan.reason;
+    layer_ = plan.layer;
+    tiling_ = plan.tiling;
     const uint32_t k =
         unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule, [&](KernelUnit& u) {
           u.program = plan.build(u.name);
@@ -242,7 +245,8 @@ class Compiler {
   std::vector<Place> places_;
   CompiledModel model_;
   uint32_t groups_ = 0;
-  std::string reason_;  // of the step being made
+  std::string reason_, layer_;  // of the step being made
+  Tiling tiling_;
   std::unordered_map<std::string, uint32_t> by_key_;
   std::unordered_map<std::string, size_t> small_data_;
   std::map<TensorId, size_t> buffer_of_;  // root tensor -> buffer

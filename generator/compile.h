@@ -23,6 +23,7 @@ struct CompileOptions {
   bool reference = false;          // no schedules, no packing: kernels are the references
   int threads = 1;                 // layers are split into at most this many parts
   bool keep_all = false;           // every tensor keeps its memory, so that it can be read after a run
+  TilingChoice tilings;            // of convolutions: measured, or as candidates for a measurement
   bool views = true;               // concats and slices without copies
 };
 
@@ -41,6 +42,8 @@ struct StepInfo {
   std::string source;  // operator in the file
   int64_t macs = 0;    // nominal multiply-accumulates
   std::string reason;  // why the schedule is as it is, where there is one
+  std::string layer;   // a convolution's name in tuned.h; empty elsewhere
+  Tiling tiling;       // of a convolution
 };
 
 struct CompiledModel {

@@ -96,6 +96,12 @@ Engine engine_named(const std::string& name) {
   user_error("unknown engine '" + name + "' (supported: jit, cpp, reference)");
 }
 
+TunedTilings read_tuned(const std::string& path) {
+  constexpr size_t kMost = size_t{64} << 20;
+  const std::vector<uint8_t> bytes = read_file(path, kMost);
+  return TunedTilings::parse({bytes.begin(), bytes.end()}, path);
+}
+
 LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) {
   LoadedModel m;
   const Target& target = options.target ? *options.target : host_target();
@@ -111,6 +117,7 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
                         .reference = options.engine == Engine::reference,
                         .threads = options.threads,
                         .keep_all = options.keep_all,
+                        .tilings = {options.tuned.get(), options.tiling_candidate},
                         .views = options.views});
   m.compile_seconds = watch.lap();
   if (!options.dump_dir.empty()) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "generator/compile.h"
+#include "generator/schedule/tuned.h"
 #include "runtime/executor.h"
 
 namespace octet {
@@ -16,12 +17,14 @@ struct LoadOptions {
   const Target* target = nullptr;  // nullptr: the host's best
   Engine engine = Engine::jit;     // jit without machine code for the target (scalar) interprets the Programs
   int threads = 1;
-  int64_t batch = 1;               // for a symbolic first dimension
-  bool keep_all = false;           // every quantized tensor can be read after a run
-  bool fuse = true;                // false: no residual fusion, so that keep_all shows every tensor of the file
-  bool views = true;               // false: concats and slices copy
-  std::string compiler = "c++";    // engine cpp
-  std::filesystem::path dump_dir;  // where graph, programs and code are written; empty: nowhere
+  int64_t batch = 1;      // for a symbolic first dimension
+  bool keep_all = false;  // every quantized tensor can be read after a run
+  bool fuse = true;       // false: no residual fusion, so that keep_all shows every tensor of the file
+  bool views = true;      // false: concats and slices copy
+  std::shared_ptr<const TunedTilings> tuned;  // measured choices of register tiles; read_tuned() reads them
+  int tiling_candidate = 0;                   // octet tune: TilingChoice::candidate
+  std::string compiler = "c++";               // engine cpp
+  std::filesystem::path dump_dir;             // where graph, programs and code are written; empty: nowhere
 };
 
 struct LoadedModel {
@@ -35,6 +38,9 @@ struct LoadedModel {
 // As users say it: "host" or a target's name; "jit", "cpp", "reference". Anything else is a user error.
 const Target& target_named(const std::string& name);
 Engine engine_named(const std::string& name);
+
+// A file that `octet tune` wrote. User errors: it cannot be read, or is something else.
+TunedTilings read_tuned(const std::string& path);
 
 // User errors: everything that import, passes and lower refuse; a target that this machine cannot run.
 LoadedModel load(const std::filesystem::path& model, const LoadOptions& options);

@@ -46,13 +46,15 @@ Model Model::load(const std::string& path, const Options& options) {
   if (options.threads < 1 || options.threads > 1024)
     user_error("threads must be 1 to 1024, not " + std::to_string(options.threads));
   if (options.batch < 1) user_error("batch must be at least 1, not " + std::to_string(options.batch));
-  const LoadOptions inner{.target = &target_named(options.target),
-                          .engine = engine_named(options.engine),
-                          .threads = options.threads,
-                          .batch = options.batch,
-                          .keep_all = options.keep_all,
-                          .fuse = options.fuse,
-                          .dump_dir = options.dump_dir};
+  const LoadOptions inner{
+      .target = &target_named(options.target),
+      .engine = engine_named(options.engine),
+      .threads = options.threads,
+      .batch = options.batch,
+      .keep_all = options.keep_all,
+      .fuse = options.fuse,
+      .tuned = options.tuned.empty() ? nullptr : std::make_shared<const TunedTilings>(read_tuned(options.tuned)),
+      .dump_dir = options.dump_dir};
   return guarded([&] {
     auto impl = std::make_shared<Impl>();
     impl->loaded = octet::load(path, inner);

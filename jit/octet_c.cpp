@@ -54,6 +54,7 @@ octet::Options options_of(const octet_options& o) {
   if (o.target) out.target = o.target;
   if (o.engine) out.engine = o.engine;
   if (o.dump_dir) out.dump_dir = o.dump_dir;
+  if (o.tuned) out.tuned = o.tuned;
   return out;
 }
 
@@ -86,7 +87,7 @@ const char* octet_last_error(void) {
 }
 
 void octet_options_init(octet_options* options) {
-  if (options) *options = {sizeof(octet_options), "host", "jit", 1, 1, 0, 1, nullptr};
+  if (options) *options = {sizeof(octet_options), "host", "jit", 1, 1, 0, 1, nullptr, nullptr};
 }
 
 int octet_model_load(const char* path, const octet_options* options, octet_model** model) {

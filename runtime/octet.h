@@ -35,6 +35,7 @@ struct Options {
   int64_t batch = 1;      // where the file leaves the first dimension open
   bool keep_all = false;  // every quantized tensor keeps its memory, for Context::read; costs memory
   bool fuse = true;       // false: residual adds stay kernels of their own, so that every tensor exists
+  std::string tuned;      // a file that `octet tune` wrote: measured choices of register tiles; empty: none
   std::string dump_dir;   // graph, programs and code as text are written here; empty: nowhere
 };
 

@@ -44,6 +44,7 @@ typedef struct octet_options {
   int keep_all;         /* every quantized tensor can be read after a run; 0 */
   int fuse;             /* 0: residual adds stay kernels of their own; 1 */
   const char* dump_dir; /* where graph, programs and code are written; NULL: nowhere */
+  const char* tuned;    /* measured choices of register tiles, a file that `octet tune` wrote; NULL: none */
 } octet_options;
 
 /* Valid as long as the model. */

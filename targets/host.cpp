@@ -1,3 +1,8 @@
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include <array>
 #include <cstdlib>
 #include <cstring>
 
@@ -18,6 +23,25 @@ bool cpu_has(const Target& t) {
   return std::strcmp(t.name, "scalar") == 0;
 }
 
+std::string cpu_name() {
+  std::string name;
+#if defined(__x86_64__)
+  constexpr unsigned kFirst = 0x80000002, kLast = 0x80000004;  // 16 characters of the brand string each
+  if (__get_cpuid_max(0x80000000, nullptr) >= kLast)
+    for (unsigned leaf = kFirst; leaf <= kLast; ++leaf) {
+      std::array<unsigned, 4> r{};
+      __get_cpuid(leaf, &r[0], &r[1], &r[2], &r[3]);
+      name.append(reinterpret_cast<const char*>(r.data()), sizeof r);
+    }
+#endif
+  name.resize(std::strlen(name.c_str()));
+  for (char& c : name)
+    if (c == '|' || static_cast<unsigned char>(c) < 0x20) c = ' ';
+  name.erase(name.find_last_not_of(' ') + 1);
+  name.erase(0, name.find_first_not_of(' '));
+  return name.empty() ? "unknown" : name;
+}
+
 // The rank up to which OCTET_MAX_TARGET lets targets be used.
 size_t cap() {
   const auto& rows = all_targets();
@@ -34,6 +58,11 @@ bool host_runs(const Target& target) {
   for (size_t i = 0; i <= cap(); ++i)
     if (std::strcmp(rows[i].name, target.name) == 0) return cpu_has(target);
   return false;
+}
+
+const std::string& host_cpu() {
+  static const std::string name = cpu_name();
+  return name;
 }
 
 const Target& host_target() {

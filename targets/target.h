@@ -44,6 +44,9 @@ const Target* find_target(std::string_view name);
 // warning on stderr by the command line, not here).
 const Target& host_target();
 
+// The processor's own name, such as "AMD EPYC 9B14"; "unknown" where it tells none.
+const std::string& host_cpu();
+
 // Whether this machine can run code made for `target` (the cap applies too).
 bool host_runs(const Target& target);
 

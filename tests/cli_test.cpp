@@ -131,6 +131,11 @@ INSTANTIATE_TEST_SUITE_P(
                     UserError{{"bench", "MODEL", "--target", "z80"}, "unknown target 'z80'"},
                     UserError{{"bench", "MODEL", "--rounds", "-1"}, "--rounds must be positive"},
                     UserError{{"explain", "MODEL", "--target", "z80"}, "unknown target 'z80'"},
+                    UserError{{"tune", "MODEL", "-o", "t.txt", "--seconds", "0"}, "--seconds must be above 0"},
+                    UserError{{"tune", "MODEL", "-o", "t.txt", "--target", "scalar"}, "no machine code to tune"},
+                    UserError{{"tune", "MODEL", "-o", "labels.txt"}, "labels.txt: the first line"},
+                    UserError{{"bench", "MODEL", "--tuned", "labels.txt"}, "labels.txt: the first line"},
+                    UserError{{"explain", "MODEL", "--tuned", "none.txt"}, "none.txt"},
                     UserError{{"compile", "MODEL", "-o", "out", "--target", "z80"}, "unknown target 'z80'"},
                     UserError{{"compile", "MODEL"}, "-o"},
                     UserError{{"compile", "MODEL", "-o", ""}, "--output: the name is empty"},
@@ -304,6 +309,27 @@ TEST_F(Cli, BenchWritesTheFiguresOfEveryLayer) {
   EXPECT_EQ(j["bandwidth"].size(), host_target().has_jit ? 4u : 0u);
   EXPECT_EQ(o.out.find("layer"), 0u) << o.out;
   EXPECT_NE(o.out.find("total"), std::string::npos) << o.out;
+}
+
+TEST_F(Cli, TuneWritesWhatTheOtherVerbsRead) {
+  if (!host_target().has_jit) GTEST_SKIP() << "no machine code on this machine";
+  const Outcome o = run({"tune", kModel, "-o", "tuned.txt", "--seconds", "0.2"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  EXPECT_EQ(slurp(path("tuned.txt")).find("octet tuned tilings, version 1\n"), 0u);
+  EXPECT_EQ(run({"tune", kModel, "-o", "tuned.txt", "--seconds", "0.1"}).status, 0);  // adds to what is there
+  write_file(path("tuned.txt"), slurp(path("tuned.txt")) + "z80 | Zilog | v4 a28 u1 | conv\n");
+  const auto output = [&](std::vector<std::string> more) {
+    std::vector<std::string> args = {"run", kModel, "--input", "one.npy", "--output", "out.npz"};
+    args.insert(args.end(), more.begin(), more.end());
+    const Outcome r = run(args);
+    EXPECT_EQ(r.status, 0) << r.err;
+    return slurp(path("out.npz"));
+  };
+  EXPECT_EQ(output({"--tuned", "tuned.txt"}), output({}));
+  EXPECT_EQ(run({"compile", kModel, "-o", "emitted", "--tuned", "tuned.txt"}).status, 0);
+  const Outcome b = run({"bench", kModel, "--rounds", "1", "--tuned", "tuned.txt"});
+  EXPECT_EQ(b.status, 0) << b.err;
+  EXPECT_NE(b.out.find("tuned.txt"), std::string::npos) << b.out;
 }
 
 TEST_F(Cli, ARefusedRunLeavesTheOutputAsItWas) {

@@ -54,14 +54,15 @@ std::vector<Runner> runners(Speed speed) {
   return all;
 }
 
-// Schedules, packs and builds every case, loads all at once, runs and compares each.
-void check(const Runner& r, const std::vector<ConvCase>& cases) {
+// Schedules, packs and builds every case, loads all at once, runs and compares each. `candidate`: of the tilings that
+// might be measured.
+void check(const Runner& r, const std::vector<ConvCase>& cases, int candidate = 0) {
   if (!r.engine->unavailable.empty()) GTEST_SKIP() << r.engine->unavailable;
   std::vector<Program> programs;
   std::vector<PackedConv> packed;
   for (const ConvCase& c : cases) {
     SCOPED_TRACE(c.name);
-    PlannedConv plan = plan_conv(c.spec, c.data, *r.target, r.emitter);
+    PlannedConv plan = plan_conv(c.spec, c.data, *r.target, r.emitter, {.candidate = candidate});
     programs.push_back(plan.build(fmt::format("conv_{}", programs.size())));
     EXPECT_NO_THROW(allocate(programs.back(), plan.registers)) << plan.schedule;
     packed.push_back(std::move(plan.packed));
@@ -137,6 +138,20 @@ TEST_P(ConvNetworks, EqualTheReference) {
     for (int k = 0; k < 2; ++k, ++seed)
       cases.push_back(make_conv_case(shape, conv_numbers()[seed % conv_numbers().size()], seed));
   check(GetParam(), cases);
+}
+
+// Whatever a measurement chooses, the bytes stay.
+TEST_P(ConvNetworks, EveryCandidateTilingEqualsTheReference) {
+  std::vector<ConvCase> cases;
+  uint32_t seed = 2000;
+  for (const ConvShape& shape : read_conv_shapes(std::string(kShapes) + "tails.txt"))
+    for (int k = 0; k < 2; ++k, ++seed)
+      cases.push_back(make_conv_case(shape, conv_numbers()[seed % conv_numbers().size()], seed));
+  for (int candidate = 1; candidate < 6; ++candidate) {
+    SCOPED_TRACE(candidate);
+    check(GetParam(), cases, candidate);
+    if (HasFatalFailure() || IsSkipped()) return;
+  }
 }
 
 std::string runner_name(const testing::TestParamInfo<Runner>& i) {

@@ -31,6 +31,7 @@ struct Result {
   std::string target;
   double median = 0, least = 0, load = 0;  // seconds
   Machine machine;
+  std::string tuned;  // what a file of measured choices did
   size_t rounds = 0;
   std::vector<Layer> layers;
   int64_t macs = 0;
@@ -143,6 +144,7 @@ void print_result(const BenchOptions& o, const LoadedModel& model, const Result&
              bytes_text(static_cast<size_t>(model.executor->plan().arena_bytes)),
              bytes_text(model.executor->blob_bytes()));
   fmt::print("{}\n", model.code_bytes ? ", code " + bytes_text(model.code_bytes) : "");
+  if (r.tuned.size()) fmt::print("  tuned           {}\n", r.tuned);
   if (r.machine.bandwidth.empty()) return;
   fmt::print("  machine         GB/s read (copied) by a core:");
   for (const Bandwidth& b : r.machine.bandwidth) fmt::print(" {} {:.0f} ({:.0f})", b.level, b.read / 1e9, b.copy / 1e9);
@@ -196,6 +198,7 @@ void bench(const BenchOptions& o) {
     const double load_seconds = since(start);
     Result result = measure(model, options, o.rounds);
     result.load = load_seconds;
+    if (options.tuned) result.tuned = tuned_text(o.model.tuned, *options.tuned, model.compiled);
     if (!all.empty()) fmt::print("\n");
     print_result(o, model, result);
     all.push_back(as_json(o, result));
@@ -221,6 +224,7 @@ void add_bench(CLI::App& app) {
       ->allow_extra_args(false)
       ->capture_default_str();
   verb->add_option("--engine", o->model.engine, "jit, cpp or reference")->capture_default_str();
+  o->model.add_tuned(*verb);
   verb->add_option("--threads", o->model.threads, "Threads that one run uses")->capture_default_str();
   verb->add_option("--batch", o->model.batch, "Images at a time, where the file leaves it open")->capture_default_str();
   verb->add_option("--rounds", o->rounds, "Runs to time; by default a second's worth");

@@ -18,8 +18,14 @@ void ModelOptions::add_target(CLI::App& verb) {
       ->capture_default_str();
 }
 
+void ModelOptions::add_tuned(CLI::App& verb) {
+  verb.add_option("--tuned", tuned, "Measured choices of register tiles, a file that `octet tune` wrote")
+      ->check(no_empty_name());
+}
+
 void ModelOptions::add_running(CLI::App& verb) {
   add_target(verb);
+  add_tuned(verb);
   verb.add_option("--engine", engine,
                   "jit: machine code made now; cpp: C++ through the system's compiler;\nreference: slow and obvious")
       ->capture_default_str();
@@ -44,6 +50,7 @@ LoadOptions ModelOptions::load_options() const {
           .batch = batch,
           .fuse = !no_fuse,
           .views = !no_views,
+          .tuned = tuned.empty() ? nullptr : std::make_shared<const TunedTilings>(read_tuned(tuned)),
           .dump_dir = dump_dir};
 }
 

@@ -52,9 +52,11 @@ void compile_verb(const CompileVerbOptions& o) {
   Graph graph = import_onnx(o.model.model, {.batch = o.model.batch});
   const std::string producer = graph.producer;
   run_passes(graph, {.fuse = !o.model.no_fuse, .dump_dir = o.model.dump_dir});
+  const TunedTilings tuned = o.model.tuned.empty() ? TunedTilings() : read_tuned(o.model.tuned);
   std::vector<CompiledModel> models;
   for (const Target* t : targets)
-    models.push_back(compile(graph, {.target = t, .emitter = Emitter::compiler, .views = !o.model.no_views}));
+    models.push_back(
+        compile(graph, {.target = t, .emitter = Emitter::compiler, .tilings = {&tuned}, .views = !o.model.no_views}));
   emit_model(models, {.name = name,
                       .out_dir = o.out_dir,
                       .model_file = file_name(o.model.model),
@@ -91,6 +93,7 @@ void add_compile(CLI::App& app) {
       ->take_all()
       ->allow_extra_args(false)
       ->capture_default_str();
+  o->model.add_tuned(*verb);
   verb->add_option("--name", o->name, "Namespace and file prefix; by default after the model's file");
   verb->add_option("--emit", o->emit, "cpp: C++17 source")->capture_default_str();
   verb->add_option("--batch", o->model.batch, "Images at a time, where the file leaves it open")->capture_default_str();

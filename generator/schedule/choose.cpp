@@ -83,21 +83,23 @@ std::string to_string(const ConvSchedule& s) {
   return text;
 }
 
-ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter) {
+ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter,
+                         const TilingChoice& choice) {
   std::string reason;
   const DotForm dot = dot_form(spec, data, target, reason);
-  ConvSchedule s = conv_schedule(spec, dot, target, emitter);
+  ConvSchedule s = conv_schedule(spec, dot, target, emitter, choice);
   s.reason = reason + s.reason;
   return s;
 }
 
-ConvSchedule conv_schedule(const ConvSpec& spec, DotForm dot, const Target& target, Emitter emitter) {
+ConvSchedule conv_schedule(const ConvSpec& spec, DotForm dot, const Target& target, Emitter emitter,
+                           const TilingChoice& choice) {
   if (spec.groups > 1 && (spec.ic / spec.groups % 4 != 0 || spec.oc / spec.groups % 4 != 0))
     internal_error("conv_schedule: groups of channels that are no multiple of 4; merge_groups comes first");
   ConvSchedule s;
   s.dot = dot;
   s.registers = emitter == Emitter::jit ? target.vector_registers : target.compiler_registers;
-  apply(choose_tiling(spec, s, target), spec, target, s);
+  apply(pick_tiling(spec, s, target, choice), spec, target, s);
   s.reason = fmt::format("; tile {} pixels x {} vectors for {} registers", s.pixels(), s.vectors(), s.registers);
   return s;
 }

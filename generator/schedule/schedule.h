@@ -39,10 +39,27 @@ std::vector<OcBlock> split_channels(int channels, int max_vectors, int vector_by
 enum class Emitter : uint8_t { jit, compiler };
 const char* dot_name(DotForm dot);
 
+// What register tiles are made from; everything else about them follows from the spec. Measured choices are stored as
+// this (tuned.h), so its meaning is not up to the rules that choose.
+struct Tiling {
+  int vectors = 4;        // of output channels in a block, at most
+  int accumulators = 28;  // of a tile, at most
+  int unroll = 1;         // k-steps per loop trip
+  bool operator==(const Tiling&) const = default;
+};
+
+// Who decides on the tiling.
+class TunedTilings;
+struct TilingChoice {
+  const TunedTilings* tuned = nullptr;  // measurements, where they know the layer
+  int candidate = 0;                    // of tilings_to_measure(), as far as there are so many; 0: cost model and rules
+};
+
 struct ConvSchedule {
   DotForm dot = DotForm::fused;
   int registers = 16;           // vector registers that the kernel may keep alive
   int unroll = 1;               // k-steps (4 input channels each) per loop trip
+  Tiling tiling;                // what made the blocks
   std::vector<OcBlock> blocks;  // cover the output channels of one group
   std::string reason;           // why this dot form and this tile, in words
   int pixels() const;           // of the main tile
@@ -55,9 +72,11 @@ std::string to_string(const ConvSchedule& schedule);
 
 // Dense and grouped convolution and linear; groups as merge_groups leaves them. Reads the weights only where the
 // target's dot form needs a proof.
-ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter);
+ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter,
+                         const TilingChoice& choice = {});
 
 // The same where the dot form is known already.
-ConvSchedule conv_schedule(const ConvSpec& spec, DotForm dot, const Target& target, Emitter emitter);
+ConvSchedule conv_schedule(const ConvSpec& spec, DotForm dot, const Target& target, Emitter emitter,
+                           const TilingChoice& choice = {});
 
 }  // namespace octet

@@ -6,12 +6,14 @@
 
 #include "generator/schedule/cost.h"
 #include "generator/schedule/edges.h"
+#include "generator/schedule/tuned.h"
 
 namespace octet {
 namespace {
 
 constexpr size_t kMostCandidates = 6;
 constexpr double kClearlyCheaper = 0.97;  // of the rule's predicted cycles: the model's mean error is 1 to 3 %
+constexpr double kPerhapsAsFast = 1.1;    // within this the model cannot tell candidates apart: they are measured
 
 // Accumulators that leave room for what else lives in the inner loop: one activation and the weights of a step
 // (fused); activation, ones, product (maddubs); mask, two halves of the activation, product (widened).
@@ -59,6 +61,15 @@ Tiling by_rule(const ConvSpec& flat, const ConvSchedule& s, const Target& target
           .unroll = unroll_of(flat, steps)};
 }
 
+// Cycles of the kernel with that tiling; 0 where the target has no cost table.
+double predicted(const Tiling& t, const ConvSpec& spec, const ConvSchedule& schedule, const Target& target) {
+  const CostTable* costs = cost_table(target);
+  if (!costs) return 0;
+  ConvSchedule s = schedule;
+  apply(t, spec, target, s);
+  return cost_of(spec, s, *costs).core;
+}
+
 }  // namespace
 
 std::string to_string(const Tiling& t) {
@@ -66,9 +77,10 @@ std::string to_string(const Tiling& t) {
 }
 
 void apply(const Tiling& t, const ConvSpec& spec, const Target& target, ConvSchedule& s) {
+  s.tiling = t;
   s.blocks = split_channels(spec.oc / spec.groups, t.vectors, target.vector_bytes);
-  const int row = flattened(spec).ow;
-  for (OcBlock& b : s.blocks) b.pixels = tile_pixels(row, b.vectors(), t.accumulators);
+  const int row = flattened(spec).ow, most = accumulators(target, s.registers, s.dot);
+  for (OcBlock& b : s.blocks) b.pixels = tile_pixels(row, b.vectors(), std::min(t.accumulators, most));
   s.unroll = t.unroll;
 }
 
@@ -94,18 +106,39 @@ std::vector<Tiling> tilings(const ConvSpec& spec, const ConvSchedule& schedule, 
 
 Tiling choose_tiling(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target) {
   const std::vector<Tiling> all = tilings(spec, schedule, target);
-  const CostTable* costs = cost_table(target);
-  if (!costs) return all.front();
-  const auto cycles = [&](const Tiling& t) {
-    ConvSchedule s = schedule;
-    apply(t, spec, target, s);
-    return cost_of(spec, s, *costs).core;
-  };
   Tiling best = all.front();
-  double least = kClearlyCheaper * cycles(best);
+  double least = kClearlyCheaper * predicted(best, spec, schedule, target);
   for (size_t i = 1; i < all.size(); ++i)
-    if (const double c = cycles(all[i]); c < least) best = all[i], least = c;
+    if (const double c = predicted(all[i], spec, schedule, target); c < least) best = all[i], least = c;
   return best;
+}
+
+std::vector<Tiling> tilings_to_measure(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target) {
+  const Tiling chosen = choose_tiling(spec, schedule, target);
+  const double most = kPerhapsAsFast * predicted(chosen, spec, schedule, target);
+  std::vector<Tiling> all = {chosen};
+  const auto add = [&](const Tiling& t) {
+    if (all.size() < kMostCandidates && std::find(all.begin(), all.end(), t) == all.end()) all.push_back(t);
+  };
+  for (const Tiling& t : tilings(spec, schedule, target))
+    if (predicted(t, spec, schedule, target) <= most) add(t);
+  for (const int unroll : {4, 2, 1, kMostUnroll}) add({chosen.vectors, chosen.accumulators, unroll});
+  return all;
+}
+
+std::string tuned_layer(const ConvSpec& spec, const ConvSchedule& s) {
+  return fmt::format("{} dot, {} registers, {}", dot_name(s.dot), s.registers, to_string(KernelSpec(spec)));
+}
+
+Tiling pick_tiling(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target,
+                   const TilingChoice& choice) {
+  if (choice.candidate > 0) {
+    const std::vector<Tiling> all = tilings_to_measure(spec, schedule, target);
+    if (const auto at = static_cast<size_t>(choice.candidate); at < all.size()) return all[at];
+  }
+  if (choice.tuned)
+    if (const Tiling* t = choice.tuned->find(target.name, host_cpu(), tuned_layer(spec, schedule))) return *t;
+  return choose_tiling(spec, schedule, target);
 }
 
 }  // namespace octet
