@@ -6,6 +6,7 @@
 #include <string>
 
 #include "generator/compile.h"
+#include "jit/network_file.h"
 #include "runtime/executor.h"
 
 namespace octet {
@@ -30,11 +31,16 @@ struct LoadedModel {
   std::shared_ptr<const Executor> executor;
   double import_seconds = 0, passes_seconds = 0, compile_seconds = 0, bind_seconds = 0;
   size_t code_bytes = 0;  // machine code made by the JIT
+  // Engine jit with machine code only: what a cache keeps of the kernels; the executor holds the code.
+  std::vector<StoredKernel> stored_kernels;
 };
 
 // As users say it: "host" or a target's name; "jit", "cpp", "reference". Anything else is a user error.
 const Target& target_named(const std::string& name);
 Engine engine_named(const std::string& name);
+
+// That this machine can run it, else a user error.
+void check_target(const Target& target, Engine engine);
 
 // User errors: everything that import, passes and lower refuse; a target that this machine cannot run.
 LoadedModel load(const std::filesystem::path& model, const LoadOptions& options);
