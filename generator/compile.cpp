@@ -11,6 +11,7 @@
 #include "generator/passes/place.h"
 #include "generator/program/build.h"
 #include "generator/program/plan_conv.h"
+#include "generator/schedule/affine.h"
 #include "generator/schedule/split.h"
 #include "runtime/status.h"
 
@@ -20,6 +21,10 @@ namespace {
 template <class T>
 std::span<const std::byte> bytes_of(const std::vector<T>& v) {
   return std::as_bytes(std::span<const T>(v));
+}
+
+std::span<const float> floats_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)};
 }
 
 class Compiler {
@@ -55,9 +60,9 @@ class Compiler {
       step.args[OCTET_SRC] = reference_to(node.src, node.src_offset + part.src_offset, group);
       step.args[OCTET_SRC2] = reference_to(node.src2, part.src2_offset, group);
       step.args[OCTET_DST] = reference_to(node.dst, node.dst_offset + part.dst_offset, group);
-      for (size_t a = 0; a < node.data.size(); ++a)
-        if (!node.data[a].empty()) step.args[a] = add_to_blob(node.data[a]);
       step.kernel = kernel_for(node, part, step);
+      for (size_t a = 0; a < node.data.size(); ++a)
+        if (step.args[a].space == OCTET_NONE) step.args[a] = add_to_blob(node.data[a]);
       model_.plan.steps.push_back(step);
       const Node& n = graph_.nodes[static_cast<size_t>(node.node)];
       model_.steps.push_back({n.name, n.source, mac_count(part.spec), std::exchange(reason_, {})});
@@ -67,6 +72,8 @@ class Compiler {
   // The kernel of one part, made if no equal one exists; adds the data that it reads to the blob and the step.
   uint32_t kernel_for(LoweredNode& node, const Part& part, OctetStep& step) {
     if (const auto* conv = std::get_if<ConvSpec>(&part.spec)) return conv_kernel(node, part, *conv, step);
+    if (const auto* affine = std::get_if<AffineSpec>(&part.spec); affine && !options_.reference)
+      if (const auto fused = fused_affine(node, *affine, step)) return *fused;
     std::optional<PlainKernel> plain = plain_kernel(part.spec);
     if (options_.reference) {
       if (plain) step.args[OCTET_CONSTANTS] = add_to_blob(plain->params);
@@ -107,6 +114,22 @@ class Compiler {
     step.args[OCTET_WEIGHTS] = add_to_blob(bytes_of(plan.packed.weights));
     step.args[OCTET_BIAS] = add_to_blob(bytes_of(plan.packed.bias));
     step.args[OCTET_SCALE] = add_to_blob(bytes_of(plan.packed.scale));
+    step.args[OCTET_CONSTANTS] = add_to_blob(bytes_of(model_.kernels[k].program->constants));
+    return k;
+  }
+
+  // The short form of an affine, where it gives the same bytes for these channels.
+  std::optional<uint32_t> fused_affine(const LoweredNode& node, const AffineSpec& spec, OctetStep& step) {
+    const auto line = fuse_affine(spec, floats_of(node.data[OCTET_SCALE]), floats_of(node.data[OCTET_BIAS]));
+    if (!line) return std::nullopt;
+    step.args[OCTET_SCALE] = add_to_blob(bytes_of(line->scale));
+    step.args[OCTET_BIAS] = add_to_blob(bytes_of(line->shift));
+    const std::string schedule = fmt::format("one fma, {} bytes a vector", model_.target->vector_bytes);
+    reason_ = "a fused multiply-add per channel gives the same bytes for all 256 that can come";
+    const uint32_t k = unit(to_string(KernelSpec(spec)) + " | " + schedule, spec, schedule, [&](KernelUnit& u) {
+      u.program = build_fused_affine(spec, *model_.target, u.name);
+      if (const CostTable* costs = cost_table(*model_.target)) u.cost = cost_of(KernelSpec(spec), *costs);
+    });
     step.args[OCTET_CONSTANTS] = add_to_blob(bytes_of(model_.kernels[k].program->constants));
     return k;
   }

@@ -28,7 +28,8 @@
 namespace octet {
 
 struct Options {
-  std::string target = "host";  // scalar, avx2, avx512_vnni; host: the best of this machine (OCTET_MAX_TARGET caps it)
+  std::string target =
+      "host";  // scalar, avx2, avx512_vnni, avx512_vbmi; host: the best of this machine (OCTET_MAX_TARGET caps it)
   std::string engine =
       "jit";              // jit: machine code now; cpp: C++ through the system's compiler; reference: slow, obvious
   int threads = 1;        // that one run uses; the bytes do not depend on it

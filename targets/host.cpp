@@ -9,10 +9,11 @@ namespace {
 bool cpu_has(const Target& t) {
 #if defined(__x86_64__)
   if (std::strcmp(t.name, "avx2") == 0) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (std::strcmp(t.name, "avx512_vnni") == 0)
+  const bool vbmi = std::strcmp(t.name, "avx512_vbmi") == 0;
+  if (vbmi || std::strcmp(t.name, "avx512_vnni") == 0)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni");
+           __builtin_cpu_supports("avx512vnni") && (!vbmi || __builtin_cpu_supports("avx512vbmi"));
 #endif
   return std::strcmp(t.name, "scalar") == 0;
 }

@@ -15,6 +15,12 @@ enum class DotForm : uint8_t {
   widened,  // both operands widened to 16 bits, two vpmaddwd: always exact, half the rate
 };
 
+// How a target looks bytes up in a table of 256 entries.
+enum class TableForm : uint8_t {
+  shuffle,  // in 16 rows of 16 entries, of which the upper bits choose one (vpshufb)
+  permute,  // in 2 halves of 128 entries, of which the top bit chooses one (vpermi2b)
+};
+
 struct Target {
   const char* name;
   int vector_bytes;        // widest vector register
@@ -23,8 +29,9 @@ struct Target {
   DotForm best_dot;        // what the schedule tries first; `maddubs` falls back to `widened`
   int act_groups;          // groups of 4 channels that one activation register serves: 1 = broadcast, 4 = by element
   bool signed_storage;     // tensors live as u8 - 128 (AArch64); x86 keeps u8, s8 tensors as q + 128
-  bool has_jit;            // jit/ can make machine code for it; otherwise `--engine jit` interprets the Program
-  const char* features;    // what a machine must have, words of __builtin_cpu_supports; empty: nothing special
+  TableForm table;
+  bool has_jit;          // jit/ can make machine code for it; otherwise `--engine jit` interprets the Program
+  const char* features;  // what a machine must have, words of __builtin_cpu_supports; empty: nothing special
 };
 
 // All targets, best last. The order is what OCTET_MAX_TARGET and `host` mean.

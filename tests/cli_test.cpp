@@ -123,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(
                     UserError{{"run", "MODEL", "--input", "one.npy", "--threads", "0"}, "--threads must be 1 to 1024"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--batch", "0"}, "--batch must be at least 1"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--target", "z80"},
-                              "unknown target 'z80' (supported: scalar, avx2, avx512_vnni, host)"},
+                              "unknown target 'z80' (supported: scalar, avx2, avx512_vnni, avx512_vbmi, host)"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--engine", "steam"},
                               "unknown engine 'steam' (supported: jit, cpp, reference)"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--profile", "tflm"},

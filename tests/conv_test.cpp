@@ -19,7 +19,7 @@ const char* const kShapes = OCTET_SOURCE_DIR "/tests/shapes/";
 
 // A target whose activation registers serve four k-steps, as AArch64's do; nothing else in these tests has any.
 const Target& by_element() {
-  static const Target t = {"by_element", 16, 32, 32, DotForm::fused, 4, false, false};
+  static const Target t = {"by_element", 16, 32, 32, DotForm::fused, 4, false, TableForm::shuffle, false};
   return t;
 }
 
@@ -39,7 +39,9 @@ enum class Speed { any, fast };
 
 std::vector<Runner> runners(Speed speed) {
   std::vector<const Target*> targets{&by_element()};
-  for (const Target& t : all_targets()) targets.push_back(&t);
+  for (const Target& t : all_targets())
+    // Convolutions look nothing up: a target that only adds a form of tables gives the Programs of the one before it.
+    if (t.table != TableForm::permute) targets.push_back(&t);
   std::vector<Runner> all;
   for (const Engine& e : all_engines())
     for (const Target* t : targets) {

@@ -94,7 +94,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Way{"avx2", Engine::jit, 1, true, true}, Way{"avx2", Engine::jit, 2, true, true},
                     Way{"avx512_vnni", Engine::jit, 1, true, true}, Way{"avx512_vnni", Engine::jit, 3, true, true},
                     Way{"avx2", Engine::jit, 1, false, true}, Way{"avx512_vnni", Engine::jit, 1, true, false},
-                    Way{"avx512_vnni", Engine::jit, 1, false, false}),
+                    Way{"avx512_vnni", Engine::jit, 1, false, false}, Way{"avx512_vbmi", Engine::jit, 1, true, true}),
     [](const auto& i) {
       return std::string(i.param.target) + (i.param.engine == Engine::reference ? "_reference" : "_jit") + "_threads" +
              std::to_string(i.param.threads) + (i.param.fuse ? "" : "_unfused") + (i.param.views ? "" : "_copies");

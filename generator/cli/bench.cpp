@@ -235,7 +235,8 @@ void add_bench(CLI::App& app) {
   auto o = std::make_shared<BenchOptions>();
   CLI::App* verb = app.add_subcommand("bench", "Time a network, whole and layer by layer");
   o->model.add_model(*verb);
-  verb->add_option("--target", o->targets, "scalar, avx2, avx512_vnni, host; several are timed one after the other")
+  verb->add_option("--target", o->targets,
+                   "scalar, avx2, avx512_vnni, avx512_vbmi, host; several are timed one after the other")
       ->take_all()
       ->allow_extra_args(false)
       ->capture_default_str();

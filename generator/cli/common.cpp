@@ -14,7 +14,7 @@ void ModelOptions::add_model(CLI::App& verb) {
 }
 
 void ModelOptions::add_target(CLI::App& verb) {
-  verb.add_option("--target", target, "scalar, avx2, avx512_vnni; host: the best of this machine")
+  verb.add_option("--target", target, "scalar, avx2, avx512_vnni, avx512_vbmi; host: the best of this machine")
       ->capture_default_str();
 }
 

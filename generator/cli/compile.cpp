@@ -86,7 +86,7 @@ void add_compile(CLI::App& app) {
       ->required()
       ->check(no_empty_name());
   verb->add_option("--target", o->targets,
-                   "scalar, avx2, avx512_vnni, host; of several, the program takes the best that\n"
+                   "scalar, avx2, avx512_vnni, avx512_vbmi, host; of several, the program takes the best that\n"
                    "the machine has when it runs")
       ->take_all()
       ->allow_extra_args(false)

@@ -24,6 +24,12 @@ PlainKernel make(const char* name, OctetKernel function, const Params& params) {
 std::optional<PlainKernel> plain(const ConvSpec&) {
   return std::nullopt;
 }
+std::optional<PlainKernel> plain(const LutSpec&) {
+  return std::nullopt;
+}
+std::optional<PlainKernel> plain(const InterleaveSpec&) {
+  return std::nullopt;
+}
 
 std::optional<PlainKernel> plain(const AddSpec& s) {
   const AddFormula& f = s.add;
@@ -90,11 +96,6 @@ std::optional<PlainKernel> plain(const PoolSpec& s) {
   return std::nullopt;
 }
 
-std::optional<PlainKernel> plain(const LutSpec& s) {
-  const octet_plain::Rows p = {s.pixels, s.channels, s.src_pitch, s.dst_pitch};
-  return s.copy ? OCTET_MAKE(octet_plain_copy, p) : OCTET_MAKE(octet_plain_lut, p);
-}
-
 std::optional<PlainKernel> plain(const AffineSpec& s) {
   return OCTET_MAKE(octet_plain_affine,
                     (octet_plain::Affine{s.pixels, s.channels, s.src_pitch, s.dst_pitch, s.src.zero(), s.dst.zero(),
@@ -158,8 +159,6 @@ OctetKernel plain_function(std::string_view name) {
       OCTET_FUNCTION(octet_plain_average_pool),
       OCTET_FUNCTION(octet_plain_global_average_pool),
       OCTET_FUNCTION(octet_plain_reduce_mean),
-      OCTET_FUNCTION(octet_plain_copy),
-      OCTET_FUNCTION(octet_plain_lut),
       OCTET_FUNCTION(octet_plain_affine),
       OCTET_FUNCTION(octet_plain_quantize),
       OCTET_FUNCTION(octet_plain_dequantize),

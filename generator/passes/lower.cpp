@@ -38,6 +38,7 @@ QRange result_range(const Graph& graph, const std::vector<QRange>& ranges, const
       }
       return from == DType::u8 || from == DType::s8 ? range : type_range(t.dtype);
     }
+    case OpKind::channel_permute:
     case OpKind::concat: {
       QRange range = of(0);
       for (size_t k = 1; k < n.inputs.size(); ++k) range = united(range, of(k));
@@ -47,8 +48,7 @@ QRange result_range(const Graph& graph, const std::vector<QRange>& ranges, const
     case OpKind::transpose:
     case OpKind::slice:
     case OpKind::split:
-    case OpKind::expand:
-    case OpKind::channel_permute: return of(0);
+    case OpKind::expand: return of(0);
     case OpKind::max_pool: return clamp_after(of(0), n.range);
     default: return clamp_after(type_range(t.dtype), n.range);
   }
@@ -313,6 +313,17 @@ void lower_softmax(Lowering& to, int node) {
 void lower_permute(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId src = n.inputs[0], dst = n.outputs[0];
+  if (n.inputs.size() == 2) {  // join_interleaves
+    const TensorId second = n.inputs[1];
+    to.add(node,
+           InterleaveSpec{.pixels = to.rows(dst),
+                          .channels = to.channels(dst),
+                          .a_pitch = to.pitch(src),
+                          .b_pitch = to.pitch(second),
+                          .dst_pitch = to.pitch(dst)},
+           src, dst, second);
+    return;
+  }
   if (n.perm.size() > 65536)
     user_error(fmt::format("{}: permutes {} channels; supported are 65536", describe(n), n.perm.size()));
   const ChannelPermuteSpec spec{

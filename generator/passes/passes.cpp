@@ -38,6 +38,7 @@ const std::vector<Pass>& all_passes() {
       {"fuse_shuffles", fuse_shuffles, true},
       {"fuse_adds", fuse_adds, true},
       {"layout", layout, false},
+      {"join_interleaves", join_interleaves, true},
       {"expand_operands", expand_operands, false},
   };
   return passes;

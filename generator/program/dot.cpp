@@ -37,7 +37,7 @@ int DotEmitter::extra_registers(DotForm form) {
   switch (form) {
     case DotForm::fused: return 0;
     case DotForm::maddubs: return 2;  // ones, product
-    case DotForm::widened: return 4;  // mask, even, odd, product
+    case DotForm::widened: return 3;  // mask, even, product; odd takes the place of the activation
   }
   return 0;
 }

@@ -2,45 +2,13 @@
 
 #include <algorithm>
 
-#include "generator/schedule/edges.h"
 #include "generator/schedule/exactness.h"
 #include "generator/schedule/schedule.h"
+#include "generator/schedule/tiling.h"
 #include "runtime/status.h"
 
 namespace octet {
 namespace {
-
-// Accumulators that leave room for what else lives in the inner loop: one activation and the weights of a step
-// (fused); activation, ones, product (maddubs); activation, its halves, the mask, product (widened).
-int accumulators(const Target& target, int registers, DotForm dot) {
-  if (target.vector_bytes == 16) return 16;  // small vectors: the loop's other work is in proportion
-  switch (dot) {
-    case DotForm::fused: return registers - 4;
-    case DotForm::maddubs: return registers - 6;
-    case DotForm::widened: return std::max(8, registers - 8);
-  }
-  return 8;
-}
-
-// The widest tile of at most `most` accumulators such that all tiles of a row are equal or differ by one pixel.
-int tile_pixels(int row, int vectors, int most) {
-  int widest = std::max(1, most / vectors);
-  // One vector of channels: four pixels make one store, and more than 8 buy nothing, but a short row is one tile.
-  if (vectors == 1 && row > 14) widest = std::min(widest, 8);
-  const int tiles = (row + widest - 1) / widest;
-  return (row + tiles - 1) / tiles;
-}
-
-// Short loops pay for their jump; long ones do not, and edge tiles would fill the instruction cache.
-int unroll_of(const ConvSpec& flat, int steps) {
-  const bool one_tap = flat.window.kh * flat.window.kw == 1;
-  if (!one_tap) return 1;
-  if (flat.oh * flat.ow == 1) return 4;
-  if (steps > 32) return 1;
-  for (int u : {4, 3, 2})
-    if (steps % u == 0) return u;
-  return 1;
-}
 
 DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& target, std::string& reason) {
   if (target.best_dot != DotForm::maddubs) {
@@ -129,20 +97,7 @@ ConvSchedule conv_schedule(const ConvSpec& spec, DotForm dot, const Target& targ
   ConvSchedule s;
   s.dot = dot;
   s.registers = emitter == Emitter::jit ? target.vector_registers : target.compiler_registers;
-  const ConvSpec flat = flattened(spec);
-  const int row = flat.ow;
-  const bool scalar = target.vector_bytes == 16 && target.act_groups == 1;
-  const int most = scalar ? 8 : accumulators(target, s.registers, s.dot);
-  const bool few_pixels = static_cast<int64_t>(flat.n) * flat.oh * row * 4 <= most;
-  const int vectors = few_pixels || most >= 24 || target.vector_bytes == 16 ? 4 : 2;
-  s.blocks = split_channels(spec.oc / spec.groups, vectors, target.vector_bytes);
-  // Where few dots stand before each epilogue, small tiles let the core run one tile's epilogue beside the next one's
-  // dots: 1 to 6 % on a Zen 4 for up to 16 k-steps.
-  const int steps = (spec.ic / spec.groups + 3) / 4;
-  const bool short_sums = steps * spec.window.kh * spec.window.kw <= 16;
-  const int tile = short_sums ? std::min(most, 16) : most;
-  for (OcBlock& b : s.blocks) b.pixels = tile_pixels(row, b.vectors(), tile);
-  s.unroll = unroll_of(flat, steps);
+  apply(choose_tiling(spec, s, target), spec, target, s);
   s.reason = fmt::format("; tile {} pixels x {} vectors for {} registers", s.pixels(), s.vectors(), s.registers);
   return s;
 }

@@ -53,6 +53,9 @@ Traffic traffic_of(const LutSpec& s) {
 Traffic traffic_of(const ChannelPermuteSpec& s) {
   return {rows(s.pixels, s.src_pitch) + rows(s.pixels, s.dst_pitch), 2 * int64_t{s.channels}};
 }
+Traffic traffic_of(const InterleaveSpec& s) {
+  return {rows(s.pixels, s.a_pitch) + rows(s.pixels, s.b_pitch) + rows(s.pixels, s.dst_pitch)};
+}
 Traffic traffic_of(const QuantizeSpec& s) {  // one side f32
   const int64_t all = int64_t{s.n} * s.pixels;
   return {4 * all * s.channels + rows(all, s.pitch)};

@@ -88,6 +88,8 @@ std::vector<Part> split_pixels(const KernelSpec& spec, int threads) {
     });
   else if (const auto* s = std::get_if<LutSpec>(&spec))
     each(s->pixels, [&](Range r) { return pixels(*s, r, s->src_pitch, 0, s->dst_pitch); });
+  else if (const auto* s = std::get_if<InterleaveSpec>(&spec))
+    each(s->pixels, [&](Range r) { return pixels(*s, r, s->a_pitch, s->b_pitch, s->dst_pitch); });
   else if (const auto* s = std::get_if<AffineSpec>(&spec))
     each(s->pixels, [&](Range r) { return pixels(*s, r, s->src_pitch, 0, s->dst_pitch); });
   else if (const auto* s = std::get_if<MulSpec>(&spec); s && s->n == 1)
@@ -99,6 +101,7 @@ int64_t work(const KernelSpec& spec) {
   if (std::holds_alternative<ConvSpec>(spec)) return mac_count(spec);
   if (const auto* s = std::get_if<AddSpec>(&spec)) return int64_t{16} * s->n * s->pixels * s->channels;
   if (const auto* s = std::get_if<LutSpec>(&spec)) return int64_t{16} * s->pixels * s->channels;
+  if (const auto* s = std::get_if<InterleaveSpec>(&spec)) return int64_t{16} * s->pixels * s->channels;
   if (const auto* s = std::get_if<AffineSpec>(&spec)) return int64_t{16} * s->pixels * s->channels;
   if (const auto* s = std::get_if<MulSpec>(&spec)) return int64_t{16} * s->pixels * s->channels;
   return 0;

@@ -1,0 +1,39 @@
+// vec_x86.h and what else the targets with vectors of 64 bytes have in common. Included by vec_avx512_vnni.h and
+// vec_avx512_vbmi.h as vec_x86.h says.
+#ifndef OCTET_VEC_AVX512_H
+#define OCTET_VEC_AVX512_H
+
+#include "vec_x86.h"
+
+namespace OCTET_VEC_NAMESPACE {
+
+// As its own instruction every time: compilers merge equal loads into a register that must then stay alive, one more
+// than there is. The same holds for weights straight from memory in dot4 below.
+template <int W>
+OCTET_VEC Vec<W> load_acc(const uint8_t* p) {
+  Vec<W> d;
+  asm volatile("vmovdqu64 %1, %0" : "=v"(d) : "m"(*reinterpret_cast<const Vec<W>*>(p)));
+  return d;
+}
+
+// Group 0 means an activation of load_act, whose four bytes are everywhere.
+#define OCTET_DOT(V, intrinsic)                                    \
+  template <int G>                                                 \
+  OCTET_VEC void dot4(V& d, V a, V b) {                            \
+    static_assert(G == 0 || G == -1, "x86 has no dot by element"); \
+    d = intrinsic(d, a, b);                                        \
+  }
+OCTET_DOT(__m128i, _mm_dpbusd_epi32)
+OCTET_DOT(__m256i, _mm256_dpbusd_epi32)
+OCTET_DOT(__m512i, _mm512_dpbusd_epi32)
+#undef OCTET_DOT
+
+template <int G, class V>
+OCTET_VEC void dot4(V& d, V a, const uint8_t* b) {
+  static_assert(G == 0 || G == -1, "x86 has no dot by element");
+  asm("vpdpbusd %2, %1, %0" : "+v"(d) : "v"(a), "m"(*reinterpret_cast<const V*>(b)));
+}
+
+}  // namespace OCTET_VEC_NAMESPACE
+
+#endif
