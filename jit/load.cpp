@@ -32,12 +32,6 @@ class Stopwatch {
   Clock::time_point last_ = Clock::now();
 };
 
-void check_target(const Target& target, Engine engine) {
-  if (engine == Engine::reference || host_runs(target)) return;
-  user_error(fmt::format("target {}: this machine cannot run it (or OCTET_MAX_TARGET forbids it); its best is {}",
-                         target.name, host_target().name));
-}
-
 std::vector<BoundKernel> bind_reference(const CompiledModel& model) {
   std::vector<BoundKernel> kernels;
   for (const KernelUnit& u : model.kernels)
@@ -49,6 +43,7 @@ struct Bound {
   std::vector<BoundKernel> kernels;
   std::shared_ptr<void> owner;
   size_t code_bytes = 0;
+  std::vector<StoredKernel> stored;
 };
 
 Bound bind_jit(const CompiledModel& model, const LoadOptions& options) {
@@ -57,6 +52,7 @@ Bound bind_jit(const CompiledModel& model, const LoadOptions& options) {
   for (const KernelUnit& u : model.kernels) {
     if (!u.program) {
       bound.kernels.push_back({u.plain->function, {}});
+      bound.stored.push_back({u.plain->name, {}});
     } else if (!model.target->has_jit) {
       bound.kernels.push_back({nullptr, [program = *u.program](const OctetArgs& args) { interpret(program, args); }});
     } else {
@@ -65,6 +61,7 @@ Bound bind_jit(const CompiledModel& model, const LoadOptions& options) {
           compile(*u.program, *model.target, *memory, options.dump_dir.empty() ? nullptr : &offsets);
       if (!options.dump_dir.empty()) dump_kernel(options.dump_dir.string(), *u.program, *model.target, code, offsets);
       bound.kernels.push_back({code.entry, {}});
+      bound.stored.push_back({u.name, {reinterpret_cast<const uint8_t*>(code.entry), code.code_bytes}});
       bound.code_bytes += code.code_bytes;
     }
   }
@@ -80,6 +77,12 @@ Bound bind_cpp(const CompiledModel& model, const LoadOptions& options) {
 }
 
 }  // namespace
+
+void check_target(const Target& target, Engine engine) {
+  if (engine == Engine::reference || host_runs(target)) return;
+  user_error(fmt::format("target {}: this machine cannot run it (or OCTET_MAX_TARGET forbids it); its best is {}",
+                         target.name, host_target().name));
+}
 
 const Target& target_named(const std::string& name) {
   if (name == "host") return host_target();
@@ -134,6 +137,7 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
     case Engine::reference: bound.kernels = bind_reference(m.compiled); break;
   }
   m.code_bytes = bound.code_bytes;
+  if (options.engine == Engine::jit && target.has_jit) m.stored_kernels = std::move(bound.stored);
   m.executor = std::make_shared<const Executor>(std::move(m.compiled.plan), std::move(bound.kernels),
                                                 std::move(bound.owner), options.threads);
   m.compiled.plan = {};

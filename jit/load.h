@@ -7,6 +7,7 @@
 
 #include "generator/compile.h"
 #include "generator/schedule/tuned.h"
+#include "jit/network_file.h"
 #include "runtime/executor.h"
 
 namespace octet {
@@ -33,6 +34,8 @@ struct LoadedModel {
   std::shared_ptr<const Executor> executor;
   double import_seconds = 0, passes_seconds = 0, compile_seconds = 0, bind_seconds = 0;
   size_t code_bytes = 0;  // machine code made by the JIT
+  // Engine jit with machine code only: what a cache keeps of the kernels; the executor holds the code.
+  std::vector<StoredKernel> stored_kernels;
 };
 
 // As users say it: "host" or a target's name; "jit", "cpp", "reference". Anything else is a user error.
@@ -41,6 +44,9 @@ Engine engine_named(const std::string& name);
 
 // A file that `octet tune` wrote. User errors: it cannot be read, or is something else.
 TunedTilings read_tuned(const std::string& path);
+
+// That this machine can run it, else a user error.
+void check_target(const Target& target, Engine engine);
 
 // User errors: everything that import, passes and lower refuse; a target that this machine cannot run.
 LoadedModel load(const std::filesystem::path& model, const LoadOptions& options);

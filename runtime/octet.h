@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,6 +38,11 @@ struct Options {
   bool fuse = true;       // false: residual adds stay kernels of their own, so that every tensor exists
   std::string tuned;      // a file that `octet tune` wrote: measured choices of register tiles; empty: none
   std::string dump_dir;   // graph, programs and code as text are written here; empty: nowhere
+  // Folder that keeps loaded networks for the next load, which then maps them: no parsing, no packing, no code
+  // generation. Not given: OCTET_CACHE_DIR, if that is set; empty: no cache. It holds code that will run, so nobody
+  // else should be able to write there.
+  std::optional<std::string> cache_dir;
+  uint64_t cache_bytes = uint64_t{1} << 30;  // that the folder may hold; what was not used for longest goes first
 };
 
 // A loaded network: immutable, cheap to copy, safe to share between threads.
@@ -52,6 +58,9 @@ class OCTET_API Model {
   const std::vector<TensorInfo>& tensors() const;
   size_t arena_bytes() const;   // memory of one Context
   size_t weight_bytes() const;  // packed weights and constants, shared by all Contexts
+  // What the cache did: "off", "hit", "stored" (for the next load), or "not stored", "not used", "stored anew" (in
+  // place of a damaged file), each with ": why". A cache that cannot be used is never an error.
+  const std::string& cache_status() const;
 
  private:
   friend class Context;

@@ -241,6 +241,28 @@ TEST_F(Cli, RunsEveryEngineOnManyImagesWithTheStoredAnswer) {
   }
 }
 
+TEST_F(Cli, TheCacheGivesTheSameBytesAndIsNeverInTheWay) {
+  const auto cached = [&](std::vector<std::string> more, std::vector<std::pair<const char*, const char*>> env = {}) {
+    more.insert(more.begin(), {"run", kModel, "--input", "three.npy", "--output", "y.npy"});
+    const Outcome o = run(more, env);
+    EXPECT_EQ(o.status, 0) << o.err;
+    return o.err + slurp(path("y.npy"));
+  };
+  const auto files = [&] {
+    return fs::exists(path("kept")) ? std::distance(fs::directory_iterator(path("kept")), fs::directory_iterator()) : 0;
+  };
+  const std::string plain = cached({});
+  EXPECT_EQ(cached({"--no-cache"}, {{"OCTET_CACHE_DIR", "kept"}}), plain);
+  EXPECT_EQ(files(), 0);
+  for (int round = 0; round < 2; ++round) EXPECT_EQ(cached({"--cache", "kept"}), plain) << "and nothing on stderr";
+  EXPECT_EQ(cached({}, {{"OCTET_CACHE_DIR", "kept"}}), plain);
+  if (host_target().has_jit) {
+    EXPECT_EQ(files(), 1);
+    EXPECT_EQ(cached({"--cache", "text.onnx"}).find("octet: cache: not stored: cannot write in text.onnx: "), 0u);
+  }
+  EXPECT_EQ(run({"run", kModel, "--input", "one.npy", "--cache", ""}).status, 1);
+}
+
 TEST_F(Cli, QuantizedIntegersGiveTheSameBytesAsFloats) {
   const Outcome json = run({"inspect", kModel, "--json"});
   const auto input = nlohmann::json::parse(json.out)["inputs"][0];
@@ -297,6 +319,8 @@ TEST_F(Cli, BenchWritesTheFiguresOfEveryLayer) {
   EXPECT_GT(j["median_ms"], 0);
   EXPECT_GE(j["median_ms"], j["min_ms"]);
   EXPECT_GT(j["load_ms"], 0);
+  EXPECT_EQ(j["cached_load_ms"], 0);
+  EXPECT_GT(j["resident_bytes"], 1 << 20);
   EXPECT_GT(j["layers"].size(), 3u);
   for (const auto& layer : j["layers"]) {
     EXPECT_TRUE(layer["op"].is_string() && layer["shape"].is_string() && layer["schedule"].is_string());

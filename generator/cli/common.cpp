@@ -40,6 +40,13 @@ void ModelOptions::add_running(CLI::App& verb) {
   verb.add_flag("--no-views", no_views, "Concats and slices copy")->group(bisect);
 }
 
+void ModelOptions::add_cache(CLI::App& verb) {
+  verb.add_option("--cache", cache_dir, "Keep loaded networks in this folder, for the next load; up to 1 GiB")
+      ->envname("OCTET_CACHE_DIR")
+      ->check(no_empty_name());
+  verb.add_flag("--no-cache", no_cache, "Whatever OCTET_CACHE_DIR says");
+}
+
 LoadOptions ModelOptions::load_options() const {
   if (threads < 1 || threads > 1024) user_error(fmt::format("--threads must be 1 to 1024, not {}", threads));
   check_batch(batch);
@@ -52,6 +59,11 @@ LoadOptions ModelOptions::load_options() const {
           .views = !no_views,
           .tuned = tuned.empty() ? nullptr : std::make_shared<const TunedTilings>(read_tuned(tuned)),
           .dump_dir = dump_dir};
+}
+
+void note_cache(const std::string& status) {
+  if (status != "off" && status != "hit" && status != "stored")
+    fmt::print(stderr, "octet: cache: {}\n", printable(status));
 }
 
 void check_profile(const std::string& name) {

@@ -171,8 +171,9 @@ struct Node {
 
 struct Graph {
   std::string name;
-  std::string producer;  // as the file says
-  std::string format;    // "ONNX opset 17, QDQ"
+  std::string producer;        // as the file says
+  std::string format;          // "ONNX opset 17, QDQ"
+  bool external_data = false;  // constants came from other files too
   std::vector<Tensor> tensors;
   std::vector<Node> nodes;  // topological order
   std::vector<TensorId> inputs, outputs;

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "generator/kernel/spec.h"
@@ -15,6 +16,9 @@ struct PlainKernel {
   OctetKernel function;
   std::vector<std::byte> params;  // what it reads by OCTET_CONSTANTS; tables come by OCTET_WEIGHTS as spec.h says
 };
+
+// The function of that name in this program, or nullptr.
+OctetKernel plain_function(std::string_view name);
 
 // Nothing for conv, lut and interleave, which only Programs and the reference compute.
 std::optional<PlainKernel> plain_kernel(const KernelSpec& spec);
