@@ -116,8 +116,9 @@ void measure(const ConvShape& shape, const Target& target, const std::string& co
   std::memcpy(bias.data(), packed.bias.data(), 4 * packed.bias.size());
   std::memcpy(scale.data(), packed.scale.data(), 4 * packed.scale.size());
   std::memcpy(constants.data(), program.constants.data(), 64 * program.constants.size());
-  const OctetArgs args{
-      {src.data(), weights.data(), dst.data(), bias.data(), scale.data(), src2.data(), constants.data()}};
+  Bytes scratch(static_cast<size_t>(schedule.scratch_bytes()));
+  const OctetArgs args{{src.data(), weights.data(), dst.data(), bias.data(), scale.data(), src2.data(),
+                        constants.data(), scratch.data()}};
 
   double peak = peak_gmacs(target);
   const double seconds = seconds_of([&] { kernel.entry(&args); }, 0.1);

@@ -65,8 +65,10 @@ class Compiler {
     for (const Part& part : split(node.spec, options_.reference ? 1 : options_.threads)) {
       StepData data = node.data;
       OctetStep step{};
+      scratch_bytes_ = 0;
       step.kernel = kernel_for(node, part, data);
       step.group = group;
+      if (scratch_bytes_ > 0) step.args[OCTET_SCRATCH] = new_scratch(scratch_bytes_, group);
       step.args[OCTET_SRC] = reference_to(node.src, node.src_offset + part.src_offset, group);
       step.args[OCTET_SRC2] = reference_to(node.src2, part.src2_offset, group);
       step.args[OCTET_DST] = reference_to(node.dst, node.dst_offset + part.dst_offset, group);
@@ -112,6 +114,7 @@ class Compiler {
     }
     const PlannedConv plan = plan_conv(spec, std::move(raw), *model_.target, options_.emitter);
     reason_ = plan.reason;
+    scratch_bytes_ = plan.scratch_bytes;
     const uint32_t k = unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule,
                             [&](KernelUnit& u) { u.program = plan.build(u.name); });
     put(data, OCTET_WEIGHTS, plan.packed.weights);
@@ -177,6 +180,13 @@ class Compiler {
     return {OCTET_ARENA, static_cast<uint32_t>(at->second), static_cast<uint64_t>(place.offset + offset)};
   }
 
+  // Of one part of a step: parts may run at the same time.
+  OctetRef new_scratch(int bytes, uint32_t group) {
+    model_.buffers.push_back({bytes, static_cast<int>(group), static_cast<int>(group)});
+    model_.buffer_names.emplace_back("scratch");
+    return {OCTET_ARENA, static_cast<uint32_t>(model_.buffers.size() - 1), 0};
+  }
+
   void plan_arena() {
     model_.memory =
         plan_memory(model_.buffers, options_.keep_all ? PlanMode::separate : PlanMode::reuse, OCTET_SLACK_BYTES);
@@ -230,7 +240,8 @@ class Compiler {
   std::vector<Place> places_;
   CompiledModel model_;
   uint32_t groups_ = 0;
-  std::string reason_;  // of the step being made
+  std::string reason_;     // of the step being made
+  int scratch_bytes_ = 0;  // the same
   std::unordered_map<std::string, uint32_t> by_key_;
   std::unordered_map<std::string, size_t> small_data_;
   std::map<TensorId, size_t> buffer_of_;  // root tensor -> buffer

@@ -241,6 +241,7 @@ OCTET_512(template <int W> OCTET_VEC Vec<W> extend(__m256i a) { return _mm512_ze
 
 OCTET_OP(maddubs, maddubs_epi16)
 OCTET_OP(madd16, madd_epi16)
+OCTET_OP(add16, add_epi16)
 OCTET_OP(add32, add_epi32)
 OCTET_OP(sub32, sub_epi32)
 OCTET_OP(max_i32, max_epi32)
@@ -254,6 +255,7 @@ OCTET_OP(zip_lo8, unpacklo_epi8)
 OCTET_OP(zip_hi8, unpackhi_epi8)
 OCTET_OP(zip_lo16, unpacklo_epi16)
 OCTET_OP(zip_hi16, unpackhi_epi16)
+OCTET_OP(shuffle8, shuffle_epi8)
 #undef OCTET_OP
 
 #define OCTET_OP(name, bitwise)                                                           \

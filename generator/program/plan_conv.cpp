@@ -18,12 +18,14 @@ PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target
     return p;
   }
   merge_groups(p.spec, data);
-  const ConvSchedule schedule = choose_conv(p.spec, data, target, emitter);
+  ConvSchedule schedule = choose_conv(p.spec, data, target, emitter);
   p.reason = schedule.reason;
   p.schedule = to_string(schedule);
   p.registers = schedule.registers;
+  p.scratch_bytes = schedule.scratch_bytes();
   p.packed = pack_conv(p.spec, schedule, target, data);
-  p.build = [spec = p.spec, schedule, &target](std::string name) {
+  schedule.orders.clear();  // they are in the weights now
+  p.build = [spec = p.spec, schedule = std::move(schedule), &target](std::string name) {
     return build_conv(spec, schedule, target, std::move(name));
   };
   return p;

@@ -17,6 +17,7 @@ struct PlannedConv {
   std::string schedule;  // in words; equal words and equal specs mean equal Programs
   std::string reason;    // why this dot form is exact for these weights, and this tile
   int registers = 0;     // vector registers that the schedule may keep alive
+  int scratch_bytes = 0;
   PackedConv packed;
   std::function<Program(std::string name)> build;
 };

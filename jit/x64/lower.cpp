@@ -210,6 +210,7 @@ void Lowering::binary(const Inst& i, const Operand& b) {
     case Op::xor_: return bitwise(i.op, d, a, b);
     case Op::maddubs: return vpmaddubsw(d, a, b);
     case Op::madd16: return vpmaddwd(d, a, b);
+    case Op::add16: return vpaddw(d, a, b);
     case Op::add32: return vpaddd(d, a, b);
     case Op::sub32: return vpsubd(d, a, b);
     case Op::max_i32: return vpmaxsd(d, a, b);
@@ -223,6 +224,7 @@ void Lowering::binary(const Inst& i, const Operand& b) {
     case Op::zip_hi8: return vpunpckhbw(d, a, b);
     case Op::zip_lo16: return vpunpcklwd(d, a, b);
     case Op::zip_hi16: return vpunpckhwd(d, a, b);
+    case Op::shuffle8: return vpshufb(d, a, b);
     case Op::add_f32: return vaddps(d, a, b);
     case Op::sub_f32: return vsubps(d, a, b);
     case Op::mul_f32: return vmulps(d, a, b);

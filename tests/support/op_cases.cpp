@@ -71,6 +71,7 @@ void unary(Cases& cases, Op op, Elem elem, int imm, F f) {
 }
 
 void integer_ops(Cases& cases) {
+  lanewise<uint16_t>(cases, Op::add16, Elem::s16, [](uint32_t x, uint32_t y) { return x + y; });
   lanewise<uint32_t>(cases, Op::add32, Elem::s32, [](uint32_t x, uint32_t y) { return x + y; });
   lanewise<uint32_t>(cases, Op::sub32, Elem::s32, [](uint32_t x, uint32_t y) { return x - y; });
   lanewise<int32_t>(cases, Op::max_i32, Elem::s32, [](int32_t x, int32_t y) { return std::max(x, y); });
@@ -111,6 +112,11 @@ void crossing_ops(Cases& cases) {
       return get<uint16_t>(i % 2 ? b : a, i / 8 * 8 + half * 4 + i % 8 / 2);
     });
   }
+}
+
+void choosing_ops(Cases& cases) {
+  crossing<uint8_t>(cases, Op::shuffle8, Elem::u8, Elem::u8,
+                    [](Bytes a, Bytes b, int i) { return b[i] < 128 ? a[i / 16 * 16 + b[i] % 16] : 0; });
 }
 
 void float_ops(Cases& cases) {
@@ -331,7 +337,8 @@ void structure(Cases& cases) {
 
 Cases make_cases() {
   Cases cases;
-  for (auto* add : {memory_ops, integer_ops, crossing_ops, dot_ops, float_ops, split_ops, structure}) add(cases);
+  for (auto* add : {memory_ops, integer_ops, crossing_ops, choosing_ops, dot_ops, float_ops, split_ops, structure})
+    add(cases);
   return cases;
 }
 
