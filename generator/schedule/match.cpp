@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstdlib>
+#include <cstring>
 #include <numeric>
 #include <span>
+#include <utility>
 
 namespace octet {
 namespace {
@@ -21,6 +24,13 @@ constexpr uint64_t kEach = 0x0101010101010101u;
 
 using Channel = std::array<uint64_t, kMostWords>;
 
+// Of every weight, by its byte: what it adds to the positive and to the negative sum.
+std::array<std::array<uint8_t, 2>, 256> half_weights() {
+  std::array<std::array<uint8_t, 2>, 256> halves{};
+  for (int w = -128; w < 128; ++w) halves[static_cast<uint8_t>(w)][w < 0] = static_cast<uint8_t>((std::abs(w) + 1) / 2);
+  return halves;
+}
+
 class Halves {
  public:
   Halves(int words, int hi)
@@ -29,14 +39,14 @@ class Halves {
 
   // Channels [first, first + count) of the rows, `slots` of them to place; what is missing has no weight.
   void load(std::span<const int8_t* const> rows, int first, int count, int slots) {
+    static const std::array<std::array<uint8_t, 2>, 256> halves = half_weights();
     slots_ = slots;
-    for (int i = 0; i < slots; ++i) channels_[static_cast<size_t>(i)] = {};
+    has_partners_ = false;
+    for (int i = 0; i < slots; ++i) std::fill_n(channels_[static_cast<size_t>(i)].begin(), words_, 0);
     for (size_t r = 0; r < rows.size(); ++r)
-      for (int i = 0; i < count; ++i) {
-        const int w = rows[r][first + i];
-        const auto half = static_cast<uint64_t>((std::abs(w) + 1) / 2);
-        channels_[static_cast<size_t>(i)][r / 4] |= half << (16 * (r % 4) + (w < 0 ? 8 : 0));
-      }
+      for (int i = 0; i < count; ++i)
+        std::memcpy(reinterpret_cast<uint8_t*>(channels_[static_cast<size_t>(i)].data()) + 2 * r,
+                    halves[static_cast<uint8_t>(rows[r][first + i])].data(), 2);
   }
 
   // Orders the slots so that k-steps 2i and 2i + 1 may be chained, and an odd last one is safe.
@@ -47,14 +57,8 @@ class Halves {
 
   // Orders the slots so that every k-step is safe by itself, but for the last `bad_steps`.
   bool find_pairs(uint8_t* order, int bad_steps) {
-    for (int i = 0; i < slots_; ++i) {
-      partners_[static_cast<size_t>(i)] = 0;
-      for (int j = 0; j < i; ++j)
-        if (safe(sum(at(i), at(j)))) {
-          partners_[static_cast<size_t>(i)] |= 1u << j;
-          partners_[static_cast<size_t>(j)] |= 1u << i;
-        }
-    }
+    if (bad_steps == 0 && exchange_partners(order)) return true;
+    find_partners();
     tests_ = 0;
     return pairs(all(), order, order + slots_, bad_steps * 2);
   }
@@ -120,6 +124,32 @@ class Halves {
     });
   }
 
+  // From the memory's order: an unsafe pair exchanges a channel with another pair, so that both are safe. Mostly
+  // enough.
+  bool exchange_partners(uint8_t* order) {
+    std::iota(order, order + slots_, uint8_t{0});
+    const auto fits = [&](int p, int q) { return safe(sum(at(order[p]), at(order[q]))); };
+    for (int p = 0; p < slots_; p += 2) {
+      if (fits(p, p + 1)) continue;
+      int q = 0;  // goes to p's side, its partner to p + 1's
+      while (q < slots_ && (q / 2 == p / 2 || !fits(p, q) || !fits(p + 1, q ^ 1))) ++q;
+      if (q == slots_) return false;
+      std::swap(order[p + 1], order[q]);
+    }
+    return true;
+  }
+
+  void find_partners() {
+    if (std::exchange(has_partners_, true)) return;
+    partners_ = {};
+    for (int i = 0; i < slots_; ++i)
+      for (int j = 0; j < i; ++j)
+        if (safe(sum(at(i), at(j)))) {
+          partners_[static_cast<size_t>(i)] |= 1u << j;
+          partners_[static_cast<size_t>(j)] |= 1u << i;
+        }
+  }
+
   // A matching that leaves at most `bad` pairs unsafe, which go to the end; the channel with the fewest possible
   // partners goes first.
   bool pairs(uint32_t free, uint8_t* begin, uint8_t* end, int bad) {
@@ -147,6 +177,7 @@ class Halves {
   size_t words_;
   uint64_t slack_;  // takes a byte above the limit to 128 or more
   int slots_ = kHalf, tests_ = 0;
+  bool has_partners_ = false;
   std::array<Channel, kHalf> channels_{};
   std::array<uint32_t, kHalf> partners_{};
 };
