@@ -1,9 +1,8 @@
 #include "bench/peak.h"
 
-#include <algorithm>
-#include <chrono>
 #include <vector>
 
+#include "bench/best.h"
 #include "jit/backend.h"
 
 namespace octet {
@@ -11,9 +10,15 @@ namespace {
 
 constexpr int kTrips = 4000, kUnroll = 4, kRounds = 30;
 
+int accumulators_of(const Target& target) {
+  return target.vector_registers - 4;
+}
+
+}  // namespace
+
 // Every accumulator takes its turn, so that none waits for itself; operands and temporaries stay in registers too.
-Program dots(const Target& target, int accumulators) {
-  const int w = target.vector_bytes;
+Program peak_program(const Target& target) {
+  const int w = target.vector_bytes, accumulators = accumulators_of(target);
   Builder b("peak");
   std::vector<Reg> acc;
   for (int k = 0; k < accumulators; ++k) acc.push_back(b.load(w, Role::acc, {OCTET_SRC, 0}));
@@ -36,25 +41,17 @@ Program dots(const Target& target, int accumulators) {
   return b.finish();
 }
 
-}  // namespace
-
 double peak_gmacs(const Target& target) {
   if (!target.has_jit || !host_runs(target)) return 0;
-  const int accumulators = target.vector_registers - 4;
   CodeMemory memory;
-  const OctetKernel run = compile(dots(target, accumulators), target, memory).entry;
+  const OctetKernel run = compile(peak_program(target), target, memory).entry;
   memory.seal();
   alignas(64) uint8_t src[64] = {}, dst[64];
   OctetArgs args{};
   args.p[OCTET_SRC] = src;
   args.p[OCTET_DST] = dst;
-  double best = 1e9;
-  for (int round = 0; round < kRounds; ++round) {
-    const auto start = std::chrono::steady_clock::now();
-    run(&args);
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  return 1e-9 * kTrips * kUnroll * accumulators * target.vector_bytes / best;
+  return 1e-9 * kTrips * kUnroll * accumulators_of(target) * target.vector_bytes /
+         best_seconds(kRounds, [&] { run(&args); });
 }
 
 }  // namespace octet

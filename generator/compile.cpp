@@ -22,15 +22,6 @@ std::span<const std::byte> bytes_of(const std::vector<T>& v) {
   return std::as_bytes(std::span<const T>(v));
 }
 
-// What one step reads besides activations, in the order of OctetArg.
-using StepData = std::array<std::vector<std::byte>, OCTET_ARG_COUNT>;
-
-template <class T>
-void put(StepData& data, OctetArg arg, const std::vector<T>& values) {
-  const auto bytes = bytes_of(values);
-  data[arg].assign(bytes.begin(), bytes.end());
-}
-
 class Compiler {
  public:
   Compiler(const Graph& graph, const CompileOptions& options)
@@ -40,12 +31,8 @@ class Compiler {
   }
 
   CompiledModel run() {
-    std::vector<LoweredNode> nodes = lower(graph_, places_);
-    reserve_blob(nodes);
-    for (LoweredNode& node : nodes) {
-      add_node(node);
-      node = {};  // its weights are in the blob now
-    }
+    reserve_blob();
+    lower_each(graph_, places_, [this](LoweredNode& node) { add_node(node); });
     plan_arena();
     describe_edges();
     describe_tensors();
@@ -53,39 +40,36 @@ class Compiler {
   }
 
  private:
-  // Growing a vector of all weights step by step would copy them several times.
-  void reserve_blob(const std::vector<LoweredNode>& nodes) {
+  // Address space only, so amply: widened weights are twice as large, and depthwise ones come once per border.
+  void reserve_blob() {
     size_t bytes = 0;
-    for (const LoweredNode& n : nodes) bytes += n.conv.weights.size() + 16 * n.conv.bias.size() + 1024;
-    model_.plan.blob.reserve(bytes + bytes / 4);  // headers of chunks, widened k-steps, alignment
+    for (const Tensor& t : graph_.tensors) bytes += t.data ? t.data->size() : 0;
+    model_.plan.blob.reserve(4 * bytes);
   }
 
   void add_node(LoweredNode& node) {
     const auto group = groups_++;
     for (const Part& part : split(node.spec, options_.reference ? 1 : options_.threads)) {
-      StepData data = node.data;
       OctetStep step{};
-      scratch_bytes_ = 0;
-      step.kernel = kernel_for(node, part, data);
       step.group = group;
-      if (scratch_bytes_ > 0) step.args[OCTET_SCRATCH] = new_scratch(scratch_bytes_, group);
       step.args[OCTET_SRC] = reference_to(node.src, node.src_offset + part.src_offset, group);
       step.args[OCTET_SRC2] = reference_to(node.src2, part.src2_offset, group);
       step.args[OCTET_DST] = reference_to(node.dst, node.dst_offset + part.dst_offset, group);
-      for (int a = 0; a < OCTET_ARG_COUNT; ++a)
-        if (const auto& bytes = data[static_cast<size_t>(a)]; !bytes.empty()) step.args[a] = add_to_blob(bytes);
+      for (size_t a = 0; a < node.data.size(); ++a)
+        if (!node.data[a].empty()) step.args[a] = add_to_blob(node.data[a]);
+      step.kernel = kernel_for(node, part, step);
       model_.plan.steps.push_back(step);
       const Node& n = graph_.nodes[static_cast<size_t>(node.node)];
       model_.steps.push_back({n.name, n.source, mac_count(part.spec), std::exchange(reason_, {})});
     }
   }
 
-  // The kernel of one part, made if no equal one exists; fills in the data that it reads.
-  uint32_t kernel_for(LoweredNode& node, const Part& part, StepData& data) {
-    if (const auto* conv = std::get_if<ConvSpec>(&part.spec)) return conv_kernel(node, part, *conv, data);
+  // The kernel of one part, made if no equal one exists; adds the data that it reads to the blob and the step.
+  uint32_t kernel_for(LoweredNode& node, const Part& part, OctetStep& step) {
+    if (const auto* conv = std::get_if<ConvSpec>(&part.spec)) return conv_kernel(node, part, *conv, step);
     std::optional<PlainKernel> plain = plain_kernel(part.spec);
     if (options_.reference) {
-      if (plain) data[OCTET_CONSTANTS] = plain->params;
+      if (plain) step.args[OCTET_CONSTANTS] = add_to_blob(plain->params);
       return unit("reference " + to_string(part.spec), part.spec, "reference", [](KernelUnit&) {});
     }
     const std::string key = to_string(part.spec);
@@ -93,34 +77,38 @@ class Compiler {
       u.program = build_program(part.spec, *model_.target, u.name);
       u.schedule = u.program ? fmt::format("{} bytes a vector", model_.target->vector_bytes) : "plain loop";
       if (!u.program) u.plain = plain;
+      if (const CostTable* costs = cost_table(*model_.target)) u.cost = cost_of(part.spec, *costs);
     });
     const KernelUnit& u = model_.kernels[k];
     if (u.program)
-      put(data, OCTET_CONSTANTS, u.program->constants);
+      step.args[OCTET_CONSTANTS] = add_to_blob(bytes_of(u.program->constants));
     else if (plain)
-      data[OCTET_CONSTANTS] = plain->params;
+      step.args[OCTET_CONSTANTS] = add_to_blob(plain->params);
     return k;
   }
 
-  uint32_t conv_kernel(LoweredNode& node, const Part& part, const ConvSpec& spec, StepData& data) {
+  uint32_t conv_kernel(LoweredNode& node, const Part& part, const ConvSpec& spec, OctetStep& step) {
     const auto& whole = std::get<ConvSpec>(node.spec);
     ConvData raw =
         spec == whole ? std::move(node.conv) : select_channels(whole, node.conv, part.oc_begin, part.oc_count);
     if (options_.reference) {
-      put(data, OCTET_WEIGHTS, raw.weights);
-      put(data, OCTET_BIAS, raw.bias);
-      put(data, OCTET_SCALE, raw.multiplier);
+      step.args[OCTET_WEIGHTS] = add_to_blob(bytes_of(raw.weights));
+      step.args[OCTET_BIAS] = add_to_blob(bytes_of(raw.bias));
+      step.args[OCTET_SCALE] = add_to_blob(bytes_of(raw.multiplier));
       return unit("reference " + to_string(spec), spec, "reference", [](KernelUnit&) {});
     }
     const PlannedConv plan = plan_conv(spec, std::move(raw), *model_.target, options_.emitter);
     reason_ = plan.reason;
-    scratch_bytes_ = plan.scratch_bytes;
-    const uint32_t k = unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule,
-                            [&](KernelUnit& u) { u.program = plan.build(u.name); });
-    put(data, OCTET_WEIGHTS, plan.packed.weights);
-    put(data, OCTET_BIAS, plan.packed.bias);
-    put(data, OCTET_SCALE, plan.packed.scale);
-    put(data, OCTET_CONSTANTS, model_.kernels[k].program->constants);
+    if (plan.scratch_bytes > 0) step.args[OCTET_SCRATCH] = new_scratch(plan.scratch_bytes, step.group);
+    const uint32_t k =
+        unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule, [&](KernelUnit& u) {
+          u.program = plan.build(u.name);
+          u.cost = plan.cost;
+        });
+    step.args[OCTET_WEIGHTS] = add_to_blob(bytes_of(plan.packed.weights));
+    step.args[OCTET_BIAS] = add_to_blob(bytes_of(plan.packed.bias));
+    step.args[OCTET_SCALE] = add_to_blob(bytes_of(plan.packed.scale));
+    step.args[OCTET_CONSTANTS] = add_to_blob(bytes_of(model_.kernels[k].program->constants));
     return k;
   }
 
@@ -138,15 +126,14 @@ class Compiler {
 
   // Equal data (splatted constants, parameters of equal ops) is stored once.
   OctetRef add_to_blob(std::span<const std::byte> bytes) {
-    std::vector<uint8_t>& blob = model_.plan.blob;
+    if (bytes.empty()) return {OCTET_NONE, 0, 0};
     const auto* p = reinterpret_cast<const uint8_t*>(bytes.data());
     constexpr size_t kWorthComparing = 4096;
     const std::string key = bytes.size() <= kWorthComparing ? std::string(p, p + bytes.size()) : std::string();
     if (!key.empty())
       if (const auto at = small_data_.find(key); at != small_data_.end()) return {OCTET_BLOB, 0, at->second};
-    const size_t offset = (blob.size() + OCTET_ALIGNMENT - 1) / OCTET_ALIGNMENT * OCTET_ALIGNMENT;
-    blob.resize(offset);
-    blob.insert(blob.end(), p, p + bytes.size());
+    const size_t offset = model_.plan.blob.append(bytes.size());
+    std::memcpy(model_.plan.blob.data() + offset, p, bytes.size());
     if (!key.empty()) small_data_.emplace(key, offset);
     return {OCTET_BLOB, 0, offset};
   }
@@ -240,8 +227,7 @@ class Compiler {
   std::vector<Place> places_;
   CompiledModel model_;
   uint32_t groups_ = 0;
-  std::string reason_;     // of the step being made
-  int scratch_bytes_ = 0;  // the same
+  std::string reason_;  // of the step being made
   std::unordered_map<std::string, uint32_t> by_key_;
   std::unordered_map<std::string, size_t> small_data_;
   std::map<TensorId, size_t> buffer_of_;  // root tensor -> buffer

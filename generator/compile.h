@@ -9,6 +9,7 @@
 #include "generator/kernel/plain.h"
 #include "generator/kernel/spec.h"
 #include "generator/program/program.h"
+#include "generator/schedule/cost.h"
 #include "generator/schedule/memory_plan.h"
 #include "generator/schedule/schedule.h"
 #include "runtime/plan.h"
@@ -30,6 +31,7 @@ struct KernelUnit {
   std::string name;  // identifier, unique in the model
   KernelSpec spec;
   std::string schedule;            // in words; "plain" or "reference" where there is none
+  Cost cost;                       // predicted
   std::optional<Program> program;  // else a plain op, else the reference
   std::optional<PlainKernel> plain;
 };

@@ -26,7 +26,7 @@ struct LoadOptions {
 
 struct LoadedModel {
   Graph graph;             // after all passes
-  CompiledModel compiled;  // its blob has moved into the executor
+  CompiledModel compiled;  // its plan has moved into the executor
   std::shared_ptr<const Executor> executor;
   double import_seconds = 0, passes_seconds = 0, compile_seconds = 0, bind_seconds = 0;
   size_t code_bytes = 0;  // machine code made by the JIT

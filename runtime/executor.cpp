@@ -3,19 +3,11 @@
 #include <pthreadpool.h>
 
 #include <chrono>
-#include <cstring>
 
 namespace octet {
 
 Executor::Executor(Plan plan, std::vector<BoundKernel> kernels, std::shared_ptr<void> keep_alive, int threads)
-    : plan_(std::move(plan)),
-      kernels_(std::move(kernels)),
-      keep_alive_(std::move(keep_alive)),
-      blob_bytes_(plan_.blob.size()),
-      blob_(allocate_aligned(blob_bytes_)),
-      threads_(threads) {
-  if (!plan_.blob.empty()) std::memcpy(blob_.get(), plan_.blob.data(), plan_.blob.size());
-  std::vector<uint8_t>().swap(plan_.blob);
+    : plan_(std::move(plan)), kernels_(std::move(kernels)), keep_alive_(std::move(keep_alive)), threads_(threads) {
   for (const OctetStep& s : plan_.steps)
     if (s.kernel >= kernels_.size()) internal_error("a step calls a kernel that does not exist");
 }

@@ -35,16 +35,14 @@ class Executor {
 
   const Plan& plan() const { return plan_; }
   const std::vector<BoundKernel>& kernels() const { return kernels_; }
-  const uint8_t* blob() const { return blob_.get(); }
-  size_t blob_bytes() const { return blob_bytes_; }
+  const uint8_t* blob() const { return plan_.blob.data(); }
+  size_t blob_bytes() const { return plan_.blob.size(); }
   int threads() const { return threads_; }
 
  private:
   Plan plan_;
   std::vector<BoundKernel> kernels_;
   std::shared_ptr<void> keep_alive_;
-  size_t blob_bytes_;
-  AlignedBytes blob_;
   int threads_;
 };
 

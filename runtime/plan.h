@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "runtime/abi.h"
+#include "runtime/blob.h"
 #include "runtime/dtype.h"
 #include "runtime/tensor_info.h"
 
@@ -24,8 +25,8 @@ struct TensorPlace {
 
 struct Plan {
   std::vector<OctetStep> steps;
-  std::vector<uint8_t> blob;  // packed weights, constants, parameters; wants OCTET_ALIGNMENT
-  int64_t arena_bytes = 0;    // slack included
+  Blob blob;
+  int64_t arena_bytes = 0;  // slack included
   std::vector<TensorInfo> inputs, outputs;
   std::vector<TensorPlace> tensors;  // every quantized tensor that survived fusion
 };

@@ -295,8 +295,13 @@ TEST_F(Cli, BenchWritesTheFiguresOfEveryLayer) {
   EXPECT_GT(j["layers"].size(), 3u);
   for (const auto& layer : j["layers"]) {
     EXPECT_TRUE(layer["op"].is_string() && layer["shape"].is_string() && layer["schedule"].is_string());
-    EXPECT_GE(layer["median_us"], 0);
+    EXPECT_GE(layer["median_us"], layer["min_us"]);
+    if (!host_target().has_jit) continue;
+    EXPECT_GT(layer["predicted_us"], 0) << layer;
+    EXPECT_GT(layer["roofline_us"], 0) << layer;
+    EXPECT_NE(layer["bound"], "");
   }
+  EXPECT_EQ(j["bandwidth"].size(), host_target().has_jit ? 4u : 0u);
   EXPECT_EQ(o.out.find("layer"), 0u) << o.out;
   EXPECT_NE(o.out.find("total"), std::string::npos) << o.out;
 }
@@ -348,7 +353,12 @@ TEST_F(Cli, ExplainWorksForEveryTarget) {
     ASSERT_EQ(o.status, 0) << o.err;
     for (const char* word : {"Passes", "Fusions", "Kernels on", "Memory", "Sizes"})
       EXPECT_NE(o.out.find(word), std::string::npos) << t.name << ": " << word;
+    EXPECT_EQ(o.out.find("predicted") != std::string::npos, t.has_jit);
+    EXPECT_EQ(o.out.find("measured"), std::string::npos);
   }
+  const Outcome o = run({"explain", kModel, "--measure"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  EXPECT_NE(o.out.find("measured"), std::string::npos) << o.out;
 }
 
 }  // namespace

@@ -100,6 +100,21 @@ INSTANTIATE_TEST_SUITE_P(All, Terms,
 
 // ---- requantization
 
+// O, I, kh, kw in the file; O, kh, kw, I for kernels, whatever the weights' type.
+TEST(LowerConv, WeightsInKernelOrder) {
+  for (const auto& [dtype, zero] : {std::pair(DType::s8, 0), std::pair(DType::s8, 3), std::pair(DType::u8, 128)}) {
+    Net net;
+    std::vector<int32_t> values(12), expected = {0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11};
+    std::iota(values.begin(), values.end(), zero);
+    const TensorId w = net.weights("w", dtype, {2, 2, 1, 3}, values, {{0.5f}, {zero}, -1});
+    const TensorId x = net.qdq(net.input("x", {1, 2, 1, 3}), "x_q", 0.5f, 128);
+    net.output(net.qdq(net.conv("conv", x, w, kNoTensor, {.kw = 3}, {1, 2, 1, 1}), "y", 1, 3));
+    const auto nodes = lowered(net);
+    const auto& weights = find<ConvSpec>(nodes)->conv.weights;
+    EXPECT_EQ(std::vector<int32_t>(weights.begin(), weights.end()), expected) << dtype_name(dtype) << " " << zero;
+  }
+}
+
 TEST(LowerConv, MultipliersZeroPointsAndRange) {
   LinearNet net(DType::s8, 2, {1, 2, 3, 4}, {{0.1f, 0.3f}, {0, 0}, 0}, -128, 0.7f, 0.9f, DType::s8);
   const auto nodes = lowered(net);

@@ -3,14 +3,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 #include <nlohmann/json.hpp>
-#include <numeric>
-#include <random>
-#include <thread>
 
-#include "bench/peak.h"
 #include "generator/cli/common.h"
+#include "generator/cli/layers.h"
 #include "generator/io/npy.h"
 #include "runtime/status.h"
 
@@ -31,132 +27,20 @@ struct BenchOptions {
   bool layers = false;
 };
 
-double median(std::vector<double> v) {
-  const auto middle = v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2);
-  std::nth_element(v.begin(), middle, v.end());
-  return *middle;
-}
-
-// Values over the input's quantized range, or normal ones; integers over their whole range.
-std::vector<uint8_t> random_values(const TensorInfo& t, std::mt19937& random) {
-  std::vector<uint8_t> bytes(t.bytes());
-  if (t.dtype != DType::f32) {
-    if (dtype_bytes(t.dtype) == 1)
-      for (uint8_t& b : bytes) b = static_cast<uint8_t>(t.dtype == DType::boolean ? random() & 1 : random());
-    return bytes;
-  }
-  const float lowest = t.quantized == DType::s8 ? -128 : 0;
-  std::uniform_real_distribution<float> q(lowest, lowest + 255);
-  std::normal_distribution<float> normal;
-  auto* values = reinterpret_cast<float*>(bytes.data());
-  for (int64_t i = 0; i < t.elements(); ++i)
-    values[i] = t.scale > 0 ? t.scale * (q(random) - static_cast<float>(t.zero_point)) : normal(random);
-  return bytes;
-}
-
-// MAC/s of that many threads at once; 0 where the target has no machine code.
-double measured_peak(const Target& target, int threads) {
-  std::vector<double> rates(static_cast<size_t>(threads));
-  std::vector<std::thread> others;
-  for (size_t t = 1; t < rates.size(); ++t) others.emplace_back([&, t] { rates[t] = peak_gmacs(target); });
-  rates[0] = peak_gmacs(target);
-  for (std::thread& t : others) t.join();
-  return 1e9 * std::accumulate(rates.begin(), rates.end(), 0.0);
-}
-
-// The inputs and outputs of one run.
-struct Buffers {
-  explicit Buffers(const Plan& plan) {
-    std::mt19937 random(1);
-    for (const TensorInfo& t : plan.inputs) data.push_back(random_values(t, random));
-    for (const TensorInfo& t : plan.outputs) data.emplace_back(t.bytes());
-    for (size_t i = 0; i < data.size(); ++i)
-      if (i < plan.inputs.size())
-        inputs.push_back(data[i].data());
-      else
-        outputs.push_back(data[i].data());
-  }
-  std::vector<std::vector<uint8_t>> data;
-  std::vector<const void*> inputs;
-  std::vector<void*> outputs;
-};
-
-// Caches, branch predictors and the clock rate settle first.
-void warm_up(int rounds, const std::function<void()>& round) {
-  const auto start = Clock::now();
-  do round();
-  while (rounds == 0 && since(start) < 0.2);
-}
-
-// One round after the other until there are enough of them: `rounds`, or a second's worth and at least 5.
-void repeat(int rounds, const char* label, const std::function<void()>& round) {
-  const auto start = Clock::now();
-  if (rounds == 0) {
-    for (int n = 0; n < 5 || (n < 100000 && since(start) < 1); ++n) round();
-    return;
-  }
-  Progress progress(label, static_cast<size_t>(rounds));
-  for (int n = 0; n < rounds; ++n) {
-    round();
-    progress.advance();
-  }
-}
-
-struct Layer {
-  std::string name, op, shape, schedule;
-  int64_t macs = 0;
-  double seconds = 0;  // median
-  size_t count = 1;    // of equal layers, in the short table
-  double rate() const { return seconds > 0 ? static_cast<double>(macs) / seconds : 0; }
-};
-
 struct Result {
   std::string target;
-  double median = 0, least = 0, load = 0, peak = 0;  // seconds; MAC/s
+  double median = 0, least = 0, load = 0;  // seconds
+  Machine machine;
   size_t rounds = 0;
   std::vector<Layer> layers;
   int64_t macs = 0;
 };
 
-// The layers of a network: the parts of a layer that several threads share are one.
-std::vector<Layer> layers_of(const CompiledModel& model, const Plan& plan, std::vector<size_t>& first_steps) {
-  std::vector<Layer> layers;
-  for (size_t s = 0; s < plan.steps.size(); ++s) {
-    if (s == 0 || plan.steps[s].group != plan.steps[s - 1].group) {
-      const KernelUnit& unit = model.kernels[plan.steps[s].kernel];
-      layers.push_back({printable(model.steps[s].node), spec_op_name(unit.spec), shape_text(unit.spec), unit.schedule});
-      first_steps.push_back(s);
-    }
-    layers.back().macs += model.steps[s].macs;
-  }
-  return layers;
-}
-
-void time_layers(const LoadedModel& model, Buffers& buffers, int rounds, Result& result) {
-  const Plan& plan = model.executor->plan();
-  std::vector<size_t> first;
-  result.layers = layers_of(model.compiled, plan, first);
-  ExecutionContext context(model.executor);
-  std::vector<std::vector<double>> times(first.size());
-  std::vector<double> seconds(plan.steps.size());
-  const auto round = [&] {
-    std::fill(seconds.begin(), seconds.end(), 0.0);
-    context.run_timed(buffers.inputs, buffers.outputs, seconds);
-    for (size_t l = 0; l < first.size(); ++l) times[l].push_back(seconds[first[l]]);
-  };
-  warm_up(rounds, round);
-  for (auto& t : times) t.clear();
-  repeat(rounds, "layers", round);
-  for (size_t l = 0; l < first.size(); ++l) {
-    result.layers[l].seconds = median(std::move(times[l]));
-    result.macs += result.layers[l].macs;
-  }
-}
-
 Result measure(const LoadedModel& model, const LoadOptions& options, int rounds) {
   Result r{.target = options.target->name};
   Buffers buffers(model.executor->plan());
-  if (options.engine != Engine::reference) r.peak = measured_peak(*options.target, options.threads);
+  const bool limits = options.engine != Engine::reference;
+  if (limits) r.machine = measure_machine(*options.target, options.threads);
   std::vector<double> times;
   ExecutionContext context(model.executor);
   const auto round = [&] {
@@ -170,28 +54,11 @@ Result measure(const LoadedModel& model, const LoadOptions& options, int rounds)
   r.least = *std::min_element(times.begin(), times.end());
   r.rounds = times.size();
   r.median = median(std::move(times));
-  time_layers(model, buffers, rounds, r);
-  // The clock of a shared machine drifts: the better of two probes is the peak.
-  if (r.peak > 0) r.peak = std::max(r.peak, measured_peak(*options.target, options.threads));
+  r.layers = time_layers(model, buffers, rounds);
+  for (const Layer& l : r.layers) r.macs += l.macs;
+  if (limits) measure_peak_again(r.machine, *options.target);
+  add_rooflines(r.layers, model, r.machine);
   return r;
-}
-
-// Layers that run the same kernel on as many multiply-accumulates, as one row.
-std::vector<Layer> merged(const std::vector<Layer>& layers) {
-  std::vector<Layer> rows;
-  for (const Layer& l : layers) {
-    const auto same = std::find_if(rows.begin(), rows.end(), [&](const Layer& r) {
-      return r.op == l.op && r.shape == l.shape && r.schedule == l.schedule;
-    });
-    if (same == rows.end()) {
-      rows.push_back(l);
-      continue;
-    }
-    same->macs += l.macs;
-    same->seconds += l.seconds;
-    ++same->count;
-  }
-  return rows;
 }
 
 std::string clipped(const std::string& text, size_t width) {
@@ -205,6 +72,13 @@ std::string short_schedule(std::string text) {
     text.erase(from, at + 17 - from);
   }
   return text;
+}
+
+// The least time that the machine allows, what sets it, and the share of it that the layer reaches.
+std::string roofline_text(const Layer& l) {
+  if (l.roofline.seconds() <= 0) return "";
+  return fmt::format("{:9.1f}  {:<8} {:5.1f} %", 1e6 * l.roofline.seconds(), l.roofline.bound(),
+                     100 * l.share_of_roofline());
 }
 
 std::string rate_text(double macs_per_second, double peak) {
@@ -223,23 +97,28 @@ void print_table(const Result& r, bool every_layer) {
     name = std::max(name, std::min<size_t>(l.name.size(), 32));
   }
   if (!every_layer) name = 5;
+  const double peak = r.machine.macs_per_second;
   const auto row = [&](const std::string& first, const std::string& op, const std::string& shape_,
-                       const std::string& how, const std::string& time, const std::string& rate) {
+                       const std::string& how, const std::string& time, const std::string& rate,
+                       const std::string& limit) {
     std::string line =
-        fmt::format("{:<{}}  {:<19}  {:<{}}  {:<{}}  {:>9}  {}", clipped(first, name), name, clipped(op, 19),
-                    clipped(shape_, shape), shape, clipped(how, schedule), schedule, time, rate);
+        fmt::format("{:<{}}  {:<19}  {:<{}}  {:<{}}  {:>9}  {:<17}{}", clipped(first, name), name, clipped(op, 19),
+                    clipped(shape_, shape), shape, clipped(how, schedule), schedule, time, rate, limit);
     line.erase(line.find_last_not_of(' ') + 1);
     fmt::print("{}\n", line);
   };
-  row(every_layer ? "layer" : "count", "op", "shape", "schedule", "us", r.peak > 0 ? "  GMAC/s     peak" : "  GMAC/s");
-  double sum = 0;
+  row(every_layer ? "layer" : "count", "op", "shape", "schedule", "us", peak > 0 ? "  GMAC/s     peak" : "  GMAC/s",
+      peak > 0 ? " roofline  bound   reached" : "");
+  double sum = 0, limits = 0;
   for (const Layer& l : rows) {
     sum += l.seconds;
     row(every_layer ? l.name : fmt::format("{:>5}", l.count), l.op, l.shape, l.schedule,
-        fmt::format("{:.1f}", 1e6 * l.seconds), rate_text(l.rate(), r.peak));
+        fmt::format("{:.1f}", 1e6 * l.seconds), rate_text(l.rate(), peak), roofline_text(l));
+    limits += l.roofline.seconds();
   }
   row("total", "", fmt::format("{} layer{}", r.layers.size(), r.layers.size() == 1 ? "" : "s"), "",
-      fmt::format("{:.1f}", 1e6 * sum), rate_text(static_cast<double>(r.macs) / sum, r.peak));
+      fmt::format("{:.1f}", 1e6 * sum), rate_text(static_cast<double>(r.macs) / sum, peak),
+      limits > 0 ? fmt::format("{:9.1f}  {:<8} {:5.1f} %", 1e6 * limits, "", 100 * limits / sum) : "");
 }
 
 void print_result(const BenchOptions& o, const LoadedModel& model, const Result& r) {
@@ -252,9 +131,9 @@ void print_result(const BenchOptions& o, const LoadedModel& model, const Result&
   if (r.macs > 0) {
     fmt::print("  work            {:.1f} M multiply-accumulates, {:.1f} GMAC/s", static_cast<double>(r.macs) / 1e6,
                static_cast<double>(r.macs) / r.median / 1e9);
-    if (r.peak > 0)
+    if (const double peak = r.machine.macs_per_second; peak > 0)
       fmt::print(", {:.1f} % of the measured peak of {:.1f} GMAC/s",
-                 100 * static_cast<double>(r.macs) / r.median / r.peak, r.peak / 1e9);
+                 100 * static_cast<double>(r.macs) / r.median / peak, peak / 1e9);
     fmt::print("\n");
   }
   fmt::print("  load            {:.1f} ms: import {:.1f}, passes {:.1f}, compile {:.1f}, code {:.1f}\n", 1e3 * load,
@@ -264,15 +143,29 @@ void print_result(const BenchOptions& o, const LoadedModel& model, const Result&
              bytes_text(static_cast<size_t>(model.executor->plan().arena_bytes)),
              bytes_text(model.executor->blob_bytes()));
   fmt::print("{}\n", model.code_bytes ? ", code " + bytes_text(model.code_bytes) : "");
+  if (r.machine.bandwidth.empty()) return;
+  fmt::print("  machine         GB/s read (copied) by a core:");
+  for (const Bandwidth& b : r.machine.bandwidth) fmt::print(" {} {:.0f} ({:.0f})", b.level, b.read / 1e9, b.copy / 1e9);
+  fmt::print("\n");
 }
 
 nlohmann::ordered_json as_json(const BenchOptions& o, const Result& r) {
-  nlohmann::ordered_json j = {{"model", o.model.model},      {"target", r.target},
-                              {"engine", o.model.engine},    {"threads", o.model.threads},
-                              {"batch", o.model.batch},      {"rounds", r.rounds},
-                              {"median_ms", 1e3 * r.median}, {"min_ms", 1e3 * r.least},
-                              {"load_ms", 1e3 * r.load},     {"macs", r.macs},
-                              {"peak_gmacs", r.peak / 1e9},  {"layers", nlohmann::ordered_json::array()}};
+  const double peak = r.machine.macs_per_second;
+  nlohmann::ordered_json j = {{"model", o.model.model},
+                              {"target", r.target},
+                              {"engine", o.model.engine},
+                              {"threads", o.model.threads},
+                              {"batch", o.model.batch},
+                              {"rounds", r.rounds},
+                              {"median_ms", 1e3 * r.median},
+                              {"min_ms", 1e3 * r.least},
+                              {"load_ms", 1e3 * r.load},
+                              {"macs", r.macs},
+                              {"peak_gmacs", peak / 1e9},
+                              {"bandwidth", nlohmann::ordered_json::array()},
+                              {"layers", nlohmann::ordered_json::array()}};
+  for (const Bandwidth& b : r.machine.bandwidth)
+    j["bandwidth"].push_back({{"level", b.level}, {"read_gbs", b.read / 1e9}, {"copy_gbs", b.copy / 1e9}});
   for (const Layer& l : r.layers)
     j["layers"].push_back({{"name", l.name},
                            {"op", l.op},
@@ -280,8 +173,13 @@ nlohmann::ordered_json as_json(const BenchOptions& o, const Result& r) {
                            {"schedule", l.schedule},
                            {"macs", l.macs},
                            {"median_us", 1e6 * l.seconds},
+                           {"min_us", 1e6 * l.least},
                            {"gmacs", l.rate() / 1e9},
-                           {"share_of_peak", r.peak > 0 ? l.rate() / r.peak : 0}});
+                           {"share_of_peak", peak > 0 ? l.rate() / peak : 0},
+                           {"predicted_us", 1e6 * l.predicted},
+                           {"roofline_us", 1e6 * l.roofline.seconds()},
+                           {"bound", l.roofline.bound()},
+                           {"share_of_roofline", l.share_of_roofline()}});
   return j;
 }
 
@@ -329,7 +227,9 @@ void add_bench(CLI::App& app) {
   verb->add_option("--json", o->json, "Write the figures, with every layer, to this file")->check(no_empty_name());
   verb->footer(R"(
 The whole network is timed without clocks between its layers, and the layers in runs of their own. "Peak" is what the
-machine's dot product reaches on registers alone, measured in the same run.
+machine's dot product reaches on registers alone, measured in the same run. "Roofline" is the least time that the
+machine allows: multiply-accumulates at the peak, or bytes at the bandwidth of the level of memory that holds them
+(also measured); "bound" says which, "reached" the share of it.
 
 Examples:
   octet bench resnet50.onnx

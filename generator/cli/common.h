@@ -46,8 +46,8 @@ class Progress {
   Clock::time_point start_ = Clock::now(), last_ = start_;
 };
 
-// What `octet explain` prints, for one target.
-void print_explanation(const ModelOptions& options);
+// What `octet explain` prints, for one target; `measure` runs the network for times beside the predicted ones.
+void print_explanation(const ModelOptions& options, bool measure);
 
 // A verb adds itself to the command; its callback does the work and throws Error.
 void add_run(CLI::App& app);

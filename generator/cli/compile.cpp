@@ -72,7 +72,7 @@ void compile_verb(const CompileVerbOptions& o) {
     fmt::print("\n");
     ModelOptions one = o.model;
     one.target = t->name;
-    print_explanation(one);
+    print_explanation(one, false);
   }
 }
 

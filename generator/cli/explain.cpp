@@ -5,6 +5,7 @@
 #include <map>
 
 #include "generator/cli/common.h"
+#include "generator/cli/layers.h"
 #include "generator/import/onnx.h"
 #include "generator/io/file.h"
 #include "generator/passes/passes.h"
@@ -102,13 +103,40 @@ void explain_fusions(const Graph& graph) {
   }
 }
 
-void explain_layers(const CompiledModel& model) {
+// Mean time of the steps that run each kernel, by a run of the network on this machine.
+std::vector<double> measured_kernels(const ModelOptions& o, const LoadOptions& options) {
+  const LoadedModel model = load(o.model, options);
+  Buffers buffers(model.executor->plan());
+  std::vector<double> seconds(model.compiled.kernels.size());
+  std::vector<size_t> uses(seconds.size());
+  for (const Layer& layer : time_layers(model, buffers, 0)) {
+    const uint32_t k = model.executor->plan().steps[layer.first_step].kernel;
+    seconds[k] += layer.seconds;
+    ++uses[k];
+  }
+  for (size_t k = 0; k < seconds.size(); ++k) seconds[k] /= static_cast<double>(std::max<size_t>(1, uses[k]));
+  return seconds;
+}
+
+// "predicted 12.3 us, measured 12.9 us (-5 %)", as far as there is either.
+std::string time_text(double predicted, double measured) {
+  std::string text;
+  if (predicted > 0) text = fmt::format("predicted {:.1f} us", 1e6 * predicted);
+  if (measured > 0) text += fmt::format("{}measured {:.1f} us", text.empty() ? "" : ", ", 1e6 * measured);
+  if (predicted > 0 && measured > 0) text += fmt::format(" ({:+.0f} %)", 100 * (predicted / measured - 1));
+  return text;
+}
+
+// `measured`: seconds of one step of every kernel, or nothing.
+void explain_layers(const CompiledModel& model, const std::vector<double>& measured) {
   fmt::print("\nKernels on {}, with their schedules and why\n", model.target->name);
   std::vector<size_t> uses(model.kernels.size()), first(model.kernels.size());
   for (size_t s = model.plan.steps.size(); s-- > 0;) {
     ++uses[model.plan.steps[s].kernel];
     first[model.plan.steps[s].kernel] = s;
   }
+  const int64_t network_bytes = model.plan.arena_bytes + static_cast<int64_t>(model.plan.blob.size());
+  double predicted_sum = 0, measured_sum = 0;
   size_t width = 0;
   for (const KernelUnit& u : model.kernels) width = std::max(width, u.name.size());
   for (size_t k = 0; k < model.kernels.size(); ++k) {
@@ -120,7 +148,13 @@ void explain_layers(const CompiledModel& model) {
     };
     more(u.schedule);
     more(model.steps[first[k]].reason);
+    const double guess = predicted_seconds(u, network_bytes, *model.target), real = measured.empty() ? 0 : measured[k];
+    more(time_text(guess, real));
+    predicted_sum += guess * static_cast<double>(uses[k]);
+    measured_sum += real * static_cast<double>(uses[k]);
   }
+  const std::string sum = time_text(predicted_sum, measured_sum);
+  if (!sum.empty()) fmt::print("  all steps on one core after the other: {}\n", sum);
 }
 
 void explain_memory(const CompiledModel& model) {
@@ -147,7 +181,7 @@ void explain_sizes(const CompiledModel& model) {
 
 }  // namespace
 
-void print_explanation(const ModelOptions& o) {
+void print_explanation(const ModelOptions& o, bool measure) {
   const LoadOptions options = o.load_options();
   const Graph graph = through_passes(o);
   explain_fusions(graph);
@@ -155,13 +189,14 @@ void print_explanation(const ModelOptions& o) {
                                               .emitter = options.target->has_jit ? Emitter::jit : Emitter::compiler,
                                               .threads = options.threads,
                                               .views = options.views});
-  explain_layers(model);
+  explain_layers(model, measure ? measured_kernels(o, options) : std::vector<double>());
   explain_memory(model);
   explain_sizes(model);
 }
 
 void add_explain(CLI::App& app) {
   auto o = std::make_shared<ModelOptions>();
+  auto measure = std::make_shared<bool>(false);
   CLI::App* verb = app.add_subcommand("explain", "Say what is done with a network and why");
   o->add_model(*verb);
   o->add_target(*verb);
@@ -169,13 +204,15 @@ void add_explain(CLI::App& app) {
   verb->add_option("--batch", o->batch, "Images at a time, where the file leaves it open")->capture_default_str();
   verb->add_flag("--no-fuse", o->no_fuse, "As if fusions were switched off");
   verb->add_flag("--no-views", o->no_views, "As if concats and slices copied");
+  verb->add_flag("--measure", *measure, "Run the network too: measured times beside the predicted ones");
   verb->footer(R"(
 Shows the passes with what each changed, fusions made and refused, the schedule of every kernel and which dot product
-is exact for its weights, the memory plan as a picture, and sizes. The target need not be this machine's.
+is exact for its weights, the time that the cost model predicts, the memory plan as a picture, and sizes. The target
+need not be this machine's, unless --measure runs it.
 
 Example:
   octet explain resnet50.onnx --target avx2)");
-  verb->callback([o] { print_explanation(*o); });
+  verb->callback([o, measure] { print_explanation(*o, *measure); });
 }
 
 }  // namespace octet::cli

@@ -269,7 +269,7 @@ class ModelEmitter {
   // The first of the models with the same weights.
   size_t owner(size_t m) const {
     for (size_t o = 0; o < m; ++o)
-      if (models_[o]->plan.blob == models_[m]->plan.blob) return o;
+      if (std::ranges::equal(models_[o]->plan.blob.bytes(), models_[m]->plan.blob.bytes())) return o;
     return m;
   }
 
@@ -278,7 +278,7 @@ class ModelEmitter {
   void add_weights(size_t m, std::vector<TextFile>& files) const {
     const CompiledModel& model = *models_[m];
     const std::string file = prefix(model) + "_weights.cpp";
-    const std::vector<uint8_t>& blob = model.plan.blob;
+    const std::span<const uint8_t> blob = model.plan.blob.bytes();
     std::string head =
         fmt::format("// {}: packed weights and constants, {} bytes.\n{}", title(model), blob.size(), origin_);
     if (owner(m) != m) {

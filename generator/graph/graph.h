@@ -31,6 +31,28 @@ struct QuantParams {
   bool operator==(const QuantParams&) const = default;
 };
 
+// The bytes of a constant: owned, or a view of memory (a mapped file) that `owner` keeps alive.
+class ConstantBytes {
+ public:
+  explicit ConstantBytes(std::vector<std::byte> bytes) : owned_(std::move(bytes)), bytes_(owned_) {}
+  ConstantBytes(std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
+      : owner_(std::move(owner)), bytes_(bytes) {}
+  ConstantBytes(const ConstantBytes&) = delete;
+  ConstantBytes& operator=(const ConstantBytes&) = delete;
+
+  const std::byte* data() const { return bytes_.data(); }
+  size_t size() const { return bytes_.size(); }
+  bool empty() const { return bytes_.empty(); }
+  auto begin() const { return bytes_.begin(); }
+  auto end() const { return bytes_.end(); }
+  std::byte operator[](size_t i) const { return bytes_[i]; }
+
+ private:
+  std::vector<std::byte> owned_;
+  std::shared_ptr<const void> owner_;
+  std::span<const std::byte> bytes_;
+};
+
 using TensorId = int32_t;
 inline constexpr TensorId kNoTensor = -1;  // an absent optional input
 
@@ -38,8 +60,8 @@ struct Tensor {
   std::string name;  // as in the file; dumps and errors use it
   DType dtype = DType::f32;
   Shape shape;
-  std::optional<QuantParams> quant;                    // u8, s8 and s32 tensors
-  std::shared_ptr<const std::vector<std::byte>> data;  // constants only; row-major, little endian
+  std::optional<QuantParams> quant;           // u8, s8 and s32 tensors
+  std::shared_ptr<const ConstantBytes> data;  // constants only; row-major, little endian
   Shape file_shape;  // shape in the file's own order where layout has changed `shape` (else empty)
 
   bool is_constant() const { return data != nullptr; }
@@ -166,7 +188,7 @@ struct Graph {
 template <class T>
 TensorId Graph::add_constant(std::string name, DType dtype, Shape shape, std::span<const T> values) {
   const auto bytes = std::as_bytes(values);
-  auto data = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
+  auto data = std::make_shared<const ConstantBytes>(std::vector<std::byte>(bytes.begin(), bytes.end()));
   return add({.name = std::move(name), .dtype = dtype, .shape = std::move(shape), .data = std::move(data)});
 }
 

@@ -345,7 +345,7 @@ TensorId transposed(NodeImport& n, TensorId matrix) {
   if (t.is_constant()) {
     const Shape shape = {t.shape[1], t.shape[0]};
     n.charge(byte_count(shape, t.dtype));
-    auto data = std::make_shared<const std::vector<std::byte>>(strided_copy(t, shape, 0, {1, t.shape[1]}));
+    auto data = std::make_shared<const ConstantBytes>(strided_copy(t, shape, 0, {1, t.shape[1]}));
     Tensor turned{.name = t.name + "^T", .dtype = t.dtype, .shape = shape, .quant = t.quant, .data = std::move(data)};
     if (turned.quant && turned.quant->axis >= 0) turned.quant->axis = 1 - turned.quant->axis;
     made = n.state.add(std::move(turned));

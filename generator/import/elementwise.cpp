@@ -47,7 +47,7 @@ void gelu(NodeImport& n) {
 void emit_range(NodeImport& n, QRange range) {
   const Tensor t = n.tensor(0);
   if (t.is_constant()) {
-    std::vector<std::byte> bytes = *t.data;
+    std::vector<std::byte> bytes(t.data->begin(), t.data->end());
     n.charge(static_cast<int64_t>(bytes.size()));
     for (std::byte& b : bytes) {
       const int32_t v = t.dtype == DType::u8 ? static_cast<uint8_t>(b) : static_cast<int8_t>(b);
@@ -130,9 +130,10 @@ TensorId parameter(NodeImport& n, size_t i, int64_t channels) {
   n.charge(channels * 4);
   const std::string name = t.name;
   const auto bytes = std::as_bytes(std::span<const float>(values));
-  return n.state.add({.name = name,
-                      .shape = {channels},
-                      .data = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end())});
+  return n.state.add(
+      {.name = name,
+       .shape = {channels},
+       .data = std::make_shared<const ConstantBytes>(std::vector<std::byte>(bytes.begin(), bytes.end()))});
 }
 
 void batch_norm(NodeImport& n) {

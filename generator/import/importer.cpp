@@ -229,13 +229,13 @@ void NodeImport::charge(int64_t bytes) const {
 void NodeImport::folded(DType dtype, Shape shape, std::vector<std::byte> bytes, size_t index) {
   check_shape(shape, dtype);
   if (index >= file.outputs.size() || file.outputs[index].empty()) return;
-  auto data = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+  auto data = std::make_shared<const ConstantBytes>(std::move(bytes));
   register_output(
       index,
       state.add({.name = file.outputs[index], .dtype = dtype, .shape = std::move(shape), .data = std::move(data)}));
 }
 
-void NodeImport::folded(Shape shape, std::shared_ptr<const std::vector<std::byte>> data, const Tensor& like) {
+void NodeImport::folded(Shape shape, std::shared_ptr<const ConstantBytes> data, const Tensor& like) {
   check_shape(shape, like.dtype);
   if (file.outputs.empty()) return;
   Tensor t{.name = file.outputs[0], .dtype = like.dtype, .shape = std::move(shape), .data = std::move(data)};

@@ -87,7 +87,7 @@ class NodeImport {
   TensorId temporary(const std::string& suffix, DType dtype, Shape shape, std::optional<QuantParams> quant = {});
   void alias(TensorId id);  // the output is that tensor
   void folded(DType dtype, Shape shape, std::vector<std::byte> bytes, size_t index = 0);
-  void folded(Shape shape, std::shared_ptr<const std::vector<std::byte>> data, const Tensor& like);
+  void folded(Shape shape, std::shared_ptr<const ConstantBytes> data, const Tensor& like);
   Node& emit(OpKind op, std::vector<TensorId> inputs, std::vector<TensorId> outputs);
   void charge(int64_t bytes) const;  // against the limit on what is made from constants
   void check_shape(const Shape& shape, DType dtype) const;

@@ -54,7 +54,7 @@ TensorId as_row(NodeImport& n, TensorId id, int64_t count) {
     n.charge(count * 4);
     std::vector<std::byte> bytes;
     for (int64_t i = 0; i < count; ++i) bytes.insert(bytes.end(), t.data->begin(), t.data->end());
-    row.data = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+    row.data = std::make_shared<const ConstantBytes>(std::move(bytes));
   }
   return n.state.add(std::move(row));
 }
@@ -95,11 +95,11 @@ TensorId scaled(NodeImport& n, TensorId id, std::string_view attribute, float fa
   if (!t.is_constant() || t.dtype != DType::f32)
     n.fail_attribute(attribute, fmt::format("{}", factor), "1, or any factor of an f32 constant");
   n.charge(element_count(t.shape) * 4);
-  auto data = std::make_shared<std::vector<std::byte>>(t.data->size());
-  auto* to = reinterpret_cast<float*>(data->data());
+  std::vector<std::byte> data(t.data->size());
+  auto* to = reinterpret_cast<float*>(data.data());
   for (float v : t.values<float>()) *to++ = v * factor;
   Tensor product = t;
-  product.data = std::move(data);
+  product.data = std::make_shared<const ConstantBytes>(std::move(data));
   return n.state.add(std::move(product));
 }
 

@@ -28,7 +28,7 @@ void drop(NodeImport& n) {
   if (n.has(2)) {
     const Tensor& training = n.tensor(2);
     if (!training.is_constant() || training.dtype != DType::boolean || training.data->empty() ||
-        training.data->front() != std::byte{0})
+        (*training.data)[0] != std::byte{0})
       n.fail("training_mode is not false; supported: inference");
   }
   n.alias(n.input(0));

@@ -31,7 +31,7 @@ class Mapping {
     struct stat info {};
     const bool regular = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
     size_ = regular ? static_cast<size_t>(info.st_size) : 0;
-    if (size_) data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+    if (size_) data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
     const int error = errno;
     ::close(fd);
     if (!regular) fail("not a regular file");
@@ -251,8 +251,8 @@ class Importer {
 };
 
 Graph import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder,
-                   const ImportOptions& options) {
-  const onnx_file::Model file = onnx_file::parse(bytes, folder);
+                   const ImportOptions& options, std::shared_ptr<const void> owner) {
+  const onnx_file::Model file = onnx_file::parse(bytes, folder, std::move(owner));
   return Importer(file, options).run();
 }
 
@@ -272,16 +272,16 @@ Graph named(const std::string& name, Import import) {
 
 Graph import_onnx(const std::filesystem::path& path, const ImportOptions& options) {
   return named(path.string(), [&] {
-    const Mapping file(path);
+    const auto file = std::make_shared<const Mapping>(path);
     const std::filesystem::path folder = path.parent_path();
-    Graph graph = import_bytes(file.bytes(), folder.empty() ? "." : folder, options);
+    Graph graph = import_bytes(file->bytes(), folder.empty() ? "." : folder, options, file);
     if (graph.name.empty()) graph.name = path.stem().string();
     return graph;
   });
 }
 
 Graph import_onnx(std::span<const std::byte> bytes, const ImportOptions& options, const std::string& name) {
-  return named(name, [&] { return import_bytes(bytes, {}, options); });
+  return named(name, [&] { return import_bytes(bytes, {}, options, nullptr); });
 }
 
 std::vector<std::string> supported_onnx_ops() {

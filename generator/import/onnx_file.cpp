@@ -35,9 +35,9 @@ std::string clean(const std::string& name) {
 
 class TensorReader {
  public:
-  explicit TensorReader(const fs::path& folder) : folder_(folder) {}
+  TensorReader(const fs::path& folder, std::shared_ptr<const void> owner) : folder_(folder), owner_(std::move(owner)) {}
 
-  // Empties `t`. `payload` stands for its raw_data where that was taken out of the message.
+  // Empties `t`. `payload` stands for its raw_data where that was taken out of the message, and lives in the file.
   Constant read(Proto& t, std::span<const std::byte> payload = {}) const {
     Constant c{.name = clean(t.name()), .shape = {t.dims().begin(), t.dims().end()}};
     if (!dtype_of(t.data_type(), c.dtype)) {
@@ -47,7 +47,6 @@ class TensorReader {
     } else {
       c.problem = shape_problem(c.shape, c.dtype);
     }
-    if (payload.empty()) payload = std::as_bytes(std::span(t.raw_data()));
     if (c.problem.empty()) fill(c, t, payload);
     t.Clear();
     return c;
@@ -57,7 +56,8 @@ class TensorReader {
   void fill(Constant& c, const Proto& t, std::span<const std::byte> payload) const {
     const size_t count = static_cast<size_t>(element_count(c.shape));
     if (t.data_location() == Proto::EXTERNAL) return external(c, t, count * dtype_bytes(c.dtype));
-    if (t.has_raw_data() || !payload.empty()) return raw(c, payload, count * dtype_bytes(c.dtype));
+    if (!payload.empty()) return raw(c, payload, count * dtype_bytes(c.dtype), owner_);
+    if (t.has_raw_data()) return raw(c, std::as_bytes(std::span(t.raw_data())), count * dtype_bytes(c.dtype), nullptr);
     switch (c.dtype) {
       case DType::f32: return typed<float>(c, t.float_data(), count);
       case DType::s64: return typed<int64_t>(c, t.int64_data(), count);
@@ -68,13 +68,18 @@ class TensorReader {
     }
   }
 
-  static void raw(Constant& c, std::span<const std::byte> bytes, size_t expected) {
+  static void raw(Constant& c, std::span<const std::byte> bytes, size_t expected,
+                  const std::shared_ptr<const void>& owner) {
     if (bytes.size() != expected) {
       c.problem = fmt::format("{} bytes of raw_data for {} {}, which takes {}", bytes.size(), dtype_name(c.dtype),
                               to_string(c.shape), expected);
       return;
     }
-    c.data = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
+    // A file aligns nothing; bytes do not mind.
+    if (owner && dtype_bytes(c.dtype) == 1)
+      c.data = std::make_shared<const ConstantBytes>(bytes, owner);
+    else
+      c.data = std::make_shared<const ConstantBytes>(std::vector<std::byte>(bytes.begin(), bytes.end()));
   }
 
   template <class T, class Field>
@@ -84,16 +89,16 @@ class TensorReader {
                               to_string(c.shape), count);
       return;
     }
-    auto data = std::make_shared<std::vector<std::byte>>(count * sizeof(T));
+    std::vector<std::byte> data(count * sizeof(T));
     for (size_t i = 0; i < count; ++i) {
       const auto v = field.Get(static_cast<int>(i));
       const T value = static_cast<T>(v);
       if constexpr (std::is_integral_v<T>)
         if (static_cast<int64_t>(value) != static_cast<int64_t>(v))
           c.problem = fmt::format("value {} does not fit {}", v, dtype_name(c.dtype));
-      std::memcpy(data->data() + i * sizeof(T), &value, sizeof(T));
+      std::memcpy(data.data() + i * sizeof(T), &value, sizeof(T));
     }
-    c.data = std::move(data);
+    c.data = std::make_shared<const ConstantBytes>(std::move(data));
   }
 
   void external(Constant& c, const Proto& t, size_t bytes) const {
@@ -135,18 +140,19 @@ class TensorReader {
     } else if (const uint64_t size = fs::file_size(file, error); error || offset > size || bytes > size - offset) {
       c.problem = fmt::format("{}: {} bytes at {} wanted, the file has {}", who, bytes, offset, size);
     } else {
-      auto data = std::make_shared<std::vector<std::byte>>(bytes);
+      std::vector<std::byte> data(bytes);
       std::ifstream in(file, std::ios::binary);
       in.seekg(static_cast<std::streamoff>(offset));
-      in.read(reinterpret_cast<char*>(data->data()), static_cast<std::streamsize>(bytes));
+      in.read(reinterpret_cast<char*>(data.data()), static_cast<std::streamsize>(bytes));
       if (in)
-        c.data = std::move(data);
+        c.data = std::make_shared<const ConstantBytes>(std::move(data));
       else
         c.problem = who + ": cannot be read";
     }
   }
 
   const fs::path& folder_;
+  std::shared_ptr<const void> owner_;
 };
 
 Attribute read_attribute(onnx::AttributeProto& a, const TensorReader& tensors) {
@@ -231,7 +237,7 @@ Model read_model(onnx::ModelProto& m, const Payloads& payloads, const TensorRead
 
 }  // namespace
 
-Model parse(std::span<const std::byte> bytes, const fs::path& folder) {
+Model parse(std::span<const std::byte> bytes, const fs::path& folder, std::shared_ptr<const void> owner) {
   if (bytes.size() > static_cast<size_t>(std::numeric_limits<int>::max()))
     user_error(
         fmt::format("{} bytes; supported: ONNX files below 2 GiB (larger ones with external data)", bytes.size()));
@@ -246,7 +252,7 @@ Model parse(std::span<const std::byte> bytes, const fs::path& folder) {
   if (bytes.empty() || !model.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
     user_error("not an ONNX model, or cut short");
   if (!model.has_graph() || !model.graph().node_size()) user_error("not an ONNX model: it has no graph with nodes");
-  return read_model(model, payloads, TensorReader(folder));
+  return read_model(model, payloads, TensorReader(folder, std::move(owner)));
 }
 
 bool dtype_of(int onnx_type, DType& dtype) {

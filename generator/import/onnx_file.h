@@ -22,7 +22,7 @@ struct Constant {
   std::string name;
   DType dtype = DType::f32;
   Shape shape;
-  std::shared_ptr<const std::vector<std::byte>> data;
+  std::shared_ptr<const ConstantBytes> data;
   std::string problem;  // "dtype float16; supported: ..."
 };
 
@@ -66,8 +66,10 @@ struct Model {
   std::vector<std::string> outputs;
 };
 
-// User errors if the bytes are no ONNX model. `folder` holds external data; empty: refused.
-Model parse(std::span<const std::byte> bytes, const std::filesystem::path& folder);
+// User errors if the bytes are no ONNX model. `folder` holds external data; empty: refused. With an owner of the bytes,
+// weights are views of them that keep it alive; else they are copies.
+Model parse(std::span<const std::byte> bytes, const std::filesystem::path& folder,
+            std::shared_ptr<const void> owner = nullptr);
 
 // The type of that number in the file; false if it is none of Octet's.
 bool dtype_of(int onnx_type, DType& dtype);

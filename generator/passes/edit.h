@@ -72,6 +72,14 @@ float dequantize_value(int32_t q, float scale, int32_t zero_point);
 std::vector<int32_t> integers(const Tensor& constant);
 TensorId add_integers(Graph& graph, std::string name, DType dtype, Shape shape, const std::vector<int32_t>& values);
 
+// [rows][a][b] -> [rows][b][a], one byte an element.
+template <class Byte>
+void transpose_rows(const Byte* from, Byte* to, int64_t rows, int64_t a, int64_t b) {
+  for (int64_t r = 0; r < rows; ++r, from += a * b, to += a * b)
+    for (int64_t j = 0; j < b; ++j)
+      for (int64_t i = 0; i < a; ++i) to[j * a + i] = from[i * b + j];
+}
+
 // The values of a constant, given as f32 or through a DequantizeLinear; empty where t is neither.
 std::vector<float> constant_floats(const Edit& edit, const Graph& graph, TensorId t);
 // The quantized tensor that t is dequantized from, or kNoTensor.

@@ -33,7 +33,7 @@ TensorId transposed(Graph& graph, const Tensor& from, const std::vector<int64_t>
       at[d] = 0;
     }
   }
-  to.data = std::make_shared<const std::vector<std::byte>>(std::move(data));
+  to.data = std::make_shared<const ConstantBytes>(std::move(data));
   return graph.add(std::move(to));
 }
 

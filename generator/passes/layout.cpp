@@ -1,6 +1,7 @@
 // Channels last: rank-4 activations become n, h, w, c, and so do the rank-3 ones around 1-D convolutions (n, w, c).
 // Everything else, and every float tensor, keeps the file's order. Where an op wants the other order, an explicit
 // transpose stands before it, unless the bytes are the same in both, or a linear's weights can be permuted instead.
+// A conv's weights stay as in the file; lower() turns them.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -222,35 +223,18 @@ class Layout {
   void convert_spatial(int i) {
     const bool channels_last = graph_.tensor(edit_.node(i).outputs[0]).shape.size() >= 3;
     want(i, 0, channels_last);
-    if (edit_.node(i).op == OpKind::conv) {
-      if (edit_.node(i).inputs.size() > 3) want(i, 3, true);
-      edit_.set_input(i, 1, conv_weights(edit_.node(i).inputs[1]));
-    }
+    if (edit_.node(i).op == OpKind::conv && edit_.node(i).inputs.size() > 3) want(i, 3, true);
     give(i, 0, channels_last);
   }
 
-  // O, I, kh, kw (or O, I, kw) -> O, kh, kw, I.
-  TensorId conv_weights(TensorId id) {
-    const Tensor w = graph_.tensor(id);
-    const size_t rank = w.shape.size();
-    if (rank != 3 && rank != 4) internal_error(fmt::format("weights {} of shape {}", w.name, to_string(w.shape)));
-    const int64_t oc = w.shape[0], ic = w.shape[1], kh = rank == 4 ? w.shape[2] : 1, kw = w.shape[rank - 1];
-    return new_constant(w, {oc, kh, kw, ic}, transposed_rows(w, oc, ic, kh * kw));
-  }
+  using Bytes = std::shared_ptr<const ConstantBytes>;
 
-  using Bytes = std::shared_ptr<const std::vector<std::byte>>;
-
-  // [rows][a][b] -> [rows][b][a], one byte an element: every weight of a network passes here while it loads.
   static Bytes transposed_rows(const Tensor& w, int64_t rows, int64_t a, int64_t b) {
-    if (dtype_bytes(w.dtype) != 1) internal_error("weights '" + w.name + "' are not of 8 bits");
+    if (dtype_bytes(w.dtype) != 1) internal_error("constant '" + w.name + "' is not of 8 bits");
     if (a == 1 || b == 1) return w.data;
-    auto out = std::make_shared<std::vector<std::byte>>(w.data->size());
-    const std::byte* from = w.data->data();
-    std::byte* to = out->data();
-    for (int64_t r = 0; r < rows; ++r, from += a * b, to += a * b)
-      for (int64_t j = 0; j < b; ++j)
-        for (int64_t i = 0; i < a; ++i) to[j * a + i] = from[i * b + j];
-    return out;
+    std::vector<std::byte> out(w.data->size());
+    transpose_rows(w.data->data(), out.data(), rows, a, b);
+    return std::make_shared<const ConstantBytes>(std::move(out));
   }
 
   TensorId new_constant(const Tensor& like, Shape shape, Bytes values) {

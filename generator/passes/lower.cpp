@@ -345,11 +345,20 @@ void lower_node(Lowering& to, int node) {
 
 }  // namespace
 
-std::vector<LoweredNode> lower(const Graph& graph, const std::vector<Place>& places) {
+void lower_each(const Graph& graph, const std::vector<Place>& places, const std::function<void(LoweredNode&)>& take) {
   if (!graph.channels_last) internal_error("lower wants a graph that the passes have laid out");
   Lowering to(graph, places);
-  for (size_t i = 0; i < graph.nodes.size(); ++i) lower_node(to, static_cast<int>(i));
-  return std::move(to.out);
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    lower_node(to, static_cast<int>(i));
+    for (LoweredNode& n : to.out) take(n);
+    to.out.clear();
+  }
+}
+
+std::vector<LoweredNode> lower(const Graph& graph, const std::vector<Place>& places) {
+  std::vector<LoweredNode> nodes;
+  lower_each(graph, places, [&nodes](LoweredNode& n) { nodes.push_back(std::move(n)); });
+  return nodes;
 }
 
 }  // namespace octet

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "generator/graph/graph.h"
@@ -22,9 +23,12 @@ struct LoweredNode {
   std::array<std::vector<std::byte>, OCTET_ARG_COUNT> data;
 };
 
-// The graph has been through all passes. Nodes that are pure views (their output's place lies in an input's place, or
-// an input's place lies in the output's) give nothing. User errors name node and channel (accumulators that could
-// leave s32, multipliers outside numerics.md section 1).
+// The graph has been through all passes; `take` sees its kernel calls one after the other, in order. Nodes that are
+// pure views (their output's place lies in an input's place, or an input's place lies in the output's) give nothing.
+// User errors name node and channel (accumulators that could leave s32, multipliers outside numerics.md section 1).
+void lower_each(const Graph& graph, const std::vector<Place>& places, const std::function<void(LoweredNode&)>& take);
+
+// The same as a list, which holds the weights of the whole network once more.
 std::vector<LoweredNode> lower(const Graph& graph, const std::vector<Place>& places);
 
 }  // namespace octet

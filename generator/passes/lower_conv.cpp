@@ -12,9 +12,23 @@
 namespace octet {
 namespace {
 
-// w - z_w for every weight; rows of one output channel are contiguous.
-std::vector<int32_t> centred_weights(const Tensor& w) {
-  std::vector<int32_t> values = integers(w);
+// O, I, kh, kw (or O, I, kw, or O, I) as in the file -> O, kh, kw, I.
+std::vector<int8_t> in_kernel_order(const Tensor& w) {
+  if (dtype_bytes(w.dtype) != 1 || w.shape.size() < 2)
+    internal_error(fmt::format("weights {} of shape {}, {}", w.name, to_string(w.shape), dtype_name(w.dtype)));
+  const auto values = w.values<int8_t>();
+  const int64_t oc = w.shape[0], ic = w.shape[1], taps = element_count(w.shape) / (oc * ic);
+  if (taps == 1) return {values.begin(), values.end()};
+  std::vector<int8_t> out(values.size());
+  transpose_rows(values.data(), out.data(), oc, ic, taps);
+  return out;
+}
+
+// w - z_w for every weight of a tensor of u8 or s8; rows of one output channel are contiguous.
+std::vector<int32_t> centred_weights(const Tensor& w, const std::vector<int8_t>& bytes) {
+  std::vector<int32_t> values(bytes.begin(), bytes.end());
+  if (w.dtype == DType::u8)
+    for (int32_t& v : values) v &= 255;
   const size_t row = values.size() / static_cast<size_t>(w.shape[0]);
   for (size_t i = 0; i < values.size(); ++i) values[i] -= w.quant->zero_point[w.quant->per_tensor() ? 0 : i / row];
   return values;
@@ -69,15 +83,15 @@ int64_t largest_sum(WeightSums w, int64_t bias, QRange x, int32_t zero) {
 std::vector<WeightSums> fill_weights(const Tensor& w, size_t oc, ConvData& data, int& terms) {
   std::vector<WeightSums> sums(oc);
   const auto& zeros = w.quant->zero_point;
+  data.weights = in_kernel_order(w);
+  const size_t row = data.weights.size() / oc;
   if (w.dtype == DType::s8 && std::all_of(zeros.begin(), zeros.end(), [](int32_t z) { return z == 0; })) {
-    const auto values = w.values<int8_t>();
-    data.weights.assign(values.begin(), values.end());
     terms = 1;
-    for (size_t c = 0; c < oc; ++c) sums[c] = weight_sums(&data.weights[c * (values.size() / oc)], values.size() / oc);
+    for (size_t c = 0; c < oc; ++c) sums[c] = weight_sums(&data.weights[c * row], row);
     return sums;
   }
-  const std::vector<int32_t> weights = centred_weights(w);
-  for (size_t c = 0; c < oc; ++c) sums[c] = weight_sums(&weights[c * (weights.size() / oc)], weights.size() / oc);
+  const std::vector<int32_t> weights = centred_weights(w, data.weights);
+  for (size_t c = 0; c < oc; ++c) sums[c] = weight_sums(&weights[c * row], row);
   data.weights = s8_terms(weights, terms);
   return sums;
 }

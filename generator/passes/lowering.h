@@ -12,7 +12,7 @@ struct Lowering {
   const Graph& graph;
   const std::vector<Place>& places;
   std::vector<QRange> ranges;  // per tensor: the quantized values that can occur
-  std::vector<LoweredNode> out;
+  std::vector<LoweredNode> out;  // of the node at hand
 
   Lowering(const Graph& graph, const std::vector<Place>& places);
 

@@ -7,10 +7,12 @@ namespace octet {
 
 PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target, Emitter emitter) {
   PlannedConv p{.spec = given};
+  const CostTable* costs = cost_table(target);
   if (given.is_depthwise()) {
     const DepthwiseSchedule schedule = choose_depthwise(p.spec, data, target, emitter);
     p.schedule = to_string(schedule);
     p.registers = schedule.registers;
+    if (costs) p.cost = cost_of(p.spec, schedule, *costs);
     p.packed = pack_depthwise(p.spec, schedule, data);
     p.build = [spec = p.spec, schedule, &target](std::string name) {
       return build_depthwise(spec, schedule, target, std::move(name));
@@ -23,6 +25,7 @@ PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target
   p.schedule = to_string(schedule);
   p.registers = schedule.registers;
   p.scratch_bytes = schedule.scratch_bytes();
+  if (costs) p.cost = cost_of(p.spec, schedule, *costs);
   p.packed = pack_conv(p.spec, schedule, target, data);
   schedule.orders.clear();  // they are in the weights now
   p.build = [spec = p.spec, schedule = std::move(schedule), &target](std::string name) {

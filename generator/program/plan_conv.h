@@ -6,6 +6,7 @@
 
 #include "generator/kernel/spec.h"
 #include "generator/program/program.h"
+#include "generator/schedule/cost.h"
 #include "generator/schedule/pack.h"
 #include "generator/schedule/schedule.h"
 #include "targets/target.h"
@@ -18,6 +19,7 @@ struct PlannedConv {
   std::string reason;    // why this dot form is exact for these weights, and this tile
   int registers = 0;     // vector registers that the schedule may keep alive
   int scratch_bytes = 0;
+  Cost cost;  // predicted
   PackedConv packed;
   std::function<Program(std::string name)> build;
 };

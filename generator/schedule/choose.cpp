@@ -45,60 +45,40 @@ int unroll_of(const ConvSpec& flat, int steps) {
   return 1;
 }
 
-// Chooses the tiles for a dot form.
-void tile(const ConvSpec& spec, const Target& target, ConvSchedule& s) {
-  const ConvSpec flat = flattened(spec);
-  const int row = flat.ow;
-  const bool scalar = target.vector_bytes == 16 && target.act_groups == 1;
-  const int most = scalar ? 8 : accumulators(target, s.registers, s.dot);
-  const bool few_pixels = static_cast<int64_t>(flat.n) * flat.oh * row * 4 <= most;
-  const int vectors = few_pixels || most >= 24 || target.vector_bytes == 16 ? 4 : 2;
-  s.blocks = split_channels(spec.oc / spec.groups, vectors, target.vector_bytes);
-  // Where few dots stand before each epilogue, small tiles let the core run one tile's epilogue beside the next one's
-  // dots: 1 to 6 % on a Zen 4 for up to 16 k-steps.
-  const int steps = (spec.ic / spec.groups + 3) / 4;
-  const bool short_sums = steps * spec.window.kh * spec.window.kw <= 16;
-  const int widest = short_sums ? std::min(most, 16) : most;
-  for (OcBlock& b : s.blocks) b.pixels = tile_pixels(row, b.vectors(), widest);
-  s.unroll = s.dot == DotForm::matched ? 1 : unroll_of(flat, steps);
-}
-
 // Each tile permutes its activations for every block of output channels, which a few pixels do not repay.
 bool matching_may_pay(const ConvSpec& spec) {
   return flattened(spec).ow >= 4 && spec.oc / spec.groups >= 8 && spec.ic / spec.groups >= kChunkChannels / 2;
 }
 
 // Where the target's dot needs a proof: plain maddubs where no pair saturates, else channels in another order, else
-// wide.
-void prove_dot(const ConvSpec& spec, const ConvData& data, const Target& target, ConvSchedule& s) {
-  constexpr double kWidenedCost = 1.38;  // see cost_of in match.cpp
+// wide. `match` is filled in where the answer is matched.
+DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter, ChannelMatch& match,
+                 std::string& reason) {
+  if (target.best_dot != DotForm::maddubs) {
+    reason = fmt::format("{} dot", dot_name(target.best_dot));
+    return target.best_dot;
+  }
   const PairScan scan = scan_pairs(spec, data, {data.source.lo, data.source.hi});
   if (scan.exact()) {
-    s.reason = fmt::format("maddubs: none of {} weight pairs can saturate", scan.pairs);
-    return;
+    reason = fmt::format("maddubs: none of {} weight pairs can saturate", scan.pairs);
+    return DotForm::maddubs;
   }
-  s.reason = fmt::format("{} of {} weight pairs could saturate maddubs", scan.saturating, scan.pairs);
+  reason = fmt::format("{} of {} weight pairs could saturate maddubs", scan.saturating, scan.pairs);
   if (matching_may_pay(spec)) {
-    ConvSchedule matched = s;
-    matched.dot = DotForm::matched;
-    tile(spec, target, matched);
-    ChannelMatch match = match_channels(spec, data, matched.blocks);
+    constexpr double kWidenedCost = 1.38;  // in the units of ChannelMatch
+    match = match_channels(spec, data, conv_schedule(spec, DotForm::matched, target, emitter).blocks);
     if (!match.runs.empty() && match.cost < kWidenedCost) {
-      const auto chunks = static_cast<int64_t>(match.orders.size());
-      s.dot = DotForm::matched;
-      s.runs = std::move(match.runs);
-      s.orders = std::move(match.orders);
-      s.reason = fmt::format(
+      reason = fmt::format(
           "matched: {}, so {} of {} chunks of {} channels are re-ordered: {} can be chained, {} pair, {} pair in part, "
-          "{} "
-          "stay widened",
-          s.reason, match.moved, chunks, kChunkChannels, match.chained, match.paired, match.partly, match.widened);
-      return;
+          "{} stay widened",
+          reason, match.moved, match.orders.size(), kChunkChannels, match.chained, match.paired, match.partly,
+          match.widened);
+      return DotForm::matched;
     }
-    s.reason += " and re-ordering channels helps too few";
+    reason += " and re-ordering channels helps too few";
   }
-  s.dot = DotForm::widened;
-  s.reason = "widened: " + s.reason;
+  reason = "widened: " + reason;
+  return DotForm::widened;
 }
 
 }  // namespace
@@ -187,17 +167,39 @@ std::string to_string(const ConvSchedule& s) {
 }
 
 ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter) {
+  std::string reason;
+  ChannelMatch match;
+  const DotForm dot = dot_form(spec, data, target, emitter, match, reason);
+  ConvSchedule s = conv_schedule(spec, dot, target, emitter);
+  if (dot == DotForm::matched) {
+    s.runs = std::move(match.runs);
+    s.orders = std::move(match.orders);
+  }
+  s.reason = reason + s.reason;
+  return s;
+}
+
+ConvSchedule conv_schedule(const ConvSpec& spec, DotForm dot, const Target& target, Emitter emitter) {
   if (spec.groups > 1 && (spec.ic / spec.groups % 4 != 0 || spec.oc / spec.groups % 4 != 0))
-    internal_error("choose_conv: groups of channels that are no multiple of 4; merge_groups comes first");
+    internal_error("conv_schedule: groups of channels that are no multiple of 4; merge_groups comes first");
   ConvSchedule s;
+  s.dot = dot;
   s.registers = emitter == Emitter::jit ? target.vector_registers : target.compiler_registers;
-  s.dot = target.best_dot;
-  if (s.dot == DotForm::maddubs)
-    prove_dot(spec, data, target, s);
-  else
-    s.reason = fmt::format("{} dot", dot_name(s.dot));
-  tile(spec, target, s);
-  s.reason += fmt::format("; tile {} pixels x {} vectors for {} registers", s.pixels(), s.vectors(), s.registers);
+  const ConvSpec flat = flattened(spec);
+  const int row = flat.ow;
+  const bool scalar = target.vector_bytes == 16 && target.act_groups == 1;
+  const int most = scalar ? 8 : accumulators(target, s.registers, s.dot);
+  const bool few_pixels = static_cast<int64_t>(flat.n) * flat.oh * row * 4 <= most;
+  const int vectors = few_pixels || most >= 24 || target.vector_bytes == 16 ? 4 : 2;
+  s.blocks = split_channels(spec.oc / spec.groups, vectors, target.vector_bytes);
+  // Where few dots stand before each epilogue, small tiles let the core run one tile's epilogue beside the next one's
+  // dots: 1 to 6 % on a Zen 4 for up to 16 k-steps.
+  const int steps = (spec.ic / spec.groups + 3) / 4;
+  const bool short_sums = steps * spec.window.kh * spec.window.kw <= 16;
+  const int tile = short_sums ? std::min(most, 16) : most;
+  for (OcBlock& b : s.blocks) b.pixels = tile_pixels(row, b.vectors(), tile);
+  s.unroll = dot == DotForm::matched ? 1 : unroll_of(flat, steps);
+  s.reason = fmt::format("; tile {} pixels x {} vectors for {} registers", s.pixels(), s.vectors(), s.registers);
   return s;
 }
 

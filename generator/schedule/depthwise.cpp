@@ -114,7 +114,13 @@ std::string to_string(const DepthwiseSchedule& d) {
 }
 
 DepthwiseSchedule choose_depthwise(const ConvSpec& s, const ConvData& data, const Target& target, Emitter emitter) {
-  if (!s.is_depthwise()) internal_error("choose_depthwise: not a depthwise convolution");
+  DepthwiseSchedule d = depthwise_schedule(s, target.best_dot, target, emitter);
+  if (d.dot == DotForm::maddubs && !pairs_are_safe(s, d, data)) d.dot = DotForm::widened;
+  return d;
+}
+
+DepthwiseSchedule depthwise_schedule(const ConvSpec& s, DotForm dot, const Target& target, Emitter emitter) {
+  if (!s.is_depthwise()) internal_error("depthwise_schedule: not a depthwise convolution");
   DepthwiseSchedule d;
   const Window& w = s.window;
   const bool vectors = target.vector_bytes > 16;
@@ -129,8 +135,7 @@ DepthwiseSchedule choose_depthwise(const ConvSpec& s, const ConvData& data, cons
   add_tiles(s, d);
   d.columns_at = pixel_classes(s).columns;
   d.carry = d.columns == 2 && w.kw == 3 && w.stride_w == 1 && w.dilation_w == 1 && d.quads(s) == 1;
-  d.dot = target.best_dot;
-  if (d.dot == DotForm::maddubs && !pairs_are_safe(s, d, data)) d.dot = DotForm::widened;
+  d.dot = dot;
   return d;
 }
 

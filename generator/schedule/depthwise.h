@@ -67,6 +67,9 @@ std::string to_string(const DepthwiseSchedule& schedule);
 // `data` decides whether vpmaddubsw is safe in this pairing.
 DepthwiseSchedule choose_depthwise(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter);
 
+// The same where the dot form is known already.
+DepthwiseSchedule depthwise_schedule(const ConvSpec& spec, DotForm dot, const Target& target, Emitter emitter);
+
 PackedConv pack_depthwise(const ConvSpec& spec, const DepthwiseSchedule& schedule, const ConvData& data);
 
 }  // namespace octet

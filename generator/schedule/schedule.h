@@ -86,4 +86,7 @@ std::string to_string(const ConvSchedule& schedule);
 // target's dot form needs a proof.
 ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter);
 
+// The same where the dot form is known already.
+ConvSchedule conv_schedule(const ConvSpec& spec, DotForm dot, const Target& target, Emitter emitter);
+
 }  // namespace octet

@@ -51,11 +51,8 @@ class SmallModel {
 
   template <class T>
   OctetRef blob(const std::vector<T>& values) {
-    std::vector<uint8_t>& bytes = model_.plan.blob;
-    bytes.resize((bytes.size() + 63) / 64 * 64);
-    const uint64_t at = bytes.size();
-    bytes.resize(at + values.size() * sizeof(T));
-    std::memcpy(bytes.data() + at, values.data(), values.size() * sizeof(T));
+    const size_t at = model_.plan.blob.append(values.size() * sizeof(T));
+    std::memcpy(model_.plan.blob.data() + at, values.data(), values.size() * sizeof(T));
     return {OCTET_BLOB, 0, at};
   }
 
