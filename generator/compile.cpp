@@ -109,6 +109,7 @@ class Compiler {
     reason_ = plan.reason;
     layer_ = plan.layer;
     tiling_ = plan.tiling;
+    if (plan.scratch_bytes > 0) step.args[OCTET_SCRATCH] = new_scratch(plan.scratch_bytes, step.group);
     const uint32_t k =
         unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule, [&](KernelUnit& u) {
           u.program = plan.build(u.name);
@@ -190,6 +191,13 @@ class Compiler {
     Buffer& b = model_.buffers[at->second];
     b.last = std::max(b.last, static_cast<int>(group));
     return {OCTET_ARENA, static_cast<uint32_t>(at->second), static_cast<uint64_t>(place.offset + offset)};
+  }
+
+  // Of one part of a step: parts may run at the same time.
+  OctetRef new_scratch(int bytes, uint32_t group) {
+    model_.buffers.push_back({bytes, static_cast<int>(group), static_cast<int>(group)});
+    model_.buffer_names.emplace_back("scratch");
+    return {OCTET_ARENA, static_cast<uint32_t>(model_.buffers.size() - 1), 0};
   }
 
   void plan_arena() {

@@ -13,6 +13,8 @@ enum class DotForm : uint8_t {
   fused,    // one instruction, exact for every operand (vpdpbusd)
   maddubs,  // vpmaddubsw + vpmaddwd + vpaddd: exact only where the weights prove that no pair saturates
   widened,  // both operands widened to 16 bits, two vpmaddwd: always exact, half the rate
+  chained,  // two vpmaddubsw added in 16 bits before the vpmaddwd: exact where the weights of both stay small together
+  matched,  // input channels re-ordered per block of output channels, so that most are exact chained or as maddubs
 };
 
 // How a target looks bytes up in a table of 256 entries.

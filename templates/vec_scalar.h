@@ -184,6 +184,7 @@ OCTET_CALL Vec<W> madd16(const Vec<W>& a, const Vec<W>& b) {
     return bytes(d);                                            \
   }
 
+OCTET_LANEWISE(add16, uint16_t, x + y)
 OCTET_LANEWISE(add32, uint32_t, x + y)
 OCTET_LANEWISE(sub32, uint32_t, x - y)
 OCTET_LANEWISE(max_i32, int32_t, x > y ? x : y)

@@ -241,6 +241,7 @@ OCTET_512(template <int W> OCTET_VEC Vec<W> extend(__m256i a) { return _mm512_ze
 
 OCTET_OP(maddubs, maddubs_epi16)
 OCTET_OP(madd16, madd_epi16)
+OCTET_OP(add16, add_epi16)
 OCTET_OP(add32, add_epi32)
 OCTET_OP(sub32, sub_epi32)
 OCTET_OP(max_i32, max_epi32)

@@ -59,19 +59,19 @@ std::vector<Runner> runners(Speed speed) {
 void check(const Runner& r, const std::vector<ConvCase>& cases, int candidate = 0) {
   if (!r.engine->unavailable.empty()) GTEST_SKIP() << r.engine->unavailable;
   std::vector<Program> programs;
-  std::vector<PackedConv> packed;
+  std::vector<PlannedConv> plans;
   for (const ConvCase& c : cases) {
     SCOPED_TRACE(c.name);
     PlannedConv plan = plan_conv(c.spec, c.data, *r.target, r.emitter, {.candidate = candidate});
     programs.push_back(plan.build(fmt::format("conv_{}", programs.size())));
     EXPECT_NO_THROW(allocate(programs.back(), plan.registers)) << plan.schedule;
-    packed.push_back(std::move(plan.packed));
+    plans.push_back(std::move(plan));
   }
   const std::vector<RunKernel> kernels = r.engine->load(programs);
   ASSERT_EQ(kernels.size(), cases.size());
   for (size_t i = 0; i < cases.size(); ++i) {
-    ConvOutput out(cases[i].spec);
-    kernels[i](conv_args(cases[i], packed[i], programs[i], out));
+    ConvOutput out(cases[i].spec, plans[i].scratch_bytes);
+    kernels[i](conv_args(cases[i], plans[i].packed, programs[i], out));
     const std::string fault = out.fault(expected_conv(cases[i]));
     ASSERT_TRUE(fault.empty()) << cases[i].name << ": " << fault << "\n" << programs[i].heading[1];
   }

@@ -68,6 +68,14 @@ TEST(Schedule, TextTellsEverythingThatMakesAnotherKernel) {
   };
   EXPECT_TRUE(differs([](ConvSchedule& o) { o.dot = DotForm::widened; }));
   EXPECT_TRUE(differs([](ConvSchedule& o) { o.unroll = 2; }));
+  EXPECT_TRUE(differs([](ConvSchedule& o) { o.runs = {{DotForm::maddubs, 0, 32, 4}}; }));
+  s.runs = {{DotForm::maddubs, 0, 32, 4}};
+  const std::string with_runs = to_string(s);
+  for (const ChunkRun& run : {ChunkRun{DotForm::chained, 0, 32, 4}, ChunkRun{DotForm::maddubs, 1, 32, 4},
+                              ChunkRun{DotForm::maddubs, 0, 16, 4}, ChunkRun{DotForm::maddubs, 0, 32, 3}}) {
+    s.runs = {run};
+    EXPECT_NE(to_string(s), with_runs);
+  }
   EXPECT_TRUE(differs([](ConvSchedule& o) { o.registers = 30; }));
   EXPECT_TRUE(differs([](ConvSchedule& o) { o.blocks[0].pixels = 3; }));
   EXPECT_TRUE(differs([](ConvSchedule& o) { o.blocks[0].groups[0].bytes = 16; }));

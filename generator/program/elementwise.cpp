@@ -42,7 +42,7 @@ void store_bytes(Builder& b, const Tile& t, Ptr dst, Reg bytes) {
     b.store_low({dst, t.at}, bytes, 4 * t.pieces);
 }
 
-Rows rows_of(int64_t pixels, int channels, bool dense, int vector_bytes, Tiling* tiling) {
+Rows rows_of(int64_t pixels, int channels, bool dense, int vector_bytes, TilesOf* tiling) {
   const int64_t bytes = pixels * round_up(channels, 4);
   if (dense && bytes < INT32_MAX) return {1, tiling(static_cast<int>(bytes), vector_bytes)};
   return {pixels, tiling(channels, vector_bytes)};

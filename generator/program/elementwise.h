@@ -36,8 +36,8 @@ struct Rows {
 };
 
 // Pixels as rows of tiles. Those without gaps between them are one long row: only its end needs narrower vectors.
-using Tiling = std::vector<Tile>(int channels, int vector_bytes);
-Rows rows_of(int64_t pixels, int channels, bool dense, int vector_bytes, Tiling* tiling = tiles);
+using TilesOf = std::vector<Tile>(int channels, int vector_bytes);
+Rows rows_of(int64_t pixels, int channels, bool dense, int vector_bytes, TilesOf* tiling = tiles);
 
 // A pointer that moves with rows and, inside a row, with channels.
 struct Walk {

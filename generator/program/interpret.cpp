@@ -117,6 +117,7 @@ class Machine {
       case Op::sll32: d() = v::sll32(a(), i.imm); break;
       case Op::max_u8: d() = v::max_u8(a(), b()); break;
       case Op::min_u8: d() = v::min_u8(a(), b()); break;
+      case Op::add16: d() = v::add16(a(), b()); break;
       case Op::adds16: d() = v::adds16(a(), b()); break;
       case Op::packs32: d() = v::packs32(a(), b()); break;
       case Op::packus16: d() = v::packus16(a(), b()); break;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "generator/schedule/edges.h"
 #include "generator/schedule/exactness.h"
+#include "generator/schedule/match.h"
 #include "generator/schedule/schedule.h"
 #include "generator/schedule/tiling.h"
 #include "runtime/status.h"
@@ -10,7 +12,15 @@
 namespace octet {
 namespace {
 
-DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& target, std::string& reason) {
+// Each tile permutes its activations for every block of output channels, which a few pixels do not repay.
+bool matching_may_pay(const ConvSpec& spec) {
+  return flattened(spec).ow >= 4 && spec.oc / spec.groups >= 8 && spec.ic / spec.groups >= kChunkChannels / 2;
+}
+
+// Where the target's dot needs a proof: plain maddubs where no pair saturates, else channels in another order, else
+// wide. `match` is filled in where the answer is matched.
+DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter,
+                 const TilingChoice& choice, ChannelMatch& match, std::string& reason) {
   if (target.best_dot != DotForm::maddubs) {
     reason = fmt::format("{} dot", dot_name(target.best_dot));
     return target.best_dot;
@@ -20,7 +30,21 @@ DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& targe
     reason = fmt::format("maddubs: none of {} weight pairs can saturate", scan.pairs);
     return DotForm::maddubs;
   }
-  reason = fmt::format("widened: {} of {} weight pairs could saturate maddubs", scan.saturating, scan.pairs);
+  reason = fmt::format("{} of {} weight pairs could saturate maddubs", scan.saturating, scan.pairs);
+  if (matching_may_pay(spec)) {
+    constexpr double kWidenedCost = 1.3;  // in the units of ChannelMatch
+    match = match_channels(spec, data, conv_schedule(spec, DotForm::matched, target, emitter, choice).blocks);
+    if (!match.runs.empty() && match.cost < kWidenedCost) {
+      reason = fmt::format(
+          "matched: {}, so {} of {} chunks of {} channels are re-ordered: {} can be chained, {} pair, {} pair in part, "
+          "{} stay widened",
+          reason, match.moved, match.orders.size(), kChunkChannels, match.chained, match.paired, match.partly,
+          match.widened);
+      return DotForm::matched;
+    }
+    reason += " and re-ordering channels helps too few";
+  }
+  reason = "widened: " + reason;
   return DotForm::widened;
 }
 
@@ -62,8 +86,13 @@ std::vector<OcBlock> split_channels(int channels, int max_vectors, int vector_by
 }
 
 const char* dot_name(DotForm dot) {
-  static const char* const names[] = {"fused", "maddubs", "widened"};
+  static const char* const names[] = {"fused", "maddubs", "widened", "chained", "matched"};
   return names[static_cast<size_t>(dot)];
+}
+
+DotForm ChunkRun::form_of(int step) const {
+  const int left = std::min(4, steps() - step / 4 * 4) - step % 4;  // of its 16 channels, this one included
+  return left <= wide_steps ? DotForm::widened : form;
 }
 
 int ConvSchedule::pixels() const {
@@ -73,8 +102,29 @@ int ConvSchedule::vectors() const {
   return blocks.front().vectors();
 }
 
+int ConvSchedule::chunks() const {
+  int n = 0;
+  for (const ChunkRun& run : runs) n += run.count;
+  return n;
+}
+
+int ConvSchedule::scratch_pitch() const {
+  return (chunks() + 1) * kChunkChannels;  // one more: pixels a power of two apart would meet in the same cache sets
+}
+
+int ConvSchedule::scratch_bytes() const {
+  if (dot != DotForm::matched) return 0;
+  int widest = 0;
+  for (const OcBlock& b : blocks) widest = std::max(widest, b.pixels);
+  return widest * scratch_pitch();
+}
+
 std::string to_string(const ConvSchedule& s) {
-  std::string text = fmt::format("{} dot, unroll {}, {} registers, tiles", dot_name(s.dot), s.unroll, s.registers);
+  std::string text = fmt::format("{} dot,", dot_name(s.dot));
+  for (const ChunkRun& r : s.runs)
+    text += fmt::format(" {} x {} channels {}{},", r.count, r.channels, dot_name(r.form),
+                        r.wide_steps ? fmt::format(" - {} steps", r.wide_steps) : "");
+  text += fmt::format(" unroll {}, {} registers, tiles", s.unroll, s.registers);
   for (const OcBlock& b : s.blocks) {
     text += fmt::format(" {}x(", b.pixels);
     for (const VectorGroup& g : b.groups) text += fmt::format("{}{}x{}B", g.oc ? "+" : "", g.vectors, g.bytes);
@@ -86,8 +136,13 @@ std::string to_string(const ConvSchedule& s) {
 ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter,
                          const TilingChoice& choice) {
   std::string reason;
-  const DotForm dot = dot_form(spec, data, target, reason);
+  ChannelMatch match;
+  const DotForm dot = dot_form(spec, data, target, emitter, choice, match, reason);
   ConvSchedule s = conv_schedule(spec, dot, target, emitter, choice);
+  if (dot == DotForm::matched) {
+    s.runs = std::move(match.runs);
+    s.orders = std::move(match.orders);
+  }
   s.reason = reason + s.reason;
   return s;
 }

@@ -1,6 +1,7 @@
 // Schedule: how a kernel is computed. Builders and pack_conv read it; nothing else decides.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -29,6 +30,27 @@ struct OcBlock {
   int vectors() const;
   int widest() const;  // bytes of its widest vector
   bool operator==(const OcBlock&) const = default;
+};
+
+// Input channels that the matched form permutes together: two 16-byte blocks, eight k-steps.
+inline constexpr int kChunkChannels = 32;
+
+// Chunks of one tap that are computed alike.
+struct ChunkRun {
+  DotForm form = DotForm::widened;  // chained, maddubs or widened
+  int wide_steps = 0;               // the last k-steps of every 16 channels that are widened all the same
+  int channels = kChunkChannels;    // fewer in the tail, which is the last run
+  int count = 1;
+  int steps() const { return (channels + 3) / 4; }
+  DotForm form_of(int step) const;
+  bool operator==(const ChunkRun&) const = default;
+};
+
+// Where the bytes of one chunk come from: byte i of its k-steps is channel `channel` + i / 16 * 16 + order[i].
+struct ChunkOrder {
+  std::array<uint8_t, kChunkChannels> order{};
+  int32_t channel = 0;  // first, of the group's
+  bool operator==(const ChunkOrder&) const = default;
 };
 
 // Covers round_up(channels, 4) channels, never more, by blocks of at most `max_vectors` vectors of at most
@@ -61,9 +83,16 @@ struct ConvSchedule {
   int unroll = 1;               // k-steps (4 input channels each) per loop trip
   Tiling tiling;                // what made the blocks
   std::vector<OcBlock> blocks;  // cover the output channels of one group
-  std::string reason;           // why this dot form and this tile, in words
-  int pixels() const;           // of the main tile
+  // Where dot is matched: the chunks of every tap in the order of computing, and for every group, block, weight term
+  // and tap what they hold. The orders are data like the weights: kernels of equal runs are equal.
+  std::vector<ChunkRun> runs;
+  std::vector<ChunkOrder> orders;
+  std::string reason;  // why this dot form and this tile, in words
+  int pixels() const;  // of the main tile
   int vectors() const;
+  int chunks() const;         // of a tap, where dot is matched
+  int scratch_pitch() const;  // bytes of one pixel's permuted activations
+  int scratch_bytes() const;  // that the kernel wants at OCTET_SCRATCH
   bool operator==(const ConvSchedule&) const = default;
 };
 

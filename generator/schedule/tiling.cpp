@@ -21,7 +21,9 @@ int accumulators(const Target& target, int registers, DotForm dot) {
   if (target.vector_bytes == 16) return target.act_groups == 1 ? 8 : 16;  // the loop's other work is in proportion
   switch (dot) {
     case DotForm::fused: return registers - 4;
-    case DotForm::maddubs: return registers - 6;
+    case DotForm::maddubs:
+    case DotForm::chained:
+    case DotForm::matched: return registers - 6;
     case DotForm::widened: return registers - 4;
   }
   return 8;
@@ -58,7 +60,7 @@ Tiling by_rule(const ConvSpec& flat, const ConvSchedule& s, const Target& target
   const bool four = few_pixels || most >= 24 || target.vector_bytes == 16 || s.dot == DotForm::widened;
   return {.vectors = four ? 4 : 2,
           .accumulators = short_sums ? std::min(most, 16) : most,
-          .unroll = unroll_of(flat, steps)};
+          .unroll = s.dot == DotForm::matched ? 1 : unroll_of(flat, steps)};
 }
 
 // Cycles of the kernel with that tiling; 0 where the target has no cost table.
@@ -98,6 +100,7 @@ std::vector<Tiling> tilings(const ConvSpec& spec, const ConvSchedule& schedule, 
     all.push_back(t);
   };
   add(rule);
+  if (schedule.dot == DotForm::matched) return all;  // channels are matched for the rule's blocks
   for (const int vectors : {4, 2, 1})
     for (const int limit : {most, 16, 8})
       if (limit <= most) add({vectors, limit, rule.unroll});
@@ -117,6 +120,7 @@ std::vector<Tiling> tilings_to_measure(const ConvSpec& spec, const ConvSchedule&
   const Tiling chosen = choose_tiling(spec, schedule, target);
   const double most = kPerhapsAsFast * predicted(chosen, spec, schedule, target);
   std::vector<Tiling> all = {chosen};
+  if (schedule.dot == DotForm::matched) return all;
   const auto add = [&](const Tiling& t) {
     if (all.size() < kMostCandidates && std::find(all.begin(), all.end(), t) == all.end()) all.push_back(t);
   };

@@ -213,6 +213,7 @@ void Lowering::binary(const Inst& i, const Operand& b) {
     case Op::permute128: return permute128(d, a, b);
     case Op::maddubs: return vpmaddubsw(d, a, b);
     case Op::madd16: return vpmaddwd(d, a, b);
+    case Op::add16: return vpaddw(d, a, b);
     case Op::add32: return vpaddd(d, a, b);
     case Op::sub32: return vpsubd(d, a, b);
     case Op::max_i32: return vpmaxsd(d, a, b);

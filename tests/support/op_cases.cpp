@@ -71,6 +71,7 @@ void unary(Cases& cases, Op op, Elem elem, int imm, F f) {
 }
 
 void integer_ops(Cases& cases) {
+  lanewise<uint16_t>(cases, Op::add16, Elem::s16, [](uint32_t x, uint32_t y) { return x + y; });
   lanewise<uint32_t>(cases, Op::add32, Elem::s32, [](uint32_t x, uint32_t y) { return x + y; });
   lanewise<uint32_t>(cases, Op::sub32, Elem::s32, [](uint32_t x, uint32_t y) { return x - y; });
   lanewise<int32_t>(cases, Op::max_i32, Elem::s32, [](int32_t x, int32_t y) { return std::max(x, y); });

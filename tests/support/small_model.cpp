@@ -98,6 +98,7 @@ class SmallModel {
     s.args[OCTET_BIAS] = blob(packed.bias);
     s.args[OCTET_SCALE] = blob(packed.scale);
     s.args[OCTET_CONSTANTS] = blob(constants);
+    if (schedule.scratch_bytes() > 0) internal_error("small_model gives its kernels no scratch");
   }
 
   Random random_;
