@@ -11,13 +11,14 @@ namespace octet::cli {
 
 // A model and how it is to be run; `load` checks the words and loads it.
 struct ModelOptions {
-  std::string model, target = "host", engine = "jit", profile = "ort", dump_dir;
+  std::string model, target = "host", engine = "jit", compiler = "c++", profile = "ort", dump_dir;
   int threads = 1;
   int64_t batch = 1;
   bool no_fuse = false, no_views = false;
 
   void add_model(CLI::App& verb);
   void add_target(CLI::App& verb);
+  void add_engine(CLI::App& verb);   // and the compiler of engine cpp
   void add_running(CLI::App& verb);  // target, engine, profile, threads, batch, dump directory
   LoadOptions load_options() const;
 };
