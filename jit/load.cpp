@@ -110,6 +110,7 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
                         .emitter = options.engine == Engine::cpp || !target.has_jit ? Emitter::compiler : Emitter::jit,
                         .reference = options.engine == Engine::reference,
                         .threads = options.threads,
+                        .sharing = options.sharing,
                         .keep_all = options.keep_all,
                         .views = options.views});
   m.compile_seconds = watch.lap();
@@ -127,8 +128,8 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
     case Engine::reference: bound.kernels = bind_reference(m.compiled); break;
   }
   m.code_bytes = bound.code_bytes;
-  m.executor = std::make_shared<const Executor>(std::move(m.compiled.plan), std::move(bound.kernels),
-                                                std::move(bound.owner), options.threads);
+  m.executor =
+      std::make_shared<const Executor>(std::move(m.compiled.plan), std::move(bound.kernels), std::move(bound.owner));
   m.compiled.plan = {};
   m.bind_seconds = watch.lap();
   return m;
