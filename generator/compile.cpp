@@ -12,7 +12,8 @@
 #include "generator/program/build.h"
 #include "generator/program/plan_conv.h"
 #include "generator/schedule/affine.h"
-#include "generator/schedule/split.h"
+#include "generator/schedule/order.h"
+#include "generator/schedule/share.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -27,6 +28,8 @@ std::span<const float> floats_of(const std::vector<std::byte>& bytes) {
   return {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)};
 }
 
+constexpr int64_t kEverything = INT64_MAX;  // bytes that a step may touch where its kernel's footprint is unknown
+
 class Compiler {
  public:
   Compiler(const Graph& graph, const CompileOptions& options)
@@ -37,8 +40,12 @@ class Compiler {
 
   CompiledModel run() {
     reserve_blob();
-    lower_each(graph_, places_, [this](LoweredNode& node) { add_node(node); });
+    const std::vector<std::vector<Share>> shares = share_among_threads();
+    lower_each(graph_, places_, [&](LoweredNode& node) {
+      add_node(node, shares.empty() ? std::vector<Share>{{unsplit(node.spec), 0}} : shares[groups_]);
+    });
     plan_arena();
+    plan_threads();
     describe_edges();
     describe_tensors();
     return std::move(model_);
@@ -52,9 +59,28 @@ class Compiler {
     model_.plan.blob.reserve(4 * bytes);
   }
 
-  void add_node(LoweredNode& node) {
+  // Who does what; empty where there is one thread. Layers are lowered for it once more, because all must be known
+  // before the first is split.
+  std::vector<std::vector<Share>> share_among_threads() const {
+    if (options_.threads == 1 || options_.reference) return {};
+    const auto operand = [this](TensorId id, int64_t offset) {
+      if (id == kNoTensor || graph_.tensor(id).is_constant()) return Operand{};
+      const Place& place = places_[static_cast<size_t>(id)];
+      return Operand{place.root, place.offset + offset};
+    };
+    std::vector<Layer> layers;
+    int64_t constants = 0;
+    lower_each(graph_, places_, [&](const LoweredNode& n) {
+      layers.push_back({n.spec, operand(n.src, n.src_offset), operand(n.src2, 0), operand(n.dst, n.dst_offset)});
+      constants += traffic(n.spec).constants;
+    });
+    const auto cycles = [&](const KernelSpec& spec) { return predict_cycles(spec, *model_.target, constants); };
+    return share(layers, options_.threads, cycles, options_.sharing);
+  }
+
+  void add_node(LoweredNode& node, const std::vector<Share>& shares) {
     const auto group = groups_++;
-    for (const Part& part : split(node.spec, options_.reference ? 1 : options_.threads)) {
+    for (const auto& [part, thread] : shares) {
       OctetStep step{};
       step.group = group;
       step.args[OCTET_SRC] = reference_to(node.src, node.src_offset + part.src_offset, group);
@@ -64,6 +90,7 @@ class Compiler {
       for (size_t a = 0; a < node.data.size(); ++a)
         if (step.args[a].space == OCTET_NONE) step.args[a] = add_to_blob(node.data[a]);
       model_.plan.steps.push_back(step);
+      model_.plan.thread_of.push_back(thread);
       const Node& n = graph_.nodes[static_cast<size_t>(node.node)];
       model_.steps.push_back(
           {n.name, n.source, mac_count(part.spec), std::exchange(reason_, {}), std::exchange(layer_, {}), tiling_});
@@ -114,6 +141,7 @@ class Compiler {
         unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule, [&](KernelUnit& u) {
           u.program = plan.build(u.name);
           u.cost = plan.cost;
+          u.scratch_bytes = plan.scratch_bytes;
         });
     step.args[OCTET_WEIGHTS] = add_to_blob(bytes_of(plan.packed.weights));
     step.args[OCTET_BIAS] = add_to_blob(bytes_of(plan.packed.bias));
@@ -207,6 +235,33 @@ class Compiler {
     for (OctetStep& s : model_.plan.steps)
       for (OctetRef& r : s.args)
         if (r.space == OCTET_ARENA) r = in_arena(r.index, r.offset);
+  }
+
+  void plan_threads() {
+    Plan& plan = model_.plan;
+    for (const uint32_t t : plan.thread_of) plan.threads = std::max(plan.threads, static_cast<int>(t) + 1);
+    if (plan.threads == 1) return plan.thread_of.clear();
+    std::vector<StepAccess> steps;
+    for (size_t s = 0; s < plan.steps.size(); ++s) {
+      const OctetStep& step = plan.steps[s];
+      const auto touched = footprint(model_.kernels[step.kernel].spec);
+      const auto add = [&](std::vector<Region>& regions, OctetArg arg, Rows Footprint::*operand) {
+        const OctetRef& ref = step.args[arg];
+        if (ref.space != OCTET_ARENA && ref.space != OCTET_OUTPUT) return;  // nobody writes there
+        const Rows rows = touched ? (*touched).*operand : Rows{1, kEverything, 0};
+        regions.push_back(
+            {ref.space, ref.index, touched ? static_cast<int64_t>(ref.offset) : 0, rows.rows, rows.bytes, rows.pitch});
+      };
+      StepAccess access{.thread = plan.thread_of[s], .group = step.group};
+      add(access.reads, OCTET_SRC, &Footprint::src);
+      add(access.reads, OCTET_SRC2, &Footprint::src2);
+      add(access.writes, OCTET_DST, &Footprint::dst);
+      if (const OctetRef& scratch = step.args[OCTET_SCRATCH]; scratch.space == OCTET_ARENA)
+        access.writes.push_back({scratch.space, scratch.index, static_cast<int64_t>(scratch.offset), 1,
+                                 model_.kernels[step.kernel].scratch_bytes, 0});
+      steps.push_back(std::move(access));
+    }
+    plan.waits = order(steps);
   }
 
   OctetRef in_arena(size_t buffer, uint64_t offset) const {

@@ -119,6 +119,7 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
                         .emitter = options.engine == Engine::cpp || !target.has_jit ? Emitter::compiler : Emitter::jit,
                         .reference = options.engine == Engine::reference,
                         .threads = options.threads,
+                        .sharing = options.sharing,
                         .keep_all = options.keep_all,
                         .tilings = {options.tuned.get(), options.tiling_candidate},
                         .views = options.views});
@@ -138,8 +139,8 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
   }
   m.code_bytes = bound.code_bytes;
   if (options.engine == Engine::jit && target.has_jit) m.stored_kernels = std::move(bound.stored);
-  m.executor = std::make_shared<const Executor>(std::move(m.compiled.plan), std::move(bound.kernels),
-                                                std::move(bound.owner), options.threads);
+  m.executor =
+      std::make_shared<const Executor>(std::move(m.compiled.plan), std::move(bound.kernels), std::move(bound.owner));
   m.compiled.plan = {};
   m.bind_seconds = watch.lap();
   return m;

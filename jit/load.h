@@ -17,11 +17,12 @@ enum class Engine { jit, cpp, reference };
 struct LoadOptions {
   const Target* target = nullptr;  // nullptr: the host's best
   Engine engine = Engine::jit;     // jit without machine code for the target (scalar) interprets the Programs
-  int threads = 1;
-  int64_t batch = 1;      // for a symbolic first dimension
-  bool keep_all = false;  // every quantized tensor can be read after a run
-  bool fuse = true;       // false: no residual fusion, so that keep_all shows every tensor of the file
-  bool views = true;      // false: concats and slices copy
+  int threads = 1;                 // at most; small networks run on fewer
+  SharingCosts sharing = {};       // decides that
+  int64_t batch = 1;               // for a symbolic first dimension
+  bool keep_all = false;           // every quantized tensor can be read after a run
+  bool fuse = true;                // false: no residual fusion, so that keep_all shows every tensor of the file
+  bool views = true;               // false: concats and slices copy
   std::shared_ptr<const TunedTilings> tuned;  // measured choices of register tiles; read_tuned() reads them
   int tiling_candidate = 0;                   // octet tune: TilingChoice::candidate
   std::string compiler = "c++";               // engine cpp

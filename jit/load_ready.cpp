@@ -15,13 +15,14 @@ namespace {
 // Everything but the model's bytes that the result depends on. The binding names every option, so that a new one does
 // not compile until it has its place here.
 std::string made_how(const std::filesystem::path& path, const LoadOptions& options, const Target& target) {
-  const auto& [given_target, engine, threads, batch, keep_all, fuse, views, tuned, tiling_candidate, compiler,
+  const auto& [given_target, engine, threads, sharing, batch, keep_all, fuse, views, tuned, tiling_candidate, compiler,
                dump_dir] = options;
   static_cast<void>(given_target);                           // nullptr for the host's; `target` is what it became
   static_cast<void>(engine);                                 // only jit is cached
   static_cast<void>(compiler), static_cast<void>(dump_dir);  // of other engines; not cached
-  return fmt::format("{} {} threads {} batch {} keep {} fuse {} views {} tilings {} {} name {}", build_id(),
-                     target.name, threads, batch, keep_all, fuse, views, tiling_candidate, tuned ? tuned->text() : "",
+  return fmt::format("{} {} threads {} sharing {} {} {} {} batch {} keep {} fuse {} views {} tilings {} {} name {}",
+                     build_id(), target.name, threads, sharing.wake, sharing.step, sharing.remote_byte,
+                     sharing.shared_row, batch, keep_all, fuse, views, tiling_candidate, tuned ? tuned->text() : "",
                      path.stem().string());  // the name of graphs that have none
 }
 
@@ -35,7 +36,7 @@ std::string not_cached(const LoadOptions& options, const Target& target) {
 }
 
 // Throws where a plain op is unknown.
-std::shared_ptr<const Executor> bind(StoredNetwork network, int threads) {
+std::shared_ptr<const Executor> bind(StoredNetwork network) {
   auto memory = std::make_shared<CodeMemory>();
   std::vector<BoundKernel> kernels;
   for (const StoredKernel& k : network.kernels) {
@@ -50,7 +51,7 @@ std::shared_ptr<const Executor> bind(StoredNetwork network, int threads) {
     kernels.push_back({entry, {}});
   }
   memory->seal();
-  return std::make_shared<const Executor>(std::move(network.plan), std::move(kernels), std::move(memory), threads);
+  return std::make_shared<const Executor>(std::move(network.plan), std::move(kernels), std::move(memory));
 }
 
 }  // namespace
@@ -73,7 +74,7 @@ ReadyModel load_ready(const std::filesystem::path& path, const LoadOptions& opti
   std::string unusable;
   if (std::optional<StoredNetwork> network = store.find(key, unusable)) try {
       std::string name = network->name;
-      return {std::move(name), bind(std::move(*network), options.threads), "hit"};
+      return {std::move(name), bind(std::move(*network)), "hit"};
     } catch (const Error& e) {
       unusable = e.what();
     }

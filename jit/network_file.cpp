@@ -127,6 +127,13 @@ void archive(Archive& a, OctetStep& step) {
 }
 
 template <class Archive>
+void archive(Archive& a, StepWait& wait) {
+  auto& [step, on] = wait;
+  archive(a, step);
+  archive(a, on);
+}
+
+template <class Archive>
 void archive(Archive& a, TensorInfo& t) {
   auto& [name, dtype, shape, quantized, scale, zero_point] = t;
   archive(a, name);
@@ -151,8 +158,11 @@ void archive(Archive& a, TensorPlace& t) {
 
 template <class Archive>
 void archive(Archive& a, Plan& plan) {
-  auto& [steps, blob, arena_bytes, inputs, outputs, tensors] = plan;
+  auto& [steps, threads, thread_of, waits, blob, arena_bytes, inputs, outputs, tensors] = plan;
   archive(a, steps);
+  archive(a, threads);
+  archive(a, thread_of);
+  archive(a, waits);
   archive(a, arena_bytes);
   archive(a, inputs);
   archive(a, outputs);
@@ -237,10 +247,23 @@ void check_place(const TensorPlace& t, const Plan& plan) {
     refuse("a tensor lies outside of the arena");
 }
 
+void check_threads(const Plan& plan) {
+  if (plan.threads < 1 || plan.threads > 1024) refuse("its number of threads is out of range");
+  if (plan.thread_of.size() != (plan.threads > 1 ? plan.steps.size() : 0)) refuse("its steps lack a thread");
+  for (const uint32_t t : plan.thread_of)
+    if (t >= static_cast<uint32_t>(plan.threads)) refuse("a step is of no thread");
+  uint32_t last = 0;
+  for (const StepWait& w : plan.waits) {
+    if (w.step >= plan.steps.size() || w.on >= w.step || w.step < last) refuse("a step waits for one after it");
+    last = w.step;
+  }
+}
+
 void check_plan(const Plan& plan, size_t kernels) {
   if (plan.arena_bytes < 0 || plan.arena_bytes > int64_t{1} << 40) refuse("its arena is out of range");
   check_edges(plan.inputs);
   check_edges(plan.outputs);
+  check_threads(plan);
   for (const OctetStep& s : plan.steps) {
     if (s.kernel >= kernels) refuse("a step calls a kernel that does not exist");
     for (const OctetRef& ref : s.args) check_ref(ref, plan);

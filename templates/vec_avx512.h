@@ -16,17 +16,19 @@ OCTET_VEC Vec<W> load_acc(const uint8_t* p) {
   return d;
 }
 
-// Group 0 means an activation of load_act, whose four bytes are everywhere.
-#define OCTET_DOT(V, intrinsic)                                    \
-  template <int G>                                                 \
-  OCTET_VEC void dot4(V& d, V a, V b) {                            \
-    static_assert(G == 0 || G == -1, "x86 has no dot by element"); \
-    d = intrinsic(d, a, b);                                        \
-  }
-OCTET_DOT(__m128i, _mm_dpbusd_epi32)
-OCTET_DOT(__m256i, _mm256_dpbusd_epi32)
-OCTET_DOT(__m512i, _mm512_dpbusd_epi32)
-#undef OCTET_DOT
+// Group 0 means an activation of load_act, whose four bytes are everywhere. To g++, each dot of a weight register is a
+// chance to load the weights again, so it must not know what the instruction is; clang++ makes the best of knowing.
+template <int G, class V>
+OCTET_VEC void dot4(V& d, V a, V b) {
+  static_assert(G == 0 || G == -1, "x86 has no dot by element");
+#if defined(__clang__)
+  if constexpr (sizeof(V) == 16) d = _mm_dpbusd_epi32(d, a, b);
+  if constexpr (sizeof(V) == 32) d = _mm256_dpbusd_epi32(d, a, b);
+  if constexpr (sizeof(V) == 64) d = _mm512_dpbusd_epi32(d, a, b);
+#else
+  asm("vpdpbusd %2, %1, %0" : "+v"(d) : "v"(a), "v"(b));
+#endif
+}
 
 template <int G, class V>
 OCTET_VEC void dot4(V& d, V a, const uint8_t* b) {

@@ -128,8 +128,9 @@ void print_table(const Result& r, bool every_layer) {
 void print_result(const BenchOptions& o, const LoadedModel& model, const Result& r) {
   const double load = model.import_seconds + model.passes_seconds + model.compile_seconds + model.bind_seconds;
   print_table(r, o.layers);
-  fmt::print("\n{} on {}, engine {}, {} thread{}\n", file_name(o.model.model), r.target, o.model.engine,
-             o.model.threads, o.model.threads == 1 ? "" : "s");
+  fmt::print("\n{} on {}, engine {}, {} thread{}\n", file_name(o.model.model), r.target,
+             o.model.engine == "cpp" ? "cpp (" + o.model.compiler + ")" : o.model.engine, o.model.threads,
+             o.model.threads == 1 ? "" : "s");
   fmt::print("  whole network   median {:.3f} ms, best {:.3f} ms of {} runs\n", 1e3 * r.median, 1e3 * r.least,
              r.rounds);
   if (r.macs > 0) {
@@ -243,7 +244,7 @@ void add_bench(CLI::App& app) {
       ->take_all()
       ->allow_extra_args(false)
       ->capture_default_str();
-  verb->add_option("--engine", o->model.engine, "jit, cpp or reference")->capture_default_str();
+  o->model.add_engine(*verb);
   o->model.add_tuned(*verb);
   verb->add_option("--threads", o->model.threads, "Threads that one run uses")->capture_default_str();
   verb->add_option("--batch", o->model.batch, "Images at a time, where the file leaves it open")->capture_default_str();

@@ -23,12 +23,19 @@ void ModelOptions::add_tuned(CLI::App& verb) {
       ->check(no_empty_name());
 }
 
+void ModelOptions::add_engine(CLI::App& verb) {
+  verb.add_option("--engine", engine,
+                  "jit: machine code made now; cpp: C++ through a compiler;\nreference: slow and obvious")
+      ->capture_default_str();
+  verb.add_option("--compiler", compiler, "Of engine cpp: g++, clang++, a path")
+      ->capture_default_str()
+      ->check(no_empty_name());
+}
+
 void ModelOptions::add_running(CLI::App& verb) {
   add_target(verb);
+  add_engine(verb);
   add_tuned(verb);
-  verb.add_option("--engine", engine,
-                  "jit: machine code made now; cpp: C++ through the system's compiler;\nreference: slow and obvious")
-      ->capture_default_str();
   verb.add_option("--profile", profile, "Whose rounding the bytes follow. ort: ONNX Runtime's")->capture_default_str();
   verb.add_option("--threads", threads, "Threads that one run uses; the bytes stay the same")->capture_default_str();
   verb.add_option("--batch", batch, "Images at a time, where the file leaves it open")->capture_default_str();
@@ -58,6 +65,7 @@ LoadOptions ModelOptions::load_options() const {
           .fuse = !no_fuse,
           .views = !no_views,
           .tuned = tuned.empty() ? nullptr : std::make_shared<const TunedTilings>(read_tuned(tuned)),
+          .compiler = compiler,
           .dump_dir = dump_dir};
 }
 

@@ -11,7 +11,7 @@ namespace octet::cli {
 
 // A model and how it is to be run; `load` checks the words and loads it.
 struct ModelOptions {
-  std::string model, target = "host", engine = "jit", profile = "ort", dump_dir, tuned, cache_dir;
+  std::string model, target = "host", engine = "jit", compiler = "c++", profile = "ort", dump_dir, tuned, cache_dir;
   int threads = 1;
   int64_t batch = 1;
   bool no_fuse = false, no_views = false, no_cache = false;
@@ -19,6 +19,7 @@ struct ModelOptions {
   void add_model(CLI::App& verb);
   void add_target(CLI::App& verb);
   void add_tuned(CLI::App& verb);
+  void add_engine(CLI::App& verb);   // and the compiler of engine cpp
   void add_running(CLI::App& verb);  // target, engine, profile, threads, batch, dump directory
   void add_cache(CLI::App& verb);
   LoadOptions load_options() const;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "generator/schedule/edges.h"
+#include "generator/schedule/pack.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -243,7 +244,9 @@ double predict_cycles(const KernelSpec& spec, const Target& target, int64_t netw
     if (!conv) return cost_of(spec, *table);
     if (conv->is_depthwise())
       return cost_of(*conv, depthwise_schedule(*conv, target.best_dot, target, Emitter::jit), *table);
-    return cost_of(*conv, conv_schedule(*conv, target.best_dot, target, Emitter::jit), *table);
+    ConvSpec merged = *conv;
+    merged.groups = merged_groups(merged);
+    return cost_of(merged, conv_schedule(merged, target.best_dot, target, Emitter::jit), *table);
   };
   return total_cycles(cost(), network_bytes, *table);
 }

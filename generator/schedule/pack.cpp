@@ -324,13 +324,19 @@ std::vector<int8_t> unpack_weights(const ConvSpec& spec, const ConvSchedule& sch
   return weights;
 }
 
-void merge_groups(ConvSpec& spec, ConvData& data) {
-  if (spec.groups == 1 || spec.is_depthwise()) return;
+int merged_groups(const ConvSpec& spec) {
+  if (spec.groups == 1 || spec.is_depthwise()) return spec.groups;
   const int ic = spec.ic / spec.groups, oc = spec.oc / spec.groups;
   int merged = 1;  // groups that become one
   const auto fits = [&] { return merged * ic % 4 == 0 && merged * oc % 4 == 0; };
   while (merged < spec.groups && (spec.groups % merged != 0 || !fits())) ++merged;
+  return spec.groups / merged;
+}
+
+void merge_groups(ConvSpec& spec, ConvData& data) {
+  const int groups = merged_groups(spec), merged = spec.groups / groups;
   if (merged == 1) return;
+  const int ic = spec.ic / spec.groups, oc = spec.oc / spec.groups;
   const int taps = spec.window.kh * spec.window.kw;
   std::vector<int8_t> wide(data.weights.size() * static_cast<size_t>(merged));
   const int64_t rows = static_cast<int64_t>(spec.weight_terms) * spec.oc * taps;
@@ -339,7 +345,7 @@ void merge_groups(ConvSpec& spec, ConvData& data) {
     std::copy_n(data.weights.data() + r * ic, ic, wide.data() + (r * merged + group % merged) * ic);
   }
   data.weights = std::move(wide);
-  spec.groups /= merged;
+  spec.groups = groups;
 }
 
 }  // namespace octet

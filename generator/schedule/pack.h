@@ -45,5 +45,6 @@ int64_t tap_bytes(const OcBlock& block, const ConvSchedule& schedule, int steps)
 // Grouped convolutions (depthwise excepted) whose groups are no multiple of 4 input and 4 output channels become fewer,
 // larger groups with zero weights, which is exact; one group at the worst.
 void merge_groups(ConvSpec& spec, ConvData& data);
+int merged_groups(const ConvSpec& spec);  // how many groups that leaves
 
 }  // namespace octet
