@@ -15,7 +15,7 @@
 #include "bench/peak.h"
 #include "generator/emit_cpp/library.h"
 #include "generator/program/build.h"
-#include "generator/schedule/edges.h"
+#include "generator/schedule/cost.h"
 #include "generator/schedule/pack.h"
 #include "jit/backend.h"
 
@@ -47,17 +47,6 @@ struct Bytes {
   uint8_t* data() { return store.data() + (-reinterpret_cast<uintptr_t>(store.data()) & (OCTET_ALIGNMENT - 1)); }
   std::vector<uint8_t> store;
 };
-
-// Multiplications that a kernel carries out which skips the taps in the padding.
-int64_t executed_macs(const ConvSpec& s) {
-  const PixelClasses p = pixel_classes(s);
-  const auto taps = [](const AxisClasses& axis) {
-    int64_t n = 0;
-    for (int c : axis.of) n += axis.classes[static_cast<size_t>(c)].count();
-    return n;
-  };
-  return s.n * taps(p.rows) * taps(p.columns) * s.oc * (s.ic / s.groups);
-}
 
 // A kernel, what keeps it alive, and how big it is where that is known.
 struct Code {
@@ -116,8 +105,9 @@ void measure(const ConvShape& shape, const Target& target, const std::string& co
   std::memcpy(bias.data(), packed.bias.data(), 4 * packed.bias.size());
   std::memcpy(scale.data(), packed.scale.data(), 4 * packed.scale.size());
   std::memcpy(constants.data(), program.constants.data(), 64 * program.constants.size());
-  const OctetArgs args{
-      {src.data(), weights.data(), dst.data(), bias.data(), scale.data(), src2.data(), constants.data()}};
+  Bytes scratch(static_cast<size_t>(schedule.scratch_bytes()));
+  const OctetArgs args{{src.data(), weights.data(), dst.data(), bias.data(), scale.data(), src2.data(),
+                        constants.data(), scratch.data()}};
 
   double peak = peak_gmacs(target);
   const double seconds = seconds_of([&] { kernel.entry(&args); }, 0.1);

@@ -5,7 +5,7 @@
 #
 #   NAME          C++ identifier: the library, its namespace and its header
 #   MODEL         the network, relative to the current source folder
-#   TARGETS       scalar, avx2, avx512_vnni: what the program picks from when it runs; scalar runs everywhere
+#   TARGETS       scalar, avx2, avx512_vnni, avx512_vbmi: what the program picks from when it runs; scalar runs everywhere
 #   BATCH         images at a time, where the file leaves it open
 #   KERNEL_FILES  sources per target that the kernels are spread over, so that they compile side by side (default 4)
 #

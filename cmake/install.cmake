@@ -15,7 +15,8 @@ endforeach()
 # What the static library leaves to be linked.
 target_link_libraries(octet_static INTERFACE
   $<INSTALL_INTERFACE:fmt> $<INSTALL_INTERFACE:onnx_proto> $<INSTALL_INTERFACE:protobuf>
-  $<INSTALL_INTERFACE:pthreadpool> $<INSTALL_INTERFACE:pthread> $<INSTALL_INTERFACE:dl>)
+  $<INSTALL_INTERFACE:pthread> $<INSTALL_INTERFACE:dl> $<INSTALL_INTERFACE:xxhash>
+  $<INSTALL_INTERFACE:-Wl,--build-id>)  # which the cache on disk tells builds apart by
 
 install(TARGETS octet_cli octet_shared octet_static EXPORT octetTargets)
 install(FILES runtime/octet.h runtime/octet_c.h runtime/dtype.h runtime/status.h runtime/tensor_info.h

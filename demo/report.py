@@ -21,7 +21,8 @@ OUT = ROOT / "build" / "demo"
 MODEL = ROOT / "demo" / "digits.int8.onnx"
 HELD_OUT = ROOT / "demo" / "digits_heldout.npz"
 SHARED = ROOT.parent / "shared" / "reference"
-TARGETS = ["scalar", "avx2", "avx512_vnni"]  # weakest first
+FLAGS = {"scalar": "", "avx2": "avx2", "avx512_vnni": "avx512_vnni", "avx512_vbmi": "avx512vbmi"}  # of /proc/cpuinfo
+TARGETS = list(FLAGS)  # weakest first
 
 
 class Progress:
@@ -73,7 +74,7 @@ def call(*command):
 def host_targets():
     flags = Path("/proc/cpuinfo").read_text()
     cap = os.environ.get("OCTET_MAX_TARGET")
-    best = "avx512_vnni" if "avx512_vnni" in flags else "avx2" if "avx2" in flags else "scalar"
+    best = [t for t in TARGETS if FLAGS[t] in flags][-1]
     if cap in TARGETS:
         best = min(best, cap, key=TARGETS.index)
     return TARGETS[:TARGETS.index(best) + 1]

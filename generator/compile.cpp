@@ -11,7 +11,9 @@
 #include "generator/passes/place.h"
 #include "generator/program/build.h"
 #include "generator/program/plan_conv.h"
-#include "generator/schedule/split.h"
+#include "generator/schedule/affine.h"
+#include "generator/schedule/order.h"
+#include "generator/schedule/share.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -21,6 +23,12 @@ template <class T>
 std::span<const std::byte> bytes_of(const std::vector<T>& v) {
   return std::as_bytes(std::span<const T>(v));
 }
+
+std::span<const float> floats_of(const std::vector<std::byte>& bytes) {
+  return {reinterpret_cast<const float*>(bytes.data()), bytes.size() / sizeof(float)};
+}
+
+constexpr int64_t kEverything = INT64_MAX;  // bytes that a step may touch where its kernel's footprint is unknown
 
 class Compiler {
  public:
@@ -32,8 +40,12 @@ class Compiler {
 
   CompiledModel run() {
     reserve_blob();
-    lower_each(graph_, places_, [this](LoweredNode& node) { add_node(node); });
+    const std::vector<std::vector<Share>> shares = share_among_threads();
+    lower_each(graph_, places_, [&](LoweredNode& node) {
+      add_node(node, shares.empty() ? std::vector<Share>{{unsplit(node.spec), 0}} : shares[groups_]);
+    });
     plan_arena();
+    plan_threads();
     describe_edges();
     describe_tensors();
     return std::move(model_);
@@ -47,26 +59,49 @@ class Compiler {
     model_.plan.blob.reserve(4 * bytes);
   }
 
-  void add_node(LoweredNode& node) {
+  // Who does what; empty where there is one thread. Layers are lowered for it once more, because all must be known
+  // before the first is split.
+  std::vector<std::vector<Share>> share_among_threads() const {
+    if (options_.threads == 1 || options_.reference) return {};
+    const auto operand = [this](TensorId id, int64_t offset) {
+      if (id == kNoTensor || graph_.tensor(id).is_constant()) return Operand{};
+      const Place& place = places_[static_cast<size_t>(id)];
+      return Operand{place.root, place.offset + offset};
+    };
+    std::vector<Layer> layers;
+    int64_t constants = 0;
+    lower_each(graph_, places_, [&](const LoweredNode& n) {
+      layers.push_back({n.spec, operand(n.src, n.src_offset), operand(n.src2, 0), operand(n.dst, n.dst_offset)});
+      constants += traffic(n.spec).constants;
+    });
+    const auto cycles = [&](const KernelSpec& spec) { return predict_cycles(spec, *model_.target, constants); };
+    return share(layers, options_.threads, cycles, options_.sharing);
+  }
+
+  void add_node(LoweredNode& node, const std::vector<Share>& shares) {
     const auto group = groups_++;
-    for (const Part& part : split(node.spec, options_.reference ? 1 : options_.threads)) {
+    for (const auto& [part, thread] : shares) {
       OctetStep step{};
       step.group = group;
       step.args[OCTET_SRC] = reference_to(node.src, node.src_offset + part.src_offset, group);
       step.args[OCTET_SRC2] = reference_to(node.src2, part.src2_offset, group);
       step.args[OCTET_DST] = reference_to(node.dst, node.dst_offset + part.dst_offset, group);
-      for (size_t a = 0; a < node.data.size(); ++a)
-        if (!node.data[a].empty()) step.args[a] = add_to_blob(node.data[a]);
       step.kernel = kernel_for(node, part, step);
+      for (size_t a = 0; a < node.data.size(); ++a)
+        if (step.args[a].space == OCTET_NONE) step.args[a] = add_to_blob(node.data[a]);
       model_.plan.steps.push_back(step);
+      model_.plan.thread_of.push_back(thread);
       const Node& n = graph_.nodes[static_cast<size_t>(node.node)];
-      model_.steps.push_back({n.name, n.source, mac_count(part.spec), std::exchange(reason_, {})});
+      model_.steps.push_back(
+          {n.name, n.source, mac_count(part.spec), std::exchange(reason_, {}), std::exchange(layer_, {}), tiling_});
     }
   }
 
   // The kernel of one part, made if no equal one exists; adds the data that it reads to the blob and the step.
   uint32_t kernel_for(LoweredNode& node, const Part& part, OctetStep& step) {
     if (const auto* conv = std::get_if<ConvSpec>(&part.spec)) return conv_kernel(node, part, *conv, step);
+    if (const auto* affine = std::get_if<AffineSpec>(&part.spec); affine && !options_.reference)
+      if (const auto fused = fused_affine(node, *affine, step)) return *fused;
     std::optional<PlainKernel> plain = plain_kernel(part.spec);
     if (options_.reference) {
       if (plain) step.args[OCTET_CONSTANTS] = add_to_blob(plain->params);
@@ -97,16 +132,36 @@ class Compiler {
       step.args[OCTET_SCALE] = add_to_blob(bytes_of(raw.multiplier));
       return unit("reference " + to_string(spec), spec, "reference", [](KernelUnit&) {});
     }
-    const PlannedConv plan = plan_conv(spec, std::move(raw), *model_.target, options_.emitter);
+    const PlannedConv plan = plan_conv(spec, std::move(raw), *model_.target, options_.emitter, options_.tilings);
     reason_ = plan.reason;
+    layer_ = plan.layer;
+    tiling_ = plan.tiling;
+    if (plan.scratch_bytes > 0) step.args[OCTET_SCRATCH] = new_scratch(plan.scratch_bytes, step.group);
     const uint32_t k =
         unit(to_string(KernelSpec(plan.spec)) + " | " + plan.schedule, plan.spec, plan.schedule, [&](KernelUnit& u) {
           u.program = plan.build(u.name);
           u.cost = plan.cost;
+          u.scratch_bytes = plan.scratch_bytes;
         });
     step.args[OCTET_WEIGHTS] = add_to_blob(bytes_of(plan.packed.weights));
     step.args[OCTET_BIAS] = add_to_blob(bytes_of(plan.packed.bias));
     step.args[OCTET_SCALE] = add_to_blob(bytes_of(plan.packed.scale));
+    step.args[OCTET_CONSTANTS] = add_to_blob(bytes_of(model_.kernels[k].program->constants));
+    return k;
+  }
+
+  // The short form of an affine, where it gives the same bytes for these channels.
+  std::optional<uint32_t> fused_affine(const LoweredNode& node, const AffineSpec& spec, OctetStep& step) {
+    const auto line = fuse_affine(spec, floats_of(node.data[OCTET_SCALE]), floats_of(node.data[OCTET_BIAS]));
+    if (!line) return std::nullopt;
+    step.args[OCTET_SCALE] = add_to_blob(bytes_of(line->scale));
+    step.args[OCTET_BIAS] = add_to_blob(bytes_of(line->shift));
+    const std::string schedule = fmt::format("one fma, {} bytes a vector", model_.target->vector_bytes);
+    reason_ = "a fused multiply-add per channel gives the same bytes for all 256 that can come";
+    const uint32_t k = unit(to_string(KernelSpec(spec)) + " | " + schedule, spec, schedule, [&](KernelUnit& u) {
+      u.program = build_fused_affine(spec, *model_.target, u.name);
+      if (const CostTable* costs = cost_table(*model_.target)) u.cost = cost_of(KernelSpec(spec), *costs);
+    });
     step.args[OCTET_CONSTANTS] = add_to_blob(bytes_of(model_.kernels[k].program->constants));
     return k;
   }
@@ -166,6 +221,13 @@ class Compiler {
     return {OCTET_ARENA, static_cast<uint32_t>(at->second), static_cast<uint64_t>(place.offset + offset)};
   }
 
+  // Of one part of a step: parts may run at the same time.
+  OctetRef new_scratch(int bytes, uint32_t group) {
+    model_.buffers.push_back({bytes, static_cast<int>(group), static_cast<int>(group)});
+    model_.buffer_names.emplace_back("scratch");
+    return {OCTET_ARENA, static_cast<uint32_t>(model_.buffers.size() - 1), 0};
+  }
+
   void plan_arena() {
     model_.memory =
         plan_memory(model_.buffers, options_.keep_all ? PlanMode::separate : PlanMode::reuse, OCTET_SLACK_BYTES);
@@ -173,6 +235,33 @@ class Compiler {
     for (OctetStep& s : model_.plan.steps)
       for (OctetRef& r : s.args)
         if (r.space == OCTET_ARENA) r = in_arena(r.index, r.offset);
+  }
+
+  void plan_threads() {
+    Plan& plan = model_.plan;
+    for (const uint32_t t : plan.thread_of) plan.threads = std::max(plan.threads, static_cast<int>(t) + 1);
+    if (plan.threads == 1) return plan.thread_of.clear();
+    std::vector<StepAccess> steps;
+    for (size_t s = 0; s < plan.steps.size(); ++s) {
+      const OctetStep& step = plan.steps[s];
+      const auto touched = footprint(model_.kernels[step.kernel].spec);
+      const auto add = [&](std::vector<Region>& regions, OctetArg arg, Rows Footprint::*operand) {
+        const OctetRef& ref = step.args[arg];
+        if (ref.space != OCTET_ARENA && ref.space != OCTET_OUTPUT) return;  // nobody writes there
+        const Rows rows = touched ? (*touched).*operand : Rows{1, kEverything, 0};
+        regions.push_back(
+            {ref.space, ref.index, touched ? static_cast<int64_t>(ref.offset) : 0, rows.rows, rows.bytes, rows.pitch});
+      };
+      StepAccess access{.thread = plan.thread_of[s], .group = step.group};
+      add(access.reads, OCTET_SRC, &Footprint::src);
+      add(access.reads, OCTET_SRC2, &Footprint::src2);
+      add(access.writes, OCTET_DST, &Footprint::dst);
+      if (const OctetRef& scratch = step.args[OCTET_SCRATCH]; scratch.space == OCTET_ARENA)
+        access.writes.push_back({scratch.space, scratch.index, static_cast<int64_t>(scratch.offset), 1,
+                                 model_.kernels[step.kernel].scratch_bytes, 0});
+      steps.push_back(std::move(access));
+    }
+    plan.waits = order(steps);
   }
 
   OctetRef in_arena(size_t buffer, uint64_t offset) const {
@@ -220,7 +309,8 @@ class Compiler {
   std::vector<Place> places_;
   CompiledModel model_;
   uint32_t groups_ = 0;
-  std::string reason_;  // of the step being made
+  std::string reason_, layer_;  // of the step being made
+  Tiling tiling_;
   std::unordered_map<std::string, uint32_t> by_key_;
   std::unordered_map<std::string, size_t> small_data_;
   std::map<TensorId, size_t> buffer_of_;  // root tensor -> buffer

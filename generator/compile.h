@@ -12,6 +12,7 @@
 #include "generator/schedule/cost.h"
 #include "generator/schedule/memory_plan.h"
 #include "generator/schedule/schedule.h"
+#include "generator/schedule/share.h"
 #include "runtime/plan.h"
 #include "targets/target.h"
 
@@ -21,8 +22,10 @@ struct CompileOptions {
   const Target* target = nullptr;  // nullptr: host_target()
   Emitter emitter = Emitter::jit;  // whose register budget the schedules keep
   bool reference = false;          // no schedules, no packing: kernels are the references
-  int threads = 1;                 // layers are split into at most this many parts
+  int threads = 1;                 // at most so many share the layers
+  SharingCosts sharing = {};       // what that costs; all zero: every layer that can be split is, as tests want it
   bool keep_all = false;           // every tensor keeps its memory, so that it can be read after a run
+  TilingChoice tilings;            // of convolutions: measured, or as candidates for a measurement
   bool views = true;               // concats and slices without copies
 };
 
@@ -32,6 +35,7 @@ struct KernelUnit {
   KernelSpec spec;
   std::string schedule;            // in words; "plain" or "reference" where there is none
   Cost cost;                       // predicted
+  int scratch_bytes = 0;           // of each step that runs it
   std::optional<Program> program;  // else a plain op, else the reference
   std::optional<PlainKernel> plain;
 };
@@ -41,6 +45,8 @@ struct StepInfo {
   std::string source;  // operator in the file
   int64_t macs = 0;    // nominal multiply-accumulates
   std::string reason;  // why the schedule is as it is, where there is one
+  std::string layer;   // a convolution's name in tuned.h; empty elsewhere
+  Tiling tiling;       // of a convolution
 };
 
 struct CompiledModel {

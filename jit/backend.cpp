@@ -9,7 +9,10 @@ namespace octet {
 
 CompiledKernel compile(const Program& program, const Target& target, CodeMemory& memory, CodeOffsets* offsets) {
   const std::string_view name = target.name;
-  const auto lower = name == "avx2" ? lower_avx2 : name == "avx512_vnni" ? lower_avx512_vnni : nullptr;
+  const auto lower = name == "avx2"          ? lower_avx2
+                     : name == "avx512_vnni" ? lower_avx512_vnni
+                     : name == "avx512_vbmi" ? lower_avx512_vbmi
+                                             : nullptr;
   if (!lower) internal_error(program.name + ": no machine code for target " + target.name);
   const std::span<uint8_t> room = memory.reserve(most_code_bytes(program));
   const size_t bytes = lower(program, target.vector_registers, room, offsets);

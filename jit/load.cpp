@@ -32,12 +32,6 @@ class Stopwatch {
   Clock::time_point last_ = Clock::now();
 };
 
-void check_target(const Target& target, Engine engine) {
-  if (engine == Engine::reference || host_runs(target)) return;
-  user_error(fmt::format("target {}: this machine cannot run it (or OCTET_MAX_TARGET forbids it); its best is {}",
-                         target.name, host_target().name));
-}
-
 std::vector<BoundKernel> bind_reference(const CompiledModel& model) {
   std::vector<BoundKernel> kernels;
   for (const KernelUnit& u : model.kernels)
@@ -49,6 +43,7 @@ struct Bound {
   std::vector<BoundKernel> kernels;
   std::shared_ptr<void> owner;
   size_t code_bytes = 0;
+  std::vector<StoredKernel> stored;
 };
 
 Bound bind_jit(const CompiledModel& model, const LoadOptions& options) {
@@ -57,6 +52,7 @@ Bound bind_jit(const CompiledModel& model, const LoadOptions& options) {
   for (const KernelUnit& u : model.kernels) {
     if (!u.program) {
       bound.kernels.push_back({u.plain->function, {}});
+      bound.stored.push_back({u.plain->name, {}});
     } else if (!model.target->has_jit) {
       bound.kernels.push_back({nullptr, [program = *u.program](const OctetArgs& args) { interpret(program, args); }});
     } else {
@@ -65,6 +61,7 @@ Bound bind_jit(const CompiledModel& model, const LoadOptions& options) {
           compile(*u.program, *model.target, *memory, options.dump_dir.empty() ? nullptr : &offsets);
       if (!options.dump_dir.empty()) dump_kernel(options.dump_dir.string(), *u.program, *model.target, code, offsets);
       bound.kernels.push_back({code.entry, {}});
+      bound.stored.push_back({u.name, {reinterpret_cast<const uint8_t*>(code.entry), code.code_bytes}});
       bound.code_bytes += code.code_bytes;
     }
   }
@@ -81,6 +78,12 @@ Bound bind_cpp(const CompiledModel& model, const LoadOptions& options) {
 
 }  // namespace
 
+void check_target(const Target& target, Engine engine) {
+  if (engine == Engine::reference || host_runs(target)) return;
+  user_error(fmt::format("target {}: this machine cannot run it (or OCTET_MAX_TARGET forbids it); its best is {}",
+                         target.name, host_target().name));
+}
+
 const Target& target_named(const std::string& name) {
   if (name == "host") return host_target();
   if (const Target* t = find_target(name)) return *t;
@@ -94,6 +97,12 @@ Engine engine_named(const std::string& name) {
   if (name == "cpp") return Engine::cpp;
   if (name == "reference") return Engine::reference;
   user_error("unknown engine '" + name + "' (supported: jit, cpp, reference)");
+}
+
+TunedTilings read_tuned(const std::string& path) {
+  constexpr size_t kMost = size_t{64} << 20;
+  const std::vector<uint8_t> bytes = read_file(path, kMost);
+  return TunedTilings::parse({bytes.begin(), bytes.end()}, path);
 }
 
 LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) {
@@ -110,7 +119,9 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
                         .emitter = options.engine == Engine::cpp || !target.has_jit ? Emitter::compiler : Emitter::jit,
                         .reference = options.engine == Engine::reference,
                         .threads = options.threads,
+                        .sharing = options.sharing,
                         .keep_all = options.keep_all,
+                        .tilings = {options.tuned.get(), options.tiling_candidate},
                         .views = options.views});
   m.compile_seconds = watch.lap();
   if (!options.dump_dir.empty()) {
@@ -127,8 +138,9 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
     case Engine::reference: bound.kernels = bind_reference(m.compiled); break;
   }
   m.code_bytes = bound.code_bytes;
-  m.executor = std::make_shared<const Executor>(std::move(m.compiled.plan), std::move(bound.kernels),
-                                                std::move(bound.owner), options.threads);
+  if (options.engine == Engine::jit && target.has_jit) m.stored_kernels = std::move(bound.stored);
+  m.executor =
+      std::make_shared<const Executor>(std::move(m.compiled.plan), std::move(bound.kernels), std::move(bound.owner));
   m.compiled.plan = {};
   m.bind_seconds = watch.lap();
   return m;

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "generator/compile.h"
+#include "generator/schedule/tuned.h"
+#include "jit/network_file.h"
 #include "runtime/executor.h"
 
 namespace octet {
@@ -15,14 +17,17 @@ enum class Engine { jit, cpp, reference };
 struct LoadOptions {
   const Target* target = nullptr;  // nullptr: the host's best
   Engine engine = Engine::jit;     // jit without machine code for the target (scalar) interprets the Programs
-  int threads = 1;
+  int threads = 1;                 // at most; small networks run on fewer
+  SharingCosts sharing = {};       // decides that
   int64_t batch = 1;               // for a symbolic first dimension
   bool keep_all = false;           // every quantized tensor can be read after a run
   bool fuse = true;                // false: no residual fusion, so that keep_all shows every tensor of the file
   bool views = true;               // false: concats and slices copy
   bool prove = true;               // false: needless channels and clamps are computed; keep_all then shows them all
-  std::string compiler = "c++";    // engine cpp
-  std::filesystem::path dump_dir;  // where graph, programs and code are written; empty: nowhere
+  std::shared_ptr<const TunedTilings> tuned;  // measured choices of register tiles; read_tuned() reads them
+  int tiling_candidate = 0;                   // octet tune: TilingChoice::candidate
+  std::string compiler = "c++";               // engine cpp
+  std::filesystem::path dump_dir;             // where graph, programs and code are written; empty: nowhere
 };
 
 struct LoadedModel {
@@ -31,11 +36,19 @@ struct LoadedModel {
   std::shared_ptr<const Executor> executor;
   double import_seconds = 0, passes_seconds = 0, compile_seconds = 0, bind_seconds = 0;
   size_t code_bytes = 0;  // machine code made by the JIT
+  // Engine jit with machine code only: what a cache keeps of the kernels; the executor holds the code.
+  std::vector<StoredKernel> stored_kernels;
 };
 
 // As users say it: "host" or a target's name; "jit", "cpp", "reference". Anything else is a user error.
 const Target& target_named(const std::string& name);
 Engine engine_named(const std::string& name);
+
+// A file that `octet tune` wrote. User errors: it cannot be read, or is something else.
+TunedTilings read_tuned(const std::string& path);
+
+// That this machine can run it, else a user error.
+void check_target(const Target& target, Engine engine);
 
 // User errors: everything that import, passes and lower refuse; a target that this machine cannot run.
 LoadedModel load(const std::filesystem::path& model, const LoadOptions& options);

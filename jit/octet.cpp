@@ -2,8 +2,9 @@
 #include "runtime/octet.h"
 
 #include <algorithm>
+#include <cstdlib>
 
-#include "jit/load.h"
+#include "jit/load_ready.h"
 #include "targets/target.h"
 
 namespace octet {
@@ -31,10 +32,16 @@ void check_pointers(const char* what, size_t given, const auto& pointers, const 
       user_error(std::string(what) + " '" + tensors[i].name + "' is a null pointer");
 }
 
+std::string cache_folder(const Options& options) {
+  if (options.cache_dir) return *options.cache_dir;
+  const char* folder = std::getenv("OCTET_CACHE_DIR");
+  return folder ? folder : "";
+}
+
 }  // namespace
 
 struct Model::Impl {
-  LoadedModel loaded;
+  ReadyModel ready;
   std::string target;
   std::vector<TensorInfo> tensors;
   bool keep_all = false;
@@ -46,45 +53,50 @@ Model Model::load(const std::string& path, const Options& options) {
   if (options.threads < 1 || options.threads > 1024)
     user_error("threads must be 1 to 1024, not " + std::to_string(options.threads));
   if (options.batch < 1) user_error("batch must be at least 1, not " + std::to_string(options.batch));
-  const LoadOptions inner{.target = &target_named(options.target),
-                          .engine = engine_named(options.engine),
-                          .threads = options.threads,
-                          .batch = options.batch,
-                          .keep_all = options.keep_all,
-                          .fuse = options.fuse,
-                          .prove = options.prove,
-                          .dump_dir = options.dump_dir};
+  const LoadOptions inner{
+      .target = &target_named(options.target),
+      .engine = engine_named(options.engine),
+      .threads = options.threads,
+      .batch = options.batch,
+      .keep_all = options.keep_all,
+      .fuse = options.fuse,
+      .prove = options.prove,
+      .tuned = options.tuned.empty() ? nullptr : std::make_shared<const TunedTilings>(read_tuned(options.tuned)),
+      .dump_dir = options.dump_dir};
   return guarded([&] {
     auto impl = std::make_shared<Impl>();
-    impl->loaded = octet::load(path, inner);
+    impl->ready = load_ready(path, inner, {.folder = cache_folder(options), .most_bytes = options.cache_bytes});
     impl->target = inner.target->name;
     impl->keep_all = options.keep_all;
-    for (const TensorPlace& t : impl->loaded.executor->plan().tensors)
+    for (const TensorPlace& t : impl->ready.executor->plan().tensors)
       impl->tensors.push_back({.name = t.name, .dtype = t.dtype, .shape = t.file_shape, .quantized = t.dtype});
     return Model(std::move(impl));
   });
 }
 
 const std::string& Model::name() const {
-  return impl_->loaded.compiled.name;
+  return impl_->ready.name;
 }
 const std::string& Model::target() const {
   return impl_->target;
 }
 const std::vector<TensorInfo>& Model::inputs() const {
-  return impl_->loaded.executor->plan().inputs;
+  return impl_->ready.executor->plan().inputs;
 }
 const std::vector<TensorInfo>& Model::outputs() const {
-  return impl_->loaded.executor->plan().outputs;
+  return impl_->ready.executor->plan().outputs;
 }
 const std::vector<TensorInfo>& Model::tensors() const {
   return impl_->tensors;
 }
 size_t Model::arena_bytes() const {
-  return static_cast<size_t>(impl_->loaded.executor->plan().arena_bytes);
+  return static_cast<size_t>(impl_->ready.executor->plan().arena_bytes);
 }
 size_t Model::weight_bytes() const {
-  return impl_->loaded.executor->blob_bytes();
+  return impl_->ready.executor->blob_bytes();
+}
+const std::string& Model::cache_status() const {
+  return impl_->ready.cache;
 }
 
 struct Context::Impl {
@@ -94,14 +106,14 @@ struct Context::Impl {
 
 Context::Context(const Model& model)
     : impl_(guarded([&] {
-        return std::make_unique<Impl>(Impl{model.impl_, ExecutionContext(model.impl_->loaded.executor)});
+        return std::make_unique<Impl>(Impl{model.impl_, ExecutionContext(model.impl_->ready.executor)});
       })) {}
 Context::~Context() = default;
 Context::Context(Context&&) noexcept = default;
 Context& Context::operator=(Context&&) noexcept = default;
 
 void Context::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
-  const Plan& plan = impl_->model->loaded.executor->plan();
+  const Plan& plan = impl_->model->ready.executor->plan();
   check_pointers("input", inputs.size(), inputs, plan.inputs);
   check_pointers("output", outputs.size(), outputs, plan.outputs);
   impl_->inner.run(inputs, outputs);
@@ -109,7 +121,7 @@ void Context::run(std::span<const void* const> inputs, std::span<void* const> ou
 
 std::vector<uint8_t> Context::read(const std::string& tensor) const {
   if (!impl_->model->keep_all) user_error("reading tensor '" + tensor + "' needs a model loaded with keep_all");
-  const auto& places = impl_->model->loaded.executor->plan().tensors;
+  const auto& places = impl_->model->ready.executor->plan().tensors;
   const auto at = std::find_if(places.begin(), places.end(), [&](const TensorPlace& p) { return p.name == tensor; });
   if (at == places.end())
     user_error("no quantized tensor '" + tensor + "' (it may be fused away; fuse = false keeps more)");

@@ -55,6 +55,9 @@ octet::Options options_of(const octet_options& o) {
   if (o.target) out.target = o.target;
   if (o.engine) out.engine = o.engine;
   if (o.dump_dir) out.dump_dir = o.dump_dir;
+  if (o.tuned) out.tuned = o.tuned;
+  if (o.cache_dir) out.cache_dir = o.cache_dir;
+  out.cache_bytes = o.cache_bytes;
   return out;
 }
 
@@ -87,7 +90,9 @@ const char* octet_last_error(void) {
 }
 
 void octet_options_init(octet_options* options) {
-  if (options) *options = {sizeof(octet_options), "host", "jit", 1, 1, 0, 1, 1, nullptr};
+  if (options)
+    *options = {sizeof(octet_options),       "host", "jit", 1, 1, 0, 1, 1, nullptr, nullptr, nullptr,
+                octet::Options{}.cache_bytes};
 }
 
 int octet_model_load(const char* path, const octet_options* options, octet_model** model) {
@@ -101,6 +106,10 @@ int octet_model_load(const char* path, const octet_options* options, octet_model
 
 void octet_model_free(octet_model* model) {
   delete model;
+}
+
+const char* octet_model_cache_status(const octet_model* model) {
+  return model ? model->model.cache_status().c_str() : "off";
 }
 
 size_t octet_model_input_count(const octet_model* model) {

@@ -1,19 +1,14 @@
 #include "runtime/executor.h"
 
-#include <pthreadpool.h>
-
+#include <algorithm>
 #include <chrono>
 
 namespace octet {
 
-Executor::Executor(Plan plan, std::vector<BoundKernel> kernels, std::shared_ptr<void> keep_alive, int threads)
-    : plan_(std::move(plan)), kernels_(std::move(kernels)), keep_alive_(std::move(keep_alive)), threads_(threads) {
+Executor::Executor(Plan plan, std::vector<BoundKernel> kernels, std::shared_ptr<void> keep_alive)
+    : plan_(std::move(plan)), kernels_(std::move(kernels)), keep_alive_(std::move(keep_alive)) {
   for (const OctetStep& s : plan_.steps)
     if (s.kernel >= kernels_.size()) internal_error("a step calls a kernel that does not exist");
-}
-
-void ExecutionContext::PoolDeleter::operator()(pthreadpool* pool) const {
-  pthreadpool_destroy(pool);
 }
 
 ExecutionContext::ExecutionContext(std::shared_ptr<const Executor> executor)
@@ -34,10 +29,23 @@ ExecutionContext::ExecutionContext(std::shared_ptr<const Executor> executor)
     }
   }
   groups_.push_back(steps.size());
-  if (executor_->threads() > 1) {
-    pool_.reset(pthreadpool_create(static_cast<size_t>(executor_->threads())));
-    if (!pool_) user_error("cannot start " + std::to_string(executor_->threads()) + " threads");
+  assign_turns();
+}
+
+void ExecutionContext::assign_turns() {
+  const Plan& plan = executor_->plan();
+  const auto threads = static_cast<size_t>(plan.threads);
+  turns_.resize(threads);
+  done_ = std::vector<Counter>(threads);
+  std::vector<Turn*> turn_of(plan.steps.size());
+  for (std::vector<Turn>& turns : turns_) turns.reserve(plan.steps.size());
+  for (size_t s = 0; s < plan.steps.size(); ++s)
+    turn_of[s] = &turns_[plan.thread_of.empty() ? 0 : plan.thread_of[s]].emplace_back(Turn{s, {}});
+  for (const StepWait& w : plan.waits) {
+    turn_of[w.step]->waits.push_back(w);
+    turn_of[w.on]->awaited = true;
   }
+  if (threads > 1) team_ = std::make_unique<Team>(threads);
 }
 
 ExecutionContext::~ExecutionContext() = default;
@@ -56,24 +64,27 @@ void ExecutionContext::bind(std::span<const void* const> inputs, std::span<void*
   }
 }
 
-void ExecutionContext::run_group(size_t begin, size_t end) {
-  const auto call = [this](size_t s) { executor_->kernels()[executor_->plan().steps[s].kernel](args_[s]); };
-  if (end - begin == 1 || !pool_) {
-    for (size_t s = begin; s < end; ++s) call(s);
-    return;
+void ExecutionContext::take_turns(size_t thread, size_t begin, size_t end) {
+  const Plan& plan = executor_->plan();
+  const std::vector<Turn>& turns = turns_[thread];
+  auto turn = std::lower_bound(turns.begin(), turns.end(), begin, [](const Turn& t, size_t s) { return t.step < s; });
+  for (; turn != turns.end() && turn->step < end; ++turn) {
+    for (const StepWait& w : turn->waits) done_[plan.thread_of[w.on]].wait(w.on + 1, team_->spins());
+    executor_->kernels()[plan.steps[turn->step].kernel](args_[turn->step]);
+    if (turn->awaited) done_[thread].set(static_cast<uint32_t>(turn->step) + 1);
   }
-  struct Job {
-    decltype(call)* run;
-    size_t begin;
-  } job{&call, begin};
-  pthreadpool_parallelize_1d(
-      pool_.get(), [](void* j, size_t i) { (*static_cast<Job*>(j)->run)(static_cast<Job*>(j)->begin + i); }, &job,
-      end - begin, 0);
+}
+
+void ExecutionContext::run_steps(size_t begin, size_t end) {
+  if (!team_) return take_turns(0, begin, end);
+  for (Counter& c : done_) c.set(static_cast<uint32_t>(begin));
+  auto turns = [=, this](size_t thread) { take_turns(thread, begin, end); };
+  team_->run(turns);
 }
 
 void ExecutionContext::run(std::span<const void* const> inputs, std::span<void* const> outputs) {
   bind(inputs, outputs);
-  for (size_t g = 0; g + 1 < groups_.size(); ++g) run_group(groups_[g], groups_[g + 1]);
+  run_steps(0, args_.size());
 }
 
 void ExecutionContext::run_timed(std::span<const void* const> inputs, std::span<void* const> outputs,
@@ -82,7 +93,7 @@ void ExecutionContext::run_timed(std::span<const void* const> inputs, std::span<
   bind(inputs, outputs);
   for (size_t g = 0; g + 1 < groups_.size(); ++g) {
     const auto start = Clock::now();
-    run_group(groups_[g], groups_[g + 1]);
+    run_steps(groups_[g], groups_[g + 1]);
     step_seconds[groups_[g]] += std::chrono::duration<double>(Clock::now() - start).count();
   }
 }

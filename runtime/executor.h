@@ -10,8 +10,7 @@
 
 #include "runtime/arena.h"
 #include "runtime/plan.h"
-
-struct pthreadpool;
+#include "runtime/team.h"
 
 namespace octet {
 
@@ -31,19 +30,17 @@ struct BoundKernel {
 class Executor {
  public:
   // kernels[i] is what OctetStep::kernel = i calls. `keep_alive` owns whatever the code lives in.
-  Executor(Plan plan, std::vector<BoundKernel> kernels, std::shared_ptr<void> keep_alive, int threads);
+  Executor(Plan plan, std::vector<BoundKernel> kernels, std::shared_ptr<void> keep_alive);
 
   const Plan& plan() const { return plan_; }
   const std::vector<BoundKernel>& kernels() const { return kernels_; }
   const uint8_t* blob() const { return plan_.blob.data(); }
   size_t blob_bytes() const { return plan_.blob.size(); }
-  int threads() const { return threads_; }
 
  private:
   Plan plan_;
   std::vector<BoundKernel> kernels_;
   std::shared_ptr<void> keep_alive_;
-  int threads_;
 };
 
 class ExecutionContext {
@@ -70,17 +67,24 @@ class ExecutionContext {
     OctetRef ref;
   };
   void bind(std::span<const void* const> inputs, std::span<void* const> outputs);
-  void run_group(size_t begin, size_t end);
+  // A step of one thread, with what it waits for and whether others wait for it.
+  struct Turn {
+    size_t step;
+    std::vector<StepWait> waits;
+    bool awaited = false;
+  };
+  void assign_turns();
+  void run_steps(size_t begin, size_t end);
+  void take_turns(size_t thread, size_t begin, size_t end);
 
   std::shared_ptr<const Executor> executor_;
   AlignedBytes arena_;
   std::vector<OctetArgs> args_;  // per step, arena and blob pointers resolved once
   std::vector<Patch> patches_;
-  std::vector<size_t> groups_;  // first step of each group, then the number of steps
-  struct PoolDeleter {
-    void operator()(pthreadpool* pool) const;
-  };
-  std::unique_ptr<pthreadpool, PoolDeleter> pool_;
+  std::vector<size_t> groups_;            // first step of each group, then the number of steps
+  std::vector<std::vector<Turn>> turns_;  // of every thread, in order
+  std::vector<Counter> done_;             // per thread: every step of its own below this number is done
+  std::unique_ptr<Team> team_;            // where there is more than one thread
 };
 
 }  // namespace octet

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,7 +28,8 @@
 namespace octet {
 
 struct Options {
-  std::string target = "host";  // scalar, avx2, avx512_vnni; host: the best of this machine (OCTET_MAX_TARGET caps it)
+  std::string target =
+      "host";  // scalar, avx2, avx512_vnni, avx512_vbmi; host: the best of this machine (OCTET_MAX_TARGET caps it)
   std::string engine =
       "jit";              // jit: machine code now; cpp: C++ through the system's compiler; reference: slow, obvious
   int threads = 1;        // that one run uses; the bytes do not depend on it
@@ -35,7 +37,13 @@ struct Options {
   bool keep_all = false;  // every quantized tensor keeps its memory, for Context::read; costs memory
   bool fuse = true;       // false: residual adds stay kernels of their own, so that every tensor exists
   bool prove = true;      // false: channels that the weights prove needless are computed, so that every tensor exists
+  std::string tuned;      // a file that `octet tune` wrote: measured choices of register tiles; empty: none
   std::string dump_dir;   // graph, programs and code as text are written here; empty: nowhere
+  // Folder that keeps loaded networks for the next load, which then maps them: no parsing, no packing, no code
+  // generation. Not given: OCTET_CACHE_DIR, if that is set; empty: no cache. It holds code that will run, so nobody
+  // else should be able to write there.
+  std::optional<std::string> cache_dir;
+  uint64_t cache_bytes = uint64_t{1} << 30;  // that the folder may hold; what was not used for longest goes first
 };
 
 // A loaded network: immutable, cheap to copy, safe to share between threads.
@@ -52,6 +60,9 @@ class OCTET_API Model {
   const std::vector<TensorInfo>& tensors() const;
   size_t arena_bytes() const;   // memory of one Context
   size_t weight_bytes() const;  // packed weights and constants, shared by all Contexts
+  // What the cache did: "off", "hit", "stored" (for the next load), or "not stored", "not used", "stored anew" (in
+  // place of a damaged file), each with ": why". A cache that cannot be used is never an error.
+  const std::string& cache_status() const;
 
  private:
   friend class Context;

@@ -37,14 +37,17 @@ typedef struct octet_context octet_context; /* belongs to one thread at a time; 
 /* Always begin with octet_options_init, which fills in the defaults and the size of the struct. */
 typedef struct octet_options {
   size_t size;
-  const char* target;   /* "host", "scalar", "avx2", "avx512_vnni" */
-  const char* engine;   /* "jit", "cpp", "reference" */
-  int threads;          /* that one run uses; 1 */
-  int64_t batch;        /* where the file leaves the first dimension open; 1 */
-  int keep_all;         /* every quantized tensor can be read after a run; 0 */
-  int fuse;             /* 0: residual adds stay kernels of their own; 1 */
-  int prove;            /* 0: channels that the weights prove needless are computed; 1 */
-  const char* dump_dir; /* where graph, programs and code are written; NULL: nowhere */
+  const char* target;    /* "host", "scalar", "avx2", "avx512_vnni", "avx512_vbmi" */
+  const char* engine;    /* "jit", "cpp", "reference" */
+  int threads;           /* that one run uses; 1 */
+  int64_t batch;         /* where the file leaves the first dimension open; 1 */
+  int keep_all;          /* every quantized tensor can be read after a run; 0 */
+  int fuse;              /* 0: residual adds stay kernels of their own; 1 */
+  int prove;             /* 0: channels that the weights prove needless are computed; 1 */
+  const char* dump_dir;  /* where graph, programs and code are written; NULL: nowhere */
+  const char* tuned;     /* measured choices of register tiles, a file that `octet tune` wrote; NULL: none */
+  const char* cache_dir; /* keeps loaded networks for the next load; NULL: OCTET_CACHE_DIR, if set; "": no cache */
+  uint64_t cache_bytes;  /* that it may hold; 1 GiB */
 } octet_options;
 
 /* Valid as long as the model. */
@@ -69,6 +72,10 @@ OCTET_C_API void octet_options_init(octet_options* options);
 /* options may be NULL for the defaults. On failure *model becomes NULL. */
 OCTET_C_API int octet_model_load(const char* path, const octet_options* options, octet_model** model);
 OCTET_C_API void octet_model_free(octet_model* model); /* NULL is fine; contexts stay valid */
+
+/* "off", "hit", "stored", or what stood in the way: see Model::cache_status in octet.h. Valid as long as the model.
+ */
+OCTET_C_API const char* octet_model_cache_status(const octet_model* model);
 
 /* Counts are 0 for a NULL model. "Tensors" are the quantized tensors inside (see keep_all). */
 OCTET_C_API size_t octet_model_input_count(const octet_model* model);

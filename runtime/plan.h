@@ -23,8 +23,17 @@ struct TensorPlace {
   OctetRef ref{};
 };
 
+// `step` may not start before `on`, an earlier step of another thread, has finished.
+struct StepWait {
+  uint32_t step, on;
+  bool operator==(const StepWait&) const = default;
+};
+
 struct Plan {
   std::vector<OctetStep> steps;
+  int threads = 1;
+  std::vector<uint32_t> thread_of;  // per step, which thread runs it, in the order of steps; empty: all thread 0
+  std::vector<StepWait> waits;      // by step; with each thread's own order they make any run equal to one thread's
   Blob blob;
   int64_t arena_bytes = 0;  // slack included
   std::vector<TensorInfo> inputs, outputs;

@@ -3,11 +3,14 @@
 namespace octet {
 
 const std::vector<Target>& all_targets() {
-  // name, vector bytes, registers, compiler registers, dot, act groups, signed storage, jit, features
+  // name, vector bytes, registers, compiler registers, dot, act groups, signed storage, table, jit, features
   static const std::vector<Target> rows = {
-      {"scalar", 16, 32, 32, DotForm::fused, 1, false, false, ""},
-      {"avx2", 32, 16, 14, DotForm::maddubs, 1, false, true, "avx2 fma"},
-      {"avx512_vnni", 64, 32, 18, DotForm::fused, 1, false, true, "avx512f avx512bw avx512dq avx512vl avx512vnni"},
+      {"scalar", 16, 32, 32, DotForm::fused, 1, false, TableForm::shuffle, false, ""},
+      {"avx2", 32, 16, 14, DotForm::maddubs, 1, false, TableForm::shuffle, true, "avx2 fma"},
+      {"avx512_vnni", 64, 32, 32, DotForm::fused, 1, false, TableForm::shuffle, true,
+       "avx512f avx512bw avx512dq avx512vl avx512vnni"},
+      {"avx512_vbmi", 64, 32, 32, DotForm::fused, 1, false, TableForm::permute, true,
+       "avx512f avx512bw avx512dq avx512vl avx512vnni avx512vbmi"},
   };
   return rows;
 }

@@ -13,6 +13,14 @@ enum class DotForm : uint8_t {
   fused,    // one instruction, exact for every operand (vpdpbusd)
   maddubs,  // vpmaddubsw + vpmaddwd + vpaddd: exact only where the weights prove that no pair saturates
   widened,  // both operands widened to 16 bits, two vpmaddwd: always exact, half the rate
+  chained,  // two vpmaddubsw added in 16 bits before the vpmaddwd: exact where the weights of both stay small together
+  matched,  // input channels re-ordered per block of output channels, so that most are exact chained or as maddubs
+};
+
+// How a target looks bytes up in a table of 256 entries.
+enum class TableForm : uint8_t {
+  shuffle,  // in 16 rows of 16 entries, of which the upper bits choose one (vpshufb)
+  permute,  // in 2 halves of 128 entries, of which the top bit chooses one (vpermi2b)
 };
 
 struct Target {
@@ -23,8 +31,9 @@ struct Target {
   DotForm best_dot;        // what the schedule tries first; `maddubs` falls back to `widened`
   int act_groups;          // groups of 4 channels that one activation register serves: 1 = broadcast, 4 = by element
   bool signed_storage;     // tensors live as u8 - 128 (AArch64); x86 keeps u8, s8 tensors as q + 128
-  bool has_jit;            // jit/ can make machine code for it; otherwise `--engine jit` interprets the Program
-  const char* features;    // what a machine must have, words of __builtin_cpu_supports; empty: nothing special
+  TableForm table;
+  bool has_jit;          // jit/ can make machine code for it; otherwise `--engine jit` interprets the Program
+  const char* features;  // what a machine must have, words of __builtin_cpu_supports; empty: nothing special
 };
 
 // All targets, best last. The order is what OCTET_MAX_TARGET and `host` mean.
@@ -36,6 +45,9 @@ const Target* find_target(std::string_view name);
 // The best target that this machine runs, capped by OCTET_MAX_TARGET (a target name; unknown names are ignored with a
 // warning on stderr by the command line, not here).
 const Target& host_target();
+
+// The processor's own name, such as "AMD EPYC 9B14"; "unknown" where it tells none.
+const std::string& host_cpu();
 
 // Whether this machine can run code made for `target` (the cap applies too).
 bool host_runs(const Target& target);

@@ -1,5 +1,5 @@
-// Every op but convolution as plain C++17 loops: what emitted C++ calls where no Program exists, and what the runtime
-// does the same with. Written beside emitted C++, which includes abi.h first.
+// Every op but convolution and tables as plain C++17 loops: what emitted C++ calls where no Program exists, and what
+// the runtime does the same with. Written beside emitted C++, which includes abi.h first.
 //
 // Each op reads its parameters by OCTET_CONSTANTS and its tables by OCTET_WEIGHTS, OCTET_SCALE and OCTET_BIAS. No
 // library is called (memcpy apart). Every float operation rounds once, so build with -ffp-contract=off. Inner loops
@@ -71,7 +71,7 @@ struct Pool {
   float src_scale, dst_scale, multiplier;
 };
 
-struct Rows {  // lut, copy, channel_permute
+struct Rows {  // channel_permute
   int32_t pixels, channels, src_pitch, dst_pitch;
 };
 
@@ -291,25 +291,6 @@ inline void affine_row(uint8_t* __restrict dst, const uint8_t* __restrict src, c
   }
 }
 
-inline void lut_row(uint8_t* __restrict dst, const uint8_t* __restrict src, const uint8_t* __restrict table,
-                    int64_t count) {
-  int64_t i = 0;
-  for (; i + 8 <= count; i += 8) {  // one load and one store for eight look-ups
-    uint64_t from, to = 0;
-    memcpy(&from, src + i, 8);
-    for (int32_t shift = 0; shift < 64; shift += 8) to |= static_cast<uint64_t>(table[(from >> shift) & 255]) << shift;
-    memcpy(dst + i, &to, 8);
-  }
-  for (; i < count; ++i) dst[i] = table[src[i]];
-}
-
-// Rows without padding between them are one long row.
-inline Rows joined(Rows p) {
-  if (p.src_pitch == p.channels && p.dst_pitch == p.channels && p.pixels < INT32_MAX / (p.channels + 1))
-    return {1, p.pixels * p.channels, 0, 0};
-  return p;
-}
-
 }  // namespace
 }  // namespace octet_plain
 
@@ -334,24 +315,6 @@ OCTET_PLAIN void octet_plain_affine(const OctetArgs* args) {
   uint8_t* dst = out<uint8_t>(args);
   for (int32_t pixel = 0; pixel < p.pixels; ++pixel, src += p.src_pitch, dst += p.dst_pitch)
     affine_row(dst, src, in<float>(args, OCTET_SCALE), in<float>(args, OCTET_BIAS), p);
-}
-
-OCTET_PLAIN void octet_plain_lut(const OctetArgs* args) {
-  using namespace octet_plain;
-  const Rows p = joined(*in<Rows>(args, OCTET_CONSTANTS));
-  const uint8_t *src = in<uint8_t>(args, OCTET_SRC), *table = in<uint8_t>(args, OCTET_WEIGHTS);
-  uint8_t* dst = out<uint8_t>(args);
-  for (int32_t pixel = 0; pixel < p.pixels; ++pixel, src += p.src_pitch, dst += p.dst_pitch)
-    lut_row(dst, src, table, p.channels);
-}
-
-OCTET_PLAIN void octet_plain_copy(const OctetArgs* args) {
-  using namespace octet_plain;
-  const Rows p = joined(*in<Rows>(args, OCTET_CONSTANTS));
-  const uint8_t* src = in<uint8_t>(args, OCTET_SRC);
-  uint8_t* dst = out<uint8_t>(args);
-  for (int32_t pixel = 0; pixel < p.pixels; ++pixel, src += p.src_pitch, dst += p.dst_pitch)
-    memcpy(dst, src, static_cast<size_t>(p.channels));
 }
 
 OCTET_PLAIN void octet_plain_channel_permute(const OctetArgs* args) {

@@ -13,9 +13,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#define OCTET_INSTRUCTIONS "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target(OCTET_INSTRUCTIONS))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni"))), \
+                             apply_to = function)
 #define OCTET_TARGET_END _Pragma("clang attribute pop")
 #else
 #pragma GCC target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")
@@ -24,37 +24,6 @@
 
 #define OCTET_VEC_NAMESPACE octet_avx512_vnni
 #define OCTET_512(...) __VA_ARGS__
-#include "vec_x86.h"
-
-namespace octet_avx512_vnni {
-
-// As its own instruction every time: compilers merge equal loads into a register that must then stay alive, one more
-// than there is. The same holds for weights straight from memory in dot4 below.
-template <int W>
-OCTET_VEC Vec<W> load_acc(const uint8_t* p) {
-  Vec<W> d;
-  asm volatile("vmovdqu64 %1, %0" : "=v"(d) : "m"(*reinterpret_cast<const Vec<W>*>(p)));
-  return d;
-}
-
-// Group 0 means an activation of load_act, whose four bytes are everywhere.
-#define OCTET_DOT(V, intrinsic)                                    \
-  template <int G>                                                 \
-  OCTET_VEC void dot4(V& d, V a, V b) {                            \
-    static_assert(G == 0 || G == -1, "x86 has no dot by element"); \
-    d = intrinsic(d, a, b);                                        \
-  }
-OCTET_DOT(__m128i, _mm_dpbusd_epi32)
-OCTET_DOT(__m256i, _mm256_dpbusd_epi32)
-OCTET_DOT(__m512i, _mm512_dpbusd_epi32)
-#undef OCTET_DOT
-
-template <int G, class V>
-OCTET_VEC void dot4(V& d, V a, const uint8_t* b) {
-  static_assert(G == 0 || G == -1, "x86 has no dot by element");
-  asm("vpdpbusd %2, %1, %0" : "+v"(d) : "v"(a), "m"(*reinterpret_cast<const V*>(b)));
-}
-
-}  // namespace octet_avx512_vnni
+#include "vec_avx512.h"
 
 #endif

@@ -184,6 +184,7 @@ OCTET_CALL Vec<W> madd16(const Vec<W>& a, const Vec<W>& b) {
     return bytes(d);                                            \
   }
 
+OCTET_LANEWISE(add16, uint16_t, x + y)
 OCTET_LANEWISE(add32, uint32_t, x + y)
 OCTET_LANEWISE(sub32, uint32_t, x - y)
 OCTET_LANEWISE(max_i32, int32_t, x > y ? x : y)
@@ -255,6 +256,24 @@ OCTET_CALL Vec<W> zip_lo8(const Vec<W>& a, const Vec<W>& b) { return zip<uint8_t
 OCTET_CALL Vec<W> zip_hi8(const Vec<W>& a, const Vec<W>& b) { return zip<uint8_t>(a, b, 1); }
 OCTET_CALL Vec<W> zip_lo16(const Vec<W>& a, const Vec<W>& b) { return zip<uint16_t>(a, b, 0); }
 OCTET_CALL Vec<W> zip_hi16(const Vec<W>& a, const Vec<W>& b) { return zip<uint16_t>(a, b, 1); }
+
+OCTET_CALL Vec<W> shuffle8(const Vec<W>& a, const Vec<W>& b) {
+  Vec<W> d;
+  for (int i = 0; i < W; ++i) d.b[i] = static_cast<uint8_t>(b.b[i] < 128 ? a.b[i / 16 * 16 + b.b[i] % 16] : 0);
+  return d;
+}
+
+OCTET_CALL Vec<W> blend8(const Vec<W>& a, const Vec<W>& b, const Vec<W>& c) {
+  Vec<W> d;
+  for (int i = 0; i < W; ++i) d.b[i] = c.b[i] < 128 ? a.b[i] : b.b[i];
+  return d;
+}
+
+[[maybe_unused]] static Vec<64> permute128(const Vec<64>& index, const Vec<64>& a, const Vec<64>& b) {
+  Vec<64> d;
+  for (int i = 0; i < 64; ++i) d.b[i] = (index.b[i] & 64 ? b : a).b[index.b[i] % 64];
+  return d;
+}
 
 // ---- float ----
 

@@ -1,5 +1,5 @@
 // The vocabulary of vec_scalar.h in x86 intrinsics; the meaning of an op stands there. Included by vec_avx2.h (vectors
-// of 16 and 32 bytes) and vec_avx512_vnni.h (64 bytes too) after they have switched their instructions on and defined
+// of 16 and 32 bytes) and vec_avx512.h (64 bytes too) after they have switched their instructions on and defined
 // OCTET_VEC_NAMESPACE and OCTET_512(...), which drops its argument where there are no 64 bytes.
 #ifndef OCTET_VEC_X86_H
 #define OCTET_VEC_X86_H
@@ -241,7 +241,7 @@ OCTET_512(template <int W> OCTET_VEC Vec<W> extend(__m256i a) { return _mm512_ze
 
 OCTET_OP(maddubs, maddubs_epi16)
 OCTET_OP(madd16, madd_epi16)
-OCTET_OP(add32, add_epi32)
+OCTET_OP(add16, add_epi16)
 OCTET_OP(sub32, sub_epi32)
 OCTET_OP(max_i32, max_epi32)
 OCTET_OP(min_i32, min_epi32)
@@ -254,7 +254,16 @@ OCTET_OP(zip_lo8, unpacklo_epi8)
 OCTET_OP(zip_hi8, unpackhi_epi8)
 OCTET_OP(zip_lo16, unpacklo_epi16)
 OCTET_OP(zip_hi16, unpackhi_epi16)
+OCTET_OP(shuffle8, shuffle_epi8)
 #undef OCTET_OP
+
+// Opaque: what compilers know to be a sum of many terms they add up in another order, with all terms alive at once.
+template <class V>
+OCTET_VEC V add32(V a, V b) {
+  V d;
+  asm("vpaddd %2, %1, %0" : "=v"(d) : "v"(a), "v"(b));
+  return d;
+}
 
 #define OCTET_OP(name, bitwise)                                                           \
   OCTET_VEC __m128i name(__m128i a, __m128i b) { return _mm_##bitwise##_si128(a, b); }    \
@@ -265,6 +274,12 @@ OCTET_OP(and_, and)
 OCTET_OP(or_, or)
 OCTET_OP(xor_, xor)
 #undef OCTET_OP
+
+OCTET_VEC __m128i blend8(__m128i a, __m128i b, __m128i c) { return _mm_blendv_epi8(a, b, c); }
+OCTET_VEC __m256i blend8(__m256i a, __m256i b, __m256i c) { return _mm256_blendv_epi8(a, b, c); }
+OCTET_512(OCTET_VEC __m512i blend8(__m512i a, __m512i b, __m512i c) {
+  return _mm512_mask_blend_epi8(_mm512_movepi8_mask(c), a, b);
+})
 
 #define OCTET_OP(name, shift)         \
   template <int N>                    \

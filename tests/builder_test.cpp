@@ -7,6 +7,7 @@
 #include "generator/kernel/reference.h"
 #include "generator/program/build.h"
 #include "generator/program/elementwise.h"
+#include "generator/schedule/affine.h"
 #include "tests/support/engines.h"
 #include "tests/support/kernel_case.h"
 
@@ -34,10 +35,14 @@ std::vector<Runner> runners() {
 
 class Builders : public testing::TestWithParam<Runner> {};
 
+// A C++ compiler takes a good part of a second per kernel: not all shapes can be tried there.
+bool is_slow(const Runner& r) {
+  return r.engine->name.starts_with("cpp");
+}
+
 void check(const Runner& r, const std::vector<KernelSpec>& specs, size_t least) {
   if (!r.engine->unavailable.empty()) GTEST_SKIP() << r.engine->unavailable;
-  // A C++ compiler takes a good part of a second per kernel: some twenty shapes of each op have to do there.
-  const size_t step = r.engine->name.starts_with("cpp") ? (specs.size() + 19) / 20 : 1;
+  const size_t step = is_slow(r) ? (specs.size() + 19) / 20 : 1;
   std::vector<Program> programs;
   std::vector<KernelSpec> built;
   for (size_t i = 0; i < specs.size(); i += step) {
@@ -65,8 +70,75 @@ TEST_P(Builders, Mul) {
 TEST_P(Builders, Pool) {
   check(GetParam(), pool_specs(), 250);
 }
+// Sums of many pixels at their largest: partial ones in words must not saturate.
+TEST_P(Builders, GlobalAverageOfLargestBytes) {
+  const Runner& r = GetParam();
+  if (!r.engine->unavailable.empty()) GTEST_SKIP() << r.engine->unavailable;
+  constexpr int kMost = 400;
+  std::vector<PoolSpec> specs;
+  std::vector<Program> programs;
+  const auto sizes = is_slow(r) ? std::vector<int>{129, kMost} : std::vector<int>{1, 2, 3, 127, 128, 129, 257, kMost};
+  for (const int pixels : sizes) {
+    specs.push_back({.kind = PoolKind::global_average, .iw = pixels, .channels = 64, .src_pitch = 64, .dst_pitch = 64});
+    programs.push_back(*build_pool(specs.back(), *r.target, fmt::format("kernel_{}", programs.size())));
+  }
+  const std::vector<RunKernel> kernels = r.engine->load(programs);
+  const std::vector<uint8_t> src(kMost * 64 + OCTET_SLACK_BYTES, 255);
+  for (size_t i = 0; i < specs.size(); ++i) {
+    std::vector<uint8_t> got(64), want(64);
+    OctetArgs args{};
+    args.p[OCTET_SRC] = src.data();
+    args.p[OCTET_CONSTANTS] = programs[i].constants.data();
+    args.p[OCTET_DST] = want.data();
+    reference(specs[i], args);
+    args.p[OCTET_DST] = got.data();
+    kernels[i](args);
+    EXPECT_EQ(got, want) << to_string(specs[i]);
+    EXPECT_EQ(got, std::vector<uint8_t>(64, 255));
+  }
+}
+TEST_P(Builders, Lut) {
+  check(GetParam(), lut_specs(), 25);
+}
+TEST_P(Builders, Interleave) {
+  check(GetParam(), interleave_specs(), 10);
+}
 TEST_P(Builders, Affine) {
   check(GetParam(), affine_specs(), 20);
+}
+TEST_P(Builders, FusedAffine) {
+  const Runner& r = GetParam();
+  if (!r.engine->unavailable.empty()) GTEST_SKIP() << r.engine->unavailable;
+  std::vector<AffineSpec> specs;
+  for (const KernelSpec& s : affine_specs()) {
+    if (!is_slow(r) || specs.size() < 6) specs.push_back(std::get<AffineSpec>(s));
+  }
+  std::vector<Program> programs;
+  for (const AffineSpec& s : specs)
+    programs.push_back(build_fused_affine(s, *r.target, fmt::format("kernel_{}", programs.size())));
+  const std::vector<RunKernel> kernels = r.engine->load(programs);
+  size_t fused = 0;
+  for (size_t i = 0; i < specs.size(); ++i)
+    for (uint32_t seed = 1; seed <= 4; ++seed) {
+      const KernelCase c(specs[i], seed);
+      const auto floats = [&](const void* p) {
+        return std::span(static_cast<const float*>(p), static_cast<size_t>(specs[i].channels));
+      };
+      const auto expected = c.run([&](const OctetArgs& args) { reference(specs[i], args); });
+      const auto got = c.run(
+          [&](OctetArgs args) {
+            auto line = fuse_affine(specs[i], floats(args.p[OCTET_SCALE]), floats(args.p[OCTET_BIAS]));
+            fused += line.has_value();
+            if (!line) return reference(specs[i], args);
+            for (auto* v : {&line->scale, &line->shift}) v->resize(v->size() + OCTET_SLACK_BYTES / sizeof(float));
+            args.p[OCTET_SCALE] = line->scale.data();
+            args.p[OCTET_BIAS] = line->shift.data();
+            kernels[i](args);
+          },
+          programs[i].constants.data());
+      ASSERT_EQ(c.fault(expected, got), "") << to_string(specs[i]);
+    }
+  EXPECT_GE(fused, 6u);
 }
 TEST_P(Builders, Quantize) {
   check(GetParam(), quantize_specs(), 30);
@@ -93,9 +165,9 @@ TEST(Tiles, CoverEveryChannelOnceAndNothingElse) {
 
 TEST(BuildProgram, LeavesToPlainOpsWhatHasNoProgram) {
   const Target& t = all_targets().back();
-  EXPECT_FALSE(build_program(LutSpec{}, t, "k"));
   EXPECT_FALSE(build_program(ConvSpec{}, t, "k"));
   EXPECT_FALSE(build_program(PoolSpec{.kind = PoolKind::mean}, t, "k"));
+  EXPECT_FALSE(build_program(PoolSpec{.kind = PoolKind::mean, .n = 2, .ih = 5, .iw = 3, .channels = 5}, t, "k"));
   PoolSpec large{.ih = 13, .iw = 13};
   large.window = {.kh = 13, .kw = 13};
   EXPECT_FALSE(build_program(large, t, "k"));

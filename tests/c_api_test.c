@@ -220,6 +220,31 @@ static void wrong_arguments_are_errors(const char* path, const char* no_model) {
   octet_options_init(NULL);
 }
 
+static void caches_are_used(const char* path) {
+  char folder[] = "/tmp/octet_c_api_test_XXXXXX";
+  REQUIRE(mkdtemp(folder) != NULL);
+  const char* expected[] = {"stored", "hit", "off"};
+  unsigned char* first = NULL;
+  for (int i = 0; i < 3; ++i) {
+    octet_options options;
+    octet_options_init(&options);
+    options.cache_dir = i < 2 ? folder : "";
+    network n;
+    REQUIRE(octet_model_load(path, &options, &n.model) == OCTET_OK);
+    const char* status = octet_model_cache_status(n.model);
+    CHECK(strcmp(status, expected[i]) == 0 || strncmp(status, "not used: target ", 17) == 0);
+    REQUIRE(octet_model_input(n.model, 0, &n.in) == OCTET_OK && octet_model_output(n.model, 0, &n.out) == OCTET_OK);
+    unsigned char* output = output_of(&n, 3);
+    if (first) CHECK(memcmp(first, output, n.out.bytes) == 0);
+    first = output;
+    octet_model_free(n.model);
+  }
+  CHECK(strcmp(octet_model_cache_status(NULL), "off") == 0);
+  char command[64];
+  snprintf(command, sizeof command, "rm -r %s", folder);
+  CHECK(system(command) == 0);
+}
+
 int main(int argc, char** argv) {
   if (argc != 3) return fprintf(stderr, "usage: c_api_test MODEL OTHER_FILE\n"), 2;
   CHECK(strcmp(octet_last_error(), "no error") == 0);
@@ -228,6 +253,7 @@ int main(int argc, char** argv) {
   contexts_are_independent(argv[1]);
   tensors_can_be_read(argv[1]);
   wrong_arguments_are_errors(argv[1], argv[2]);
+  caches_are_used(argv[1]);
   printf(failures ? "%d failures\n" : "all good\n", failures);
   return failures != 0;
 }

@@ -123,7 +123,7 @@ INSTANTIATE_TEST_SUITE_P(
                     UserError{{"run", "MODEL", "--input", "one.npy", "--threads", "0"}, "--threads must be 1 to 1024"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--batch", "0"}, "--batch must be at least 1"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--target", "z80"},
-                              "unknown target 'z80' (supported: scalar, avx2, avx512_vnni, host)"},
+                              "unknown target 'z80' (supported: scalar, avx2, avx512_vnni, avx512_vbmi, host)"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--engine", "steam"},
                               "unknown engine 'steam' (supported: jit, cpp, reference)"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--profile", "tflm"},
@@ -131,6 +131,11 @@ INSTANTIATE_TEST_SUITE_P(
                     UserError{{"bench", "MODEL", "--target", "z80"}, "unknown target 'z80'"},
                     UserError{{"bench", "MODEL", "--rounds", "-1"}, "--rounds must be positive"},
                     UserError{{"explain", "MODEL", "--target", "z80"}, "unknown target 'z80'"},
+                    UserError{{"tune", "MODEL", "-o", "t.txt", "--seconds", "0"}, "--seconds must be above 0"},
+                    UserError{{"tune", "MODEL", "-o", "t.txt", "--target", "scalar"}, "no machine code to tune"},
+                    UserError{{"tune", "MODEL", "-o", "labels.txt"}, "labels.txt: the first line"},
+                    UserError{{"bench", "MODEL", "--tuned", "labels.txt"}, "labels.txt: the first line"},
+                    UserError{{"explain", "MODEL", "--tuned", "none.txt"}, "none.txt"},
                     UserError{{"compile", "MODEL", "-o", "out", "--target", "z80"}, "unknown target 'z80'"},
                     UserError{{"compile", "MODEL"}, "-o"},
                     UserError{{"compile", "MODEL", "-o", ""}, "--output: the name is empty"},
@@ -236,6 +241,28 @@ TEST_F(Cli, RunsEveryEngineOnManyImagesWithTheStoredAnswer) {
   }
 }
 
+TEST_F(Cli, TheCacheGivesTheSameBytesAndIsNeverInTheWay) {
+  const auto cached = [&](std::vector<std::string> more, std::vector<std::pair<const char*, const char*>> env = {}) {
+    more.insert(more.begin(), {"run", kModel, "--input", "three.npy", "--output", "y.npy"});
+    const Outcome o = run(more, env);
+    EXPECT_EQ(o.status, 0) << o.err;
+    return o.err + slurp(path("y.npy"));
+  };
+  const auto files = [&] {
+    return fs::exists(path("kept")) ? std::distance(fs::directory_iterator(path("kept")), fs::directory_iterator()) : 0;
+  };
+  const std::string plain = cached({});
+  EXPECT_EQ(cached({"--no-cache"}, {{"OCTET_CACHE_DIR", "kept"}}), plain);
+  EXPECT_EQ(files(), 0);
+  for (int round = 0; round < 2; ++round) EXPECT_EQ(cached({"--cache", "kept"}), plain) << "and nothing on stderr";
+  EXPECT_EQ(cached({}, {{"OCTET_CACHE_DIR", "kept"}}), plain);
+  if (host_target().has_jit) {
+    EXPECT_EQ(files(), 1);
+    EXPECT_EQ(cached({"--cache", "text.onnx"}).find("octet: cache: not stored: cannot write in text.onnx: "), 0u);
+  }
+  EXPECT_EQ(run({"run", kModel, "--input", "one.npy", "--cache", ""}).status, 1);
+}
+
 TEST_F(Cli, QuantizedIntegersGiveTheSameBytesAsFloats) {
   const Outcome json = run({"inspect", kModel, "--json"});
   const auto input = nlohmann::json::parse(json.out)["inputs"][0];
@@ -292,6 +319,8 @@ TEST_F(Cli, BenchWritesTheFiguresOfEveryLayer) {
   EXPECT_GT(j["median_ms"], 0);
   EXPECT_GE(j["median_ms"], j["min_ms"]);
   EXPECT_GT(j["load_ms"], 0);
+  EXPECT_EQ(j["cached_load_ms"], 0);
+  EXPECT_GT(j["resident_bytes"], 1 << 20);
   EXPECT_GT(j["layers"].size(), 3u);
   for (const auto& layer : j["layers"]) {
     EXPECT_TRUE(layer["op"].is_string() && layer["shape"].is_string() && layer["schedule"].is_string());
@@ -304,6 +333,27 @@ TEST_F(Cli, BenchWritesTheFiguresOfEveryLayer) {
   EXPECT_EQ(j["bandwidth"].size(), host_target().has_jit ? 4u : 0u);
   EXPECT_EQ(o.out.find("layer"), 0u) << o.out;
   EXPECT_NE(o.out.find("total"), std::string::npos) << o.out;
+}
+
+TEST_F(Cli, TuneWritesWhatTheOtherVerbsRead) {
+  if (!host_target().has_jit) GTEST_SKIP() << "no machine code on this machine";
+  const Outcome o = run({"tune", kModel, "-o", "tuned.txt", "--seconds", "0.2"});
+  ASSERT_EQ(o.status, 0) << o.err;
+  EXPECT_EQ(slurp(path("tuned.txt")).find("octet tuned tilings, version 1\n"), 0u);
+  EXPECT_EQ(run({"tune", kModel, "-o", "tuned.txt", "--seconds", "0.1"}).status, 0);  // adds to what is there
+  write_file(path("tuned.txt"), slurp(path("tuned.txt")) + "z80 | Zilog | v4 a28 u1 | conv\n");
+  const auto output = [&](std::vector<std::string> more) {
+    std::vector<std::string> args = {"run", kModel, "--input", "one.npy", "--output", "out.npz"};
+    args.insert(args.end(), more.begin(), more.end());
+    const Outcome r = run(args);
+    EXPECT_EQ(r.status, 0) << r.err;
+    return slurp(path("out.npz"));
+  };
+  EXPECT_EQ(output({"--tuned", "tuned.txt"}), output({}));
+  EXPECT_EQ(run({"compile", kModel, "-o", "emitted", "--tuned", "tuned.txt"}).status, 0);
+  const Outcome b = run({"bench", kModel, "--rounds", "1", "--tuned", "tuned.txt"});
+  EXPECT_EQ(b.status, 0) << b.err;
+  EXPECT_NE(b.out.find("tuned.txt"), std::string::npos) << b.out;
 }
 
 TEST_F(Cli, ARefusedRunLeavesTheOutputAsItWas) {

@@ -88,6 +88,8 @@ TEST(Cost, CountsBytesOnce) {
   s.src2_pitch = 64;
   EXPECT_EQ(traffic(s).activations, 64 * 16 + 64 * 32 + 64 * 64);
   EXPECT_EQ(traffic(LutSpec{.pixels = 10, .channels = 5, .src_pitch = 8, .dst_pitch = 12}).bytes(), 80 + 120 + 256);
+  EXPECT_EQ(traffic(InterleaveSpec{.pixels = 10, .channels = 10, .a_pitch = 8, .b_pitch = 20, .dst_pitch = 12}).bytes(),
+            80 + 200 + 120);
   EXPECT_EQ(traffic(AddSpec{.pixels = 10, .channels = 4, .broadcast = Broadcast::b}).bytes(), 40 + 4 + 40);
 }
 
@@ -110,8 +112,9 @@ TEST(Cost, EveryOpHasConstants) {
                               EdgeSpec{},
                               SoftmaxSpec{},
                               CopySpec{.dims = {4}, .src_strides = {1}, .dst_strides = {1}},
-                              ChannelPermuteSpec{}};
-  for (const Target* t : {&vnni(), &avx2()})
+                              ChannelPermuteSpec{},
+                              InterleaveSpec{}};
+  for (const Target* t : {&vnni(), &avx2(), find_target("avx512_vbmi")})
     for (const KernelSpec& s : specs) EXPECT_GT(predict_cycles(s, *t), 0) << spec_op_name(s);
   for (const PoolKind kind : {PoolKind::average, PoolKind::global_average, PoolKind::mean})
     EXPECT_GT(predict_cycles(PoolSpec{.kind = kind}, vnni()), 0);

@@ -63,7 +63,7 @@ TEST_P(EmittedDigits, AheadOfTimeAndAtLoadTimeAgree) {
   EXPECT_TRUE(result == run_program(GetParam())) << GetParam();
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, EmittedDigits, testing::Values("scalar", "avx2", "avx512_vnni"),
+INSTANTIATE_TEST_SUITE_P(Targets, EmittedDigits, testing::Values("scalar", "avx2", "avx512_vnni", "avx512_vbmi"),
                          [](const auto& tested) { return std::string(tested.param); });
 
 TEST(EmittedDigits, RunTakesTheBestTargetWhateverOctetIsTold) {

@@ -242,7 +242,7 @@ TEST_P(EmittedModel, KernelLibraryRunsInThisProcess) {
   std::vector<BoundKernel> kernels;
   for (OctetKernel k : library.kernels) kernels.push_back({k, {}});
   Plan plan = model.plan;
-  ExecutionContext context(std::make_shared<const Executor>(std::move(plan), std::move(kernels), library.handle, 1));
+  ExecutionContext context(std::make_shared<const Executor>(std::move(plan), std::move(kernels), library.handle));
   std::vector<float> out(static_cast<size_t>(model.plan.outputs[0].elements()));
   const void* inputs[] = {in.data()};
   void* outputs[] = {out.data()};

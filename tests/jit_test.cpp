@@ -84,15 +84,10 @@ TEST_P(PlacedOps, ComputeWhatTheyMean) {
   if (!host_runs(*target))
     GTEST_SKIP() << target->name << ": this machine does not run it, or OCTET_MAX_TARGET caps it";
   for (const OpCase& op : op_cases())
-    for (int w = op.min_width; w <= std::min(op.max_width, target->vector_bytes); w *= 2) {
-      if (op.act_groups > target->act_groups) continue;
-      Builder b(op.name + "_" + std::to_string(w));
-      b.loop(kVectors, {{OCTET_SRC, w}, {OCTET_WEIGHTS, w}, {OCTET_SRC2, w}, {OCTET_DST, kDstStride * w}},
-             [&] { op.body(b, w); });
-      const Program p = crowded(placed(b.finish(), placing), crowd);
+    for (int w : {16, 32, 64}) {
+      if (!suits(op, w, *target)) continue;
+      const Program p = crowded(placed(program_of(op, w, kVectors), placing), crowd);
       verify(p);
-      const bool has_dot = std::any_of(p.code.begin(), p.code.end(), [](const Inst& i) { return i.op == Op::dot4; });
-      if (has_dot && target->best_dot != DotForm::fused) continue;
       SCOPED_TRACE(print(p));
       CodeMemory memory;
       const OctetKernel run = compile(p, *target, memory).entry;
@@ -214,6 +209,14 @@ Program one_dot(int group) {
   return b.finish();
 }
 
+Program one_permute() {
+  Builder b("one_permute");
+  const Reg index = b.load(64, Role::temp, {OCTET_SRC, 0});
+  b.op(Op::permute128, 64, index, index, Mem{OCTET_WEIGHTS, 0});
+  b.store(64, {OCTET_DST, 0}, index);
+  return b.finish();
+}
+
 std::string refusal(const Program& p, const char* target) {
   CodeMemory memory;
   try {
@@ -229,6 +232,9 @@ TEST(Compile, RefusesWhatTheTargetDoesNotHave) {
   EXPECT_EQ(refusal(one_dot(0), "avx512_vnni"), "none");
   EXPECT_EQ(refusal(one_dot(2), "avx512_vnni"), "one_dot: dot4 of element group 2, which x86 does not have");
   EXPECT_EQ(refusal(one_dot(0), "avx2"), "one_dot: dot4 in a Program for avx2, whose dot form is maddubs or widened");
+  EXPECT_EQ(refusal(one_permute(), "avx512_vbmi"), "none");
+  for (const char* target : {"avx2", "avx512_vnni"})
+    EXPECT_EQ(refusal(one_permute(), target), "one_permute: permute128 in a Program for a target without it");
   EXPECT_EQ(refusal(one_dot(0), "scalar"), "one_dot: no machine code for target scalar");
 }
 

@@ -202,6 +202,13 @@ std::vector<std::vector<KernelSpec>> all_variants() {
           .WITH(fill_value = 1)
           .WITH(fill_bytes = 1)
           .all(),
+      Variants<InterleaveSpec>()
+          .WITH(pixels = 2)
+          .WITH(channels = 6)
+          .WITH(a_pitch = 8)
+          .WITH(b_pitch = 8)
+          .WITH(dst_pitch = 8)
+          .all(),
       Variants<ChannelPermuteSpec>().WITH(pixels = 2).WITH(channels = 5).WITH(src_pitch = 8).WITH(dst_pitch = 8).all()};
 }
 

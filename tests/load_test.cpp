@@ -69,6 +69,8 @@ size_t wrong(ExecutionContext& context, const Plan& plan, size_t count) {
   return bad;
 }
 
+constexpr SharingCosts kFree = {0, 0, 0, 0};
+
 struct Way {
   const char* target;
   Engine engine;
@@ -82,12 +84,15 @@ TEST_P(Load, GivesTheStoredBytes) {
   const Way w = GetParam();
   const Target& target = *find_target(w.target);
   if (!host_runs(target)) GTEST_SKIP() << "this machine (or OCTET_MAX_TARGET) has no " << w.target;
+  // The network is too small to be worth more than a thread: here that costs nothing.
   const LoadedModel m = load(kDigits, {.target = &target,
                                        .engine = w.engine,
                                        .threads = w.threads,
+                                       .sharing = kFree,
                                        .fuse = w.fuse,
                                        .views = w.views,
                                        .prove = w.prove});
+  EXPECT_EQ(m.executor->plan().threads, w.threads);
   ExecutionContext context(m.executor);
   EXPECT_EQ(wrong(context, m.executor->plan(), 40), 0u);
 }
@@ -100,16 +105,18 @@ INSTANTIATE_TEST_SUITE_P(
                     Way{"avx2", Engine::jit, 1, false, true}, Way{"avx512_vnni", Engine::jit, 1, true, false},
                     Way{"avx512_vnni", Engine::jit, 1, false, false},
                     Way{"avx512_vnni", Engine::jit, 1, true, true, false},
-                    Way{"avx2", Engine::jit, 1, true, true, false}),
+                    Way{"avx2", Engine::jit, 1, true, true, false}, Way{"avx512_vbmi", Engine::jit, 1, true, true}),
     [](const auto& i) {
       return std::string(i.param.target) + (i.param.engine == Engine::reference ? "_reference" : "_jit") + "_threads" +
              std::to_string(i.param.threads) + (i.param.fuse ? "" : "_unfused") + (i.param.views ? "" : "_copies") +
              (i.param.prove ? "" : "_unproved");
     });
 
-TEST(LoadedModel, RunAllocatesNothing) {
+class Threads : public testing::TestWithParam<int> {};
+
+TEST_P(Threads, RunAllocatesNothing) {
   if (!host_target().has_jit) GTEST_SKIP() << "target " << host_target().name << " is interpreted, and that allocates";
-  const LoadedModel m = load(kDigits, {});
+  const LoadedModel m = load(kDigits, {.threads = GetParam(), .sharing = kFree});
   ExecutionContext context(m.executor);
   wrong(context, m.executor->plan(), 1);
   const HeldOut& h = HeldOut::get();
@@ -121,8 +128,8 @@ TEST(LoadedModel, RunAllocatesNothing) {
   EXPECT_EQ(allocations - before, 0);
 }
 
-TEST(LoadedModel, ContextsRunSideBySide) {
-  const LoadedModel m = load(kDigits, {});
+TEST_P(Threads, ContextsRunSideBySide) {
+  const LoadedModel m = load(kDigits, {.threads = GetParam(), .sharing = kFree});
   std::atomic<size_t> bad{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
@@ -132,6 +139,28 @@ TEST(LoadedModel, ContextsRunSideBySide) {
     });
   for (std::thread& t : threads) t.join();
   EXPECT_EQ(bad, 0u);
+}
+
+// A step at a time, with everybody meeting after each, gives the same bytes; so does a context that has moved.
+TEST_P(Threads, TimedRunsAndMovedContexts) {
+  const LoadedModel m = load(kDigits, {.threads = GetParam(), .sharing = kFree});
+  const HeldOut& h = HeldOut::get();
+  ExecutionContext first(m.executor), context(std::move(first));
+  std::vector<uint8_t> result(m.executor->plan().outputs[0].bytes());
+  std::vector<double> seconds(m.executor->plan().steps.size());
+  const void* inputs[] = {h.images.data.data()};
+  void* outputs[] = {result.data()};
+  context.run_timed(inputs, outputs, seconds);
+  EXPECT_EQ(std::memcmp(result.data(), h.expected.data.data(), result.size()), 0);
+  EXPECT_GT(seconds[0], 0);
+  EXPECT_EQ(wrong(context, m.executor->plan(), 10), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Counts, Threads, testing::Values(1, 2, 5),
+                         [](const auto& i) { return std::to_string(i.param); });
+
+TEST(LoadedModel, ASmallNetworkRunsOnOneThread) {
+  EXPECT_EQ(load(kDigits, {.threads = 2}).executor->plan().threads, 1);
 }
 
 TEST(LoadedModel, RefusesTheWrongNumberOfBuffers) {

@@ -26,22 +26,6 @@ std::string kernel_name(const OpCase& op, int width) {
   return op.name + "_" + std::to_string(width);
 }
 
-Program program_of(const OpCase& op, int w) {
-  Builder b(kernel_name(op, w));
-  b.loop(kVectors, {{OCTET_SRC, w}, {OCTET_WEIGHTS, w}, {OCTET_SRC2, w}, {OCTET_DST, kDstStride * w}},
-         [&] { op.body(b, w); });
-  return b.finish();
-}
-
-bool has_dot4(const Program& p) {
-  return std::any_of(p.code.begin(), p.code.end(), [](const Inst& i) { return i.op == Op::dot4; });
-}
-
-bool suits(const OpCase& op, int w, const Target& target) {
-  return w >= op.min_width && w <= op.max_width && w <= target.vector_bytes && op.act_groups <= target.act_groups &&
-         (target.best_dot == DotForm::fused || !has_dot4(program_of(op, w)));
-}
-
 std::vector<Instance> all_instances() {
   std::vector<Instance> all;
   for (const Engine& engine : all_engines())
@@ -68,7 +52,7 @@ Loaded load(const Engine& engine) {
   std::vector<Program> programs;
   for (const OpCase& op : op_cases())
     for (const int w : {16, 32, 64})
-      if (suits(op, w, *engine.target)) programs.push_back(program_of(op, w));
+      if (suits(op, w, *engine.target)) programs.push_back(program_of(op, w, kVectors));
   Loaded result;
   try {
     const std::vector<RunKernel> runs = engine.load(programs);
@@ -137,7 +121,7 @@ INSTANTIATE_TEST_SUITE_P(All, OpTest, testing::ValuesIn(all_instances()), instan
 TEST(OpCases, CoverTheVocabulary) {
   std::vector<bool> seen(256);
   for (const OpCase& op : op_cases()) {
-    const Program p = program_of(op, std::max(16, op.min_width));
+    const Program p = program_of(op, std::max(16, op.min_width), kVectors);
     for (const Inst& i : p.code) seen[static_cast<size_t>(i.op)] = true;
   }
 #define OCTET_OP(name, ...) EXPECT_TRUE(seen[static_cast<size_t>(Op::name)]) << #name;

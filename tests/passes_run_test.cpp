@@ -93,6 +93,25 @@ const std::vector<Case> kCases = {
        n.output(n.slice("first", y, {0, 0, 0, 0}, {1, 1, 1, 1}, {1, 3, 3, 4}));
        n.output(n.out_q(n.conv1("conv", n.slice("second", y, {0, 3, 0, 0}, {1, 1, 1, 1}, {1, 3, 3, 4}), 4), "z"));
      }},
+    {"shuffle_of_a_concat",
+     [](QuantizedNet& n) {
+       const TensorId x = n.start({1, 5, 3, 4});
+       const auto same = [&](TensorId t, const std::string& name) { return n.q(t, name, kIn, n.flavour().zero_in); };
+       const auto shuffle = [&](const std::string& name, TensorId t, int64_t channels) {
+         const TensorId a = same(n.reshape(name + "_a", t, {1, 2, channels / 2, 3, 4}), name + "_aq");
+         const TensorId b = same(n.transpose(name + "_b", a, {0, 2, 1, 3, 4}), name + "_bq");
+         return same(n.reshape(name + "_c", b, {1, channels, 3, 4}), name + "_cq");
+       };
+       const TensorId a = n.out_q(n.conv1("conv1", x, 5), "a");
+       const TensorId s = shuffle("s", same(n.concat("cat1", {x, a}, 1), "c1"), 10);
+       const TensorId b =
+           n.out_q(n.conv1("conv2", n.slice("second", s, {0, 5, 0, 0}, {1, 1, 1, 1}, {1, 5, 3, 4}), 5), "b");
+       const TensorId first = n.slice("first", s, {0, 0, 0, 0}, {1, 1, 1, 1}, {1, 5, 3, 4});
+       n.output(shuffle("t", same(n.concat("cat2", {first, b}, 1), "c2"), 10));
+       const TensorId whole = same(n.concat("cat3", {b, a}, 1), "c3");  // read twice: stays
+       n.output(shuffle("u", whole, 10));
+       n.output(n.out_q(n.conv1("conv3", whole, 4), "z"));
+     }},
     {"split_and_strided_slice",
      [](QuantizedNet& n) {
        const TensorId x = n.start({1, 7, 6, 5});

@@ -375,6 +375,48 @@ TEST(Shuffles, OtherShapesAndTurnsAreNotTaken) {
   }
 }
 
+// A shuffle of `groups` groups, as layout leaves it, of a concat of `pieces`, which `readers` nodes read.
+Net shuffled_concat(const std::vector<int64_t>& pieces, int64_t groups, int readers) {
+  Net net;
+  std::vector<TensorId> inputs;
+  int64_t channels = 0;
+  const auto quantized = [&](const std::string& name, int64_t c) {
+    return net.graph.add({.name = name, .dtype = DType::u8, .shape = {1, 2, 2, c}, .quant = QuantParams{{0.5f}, {7}}});
+  };
+  for (int64_t c : pieces) {
+    inputs.push_back(quantized("x" + std::to_string(inputs.size()), c));
+    net.graph.inputs.push_back(inputs.back());
+    channels += c;
+  }
+  const TensorId whole = quantized("cat", channels);
+  net.graph.nodes.push_back({.op = OpKind::concat, .name = "cat", .inputs = inputs, .outputs = {whole}, .axis = 3});
+  std::vector<int64_t> perm;
+  for (int64_t j = 0; j < channels / groups; ++j)
+    for (int64_t k = 0; k < groups; ++k) perm.push_back(k * (channels / groups) + j);
+  for (int r = 0; r < readers; ++r) {
+    const TensorId y = quantized("y" + std::to_string(r), channels);
+    net.graph.nodes.push_back(
+        {.op = OpKind::channel_permute, .name = "shuffle", .inputs = {whole}, .outputs = {y}, .perm = perm});
+    net.graph.outputs.push_back(y);
+  }
+  return net;
+}
+
+TEST(Shuffles, OfTwoHalvesReadThemWhereTheyLie) {
+  Net net = shuffled_concat({3, 3}, 2, 1);
+  run(net.graph, {join_interleaves});
+  EXPECT_EQ(count(net.graph, OpKind::concat), 0);
+  EXPECT_EQ(find(net.graph, OpKind::channel_permute)->inputs, net.graph.inputs);
+}
+
+TEST(Shuffles, OfOtherPiecesOrOfAConcatThatIsReadElsewhereStay) {
+  for (Net net : {shuffled_concat({2, 4}, 2, 1), shuffled_concat({2, 2, 2}, 2, 1), shuffled_concat({6, 6}, 3, 1),
+                  shuffled_concat({3, 3}, 2, 2)}) {
+    run(net.graph, {join_interleaves});
+    EXPECT_EQ(count(net.graph, OpKind::concat), 1);
+  }
+}
+
 TEST(Adds, JoinTheConvThatIsComputedLast) {
   for (const bool late_first : {false, true}) {
     ConvNet net;

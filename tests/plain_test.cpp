@@ -32,7 +32,6 @@ INSTANTIATE_TEST_SUITE_P(Add, Plain, testing::ValuesIn(add_specs()));
 INSTANTIATE_TEST_SUITE_P(Mul, Plain, testing::ValuesIn(mul_specs()));
 INSTANTIATE_TEST_SUITE_P(Pool, Plain, testing::ValuesIn(pool_specs()));
 INSTANTIATE_TEST_SUITE_P(Affine, Plain, testing::ValuesIn(affine_specs()));
-INSTANTIATE_TEST_SUITE_P(Lut, Plain, testing::ValuesIn(lut_specs()));
 INSTANTIATE_TEST_SUITE_P(Quantize, Plain, testing::ValuesIn(quantize_specs()));
 INSTANTIATE_TEST_SUITE_P(Dequantize, Plain, testing::ValuesIn(dequantize_specs()));
 
@@ -48,8 +47,10 @@ TEST(PlainCases, OutputsAreNotAllTheSame) {
   EXPECT_GT(varied * 3, all * 2);
 }
 
-TEST(PlainOps, NoneForConvolution) {
+TEST(PlainOps, NoneForWhatAlwaysHasAProgram) {
   EXPECT_FALSE(plain_kernel(ConvSpec{}));
+  EXPECT_FALSE(plain_kernel(LutSpec{}));
+  EXPECT_FALSE(plain_kernel(InterleaveSpec{}));
 }
 
 // ---- edges, permutations, copies ------------------------------------------------------------------------------------

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "bench/conv_shapes.h"
-#include "generator/schedule/edges.h"
+#include "generator/program/build.h"
+#include "generator/program/registers.h"
+#include "generator/schedule/tiling.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -43,10 +45,11 @@ constexpr Emitter kJit = Emitter::jit, kCompiler = Emitter::compiler;
 INSTANTIATE_TEST_SUITE_P(
     Layers, Tiles,
     testing::Values(Expected{"28x28x128 -> 128 k3 p1", "avx512_vnni", kJit, 1, "7x(4x64B)*2"},
-                    Expected{"28x28x128 -> 128 k3 p1", "avx512_vnni", kCompiler, 1, "7x(2x64B)*4"},
+                    Expected{"28x28x128 -> 128 k3 p1", "avx512_vnni", kCompiler, 1, "7x(4x64B)*2"},
                     Expected{"28x28x128 -> 128 k3 p1", "avx2", kJit, 64, "5x(2x32B)*8"},
-                    Expected{"28x28x128 -> 128 k3 p1", "avx2", kJit, 65, "4x(2x32B)*8"},
+                    Expected{"28x28x128 -> 128 k3 p1", "avx2", kJit, 65, "3x(4x32B)*4"},
                     Expected{"28x28x128 -> 128 k3 p1", "avx2", kCompiler, 64, "4x(2x32B)*8"},
+                    Expected{"28x28x128 -> 128 k3 p1", "avx2", kCompiler, 65, "2x(4x32B)*4"},
                     Expected{"13x13x64 -> 64 k3 p1", "avx512_vnni", kJit, 1, "7x(4x64B)*1"},
                     Expected{"8x8x64 -> 64 k3 p1", "avx512_vnni", kJit, 1, "4x(4x64B)*1"},
                     Expected{"56x56x144 -> 24", "avx512_vnni", kJit, 1, "14x(1x64B+1x32B)*1"},
@@ -65,6 +68,14 @@ TEST(Schedule, TextTellsEverythingThatMakesAnotherKernel) {
   };
   EXPECT_TRUE(differs([](ConvSchedule& o) { o.dot = DotForm::widened; }));
   EXPECT_TRUE(differs([](ConvSchedule& o) { o.unroll = 2; }));
+  EXPECT_TRUE(differs([](ConvSchedule& o) { o.runs = {{DotForm::maddubs, 0, 32, 4}}; }));
+  s.runs = {{DotForm::maddubs, 0, 32, 4}};
+  const std::string with_runs = to_string(s);
+  for (const ChunkRun& run : {ChunkRun{DotForm::chained, 0, 32, 4}, ChunkRun{DotForm::maddubs, 1, 32, 4},
+                              ChunkRun{DotForm::maddubs, 0, 16, 4}, ChunkRun{DotForm::maddubs, 0, 32, 3}}) {
+    s.runs = {run};
+    EXPECT_NE(to_string(s), with_runs);
+  }
   EXPECT_TRUE(differs([](ConvSchedule& o) { o.registers = 30; }));
   EXPECT_TRUE(differs([](ConvSchedule& o) { o.blocks[0].pixels = 3; }));
   EXPECT_TRUE(differs([](ConvSchedule& o) { o.blocks[0].groups[0].bytes = 16; }));
@@ -81,6 +92,29 @@ TEST(Schedule, NoTileIsTooSmallToFillThePipeline) {
         EXPECT_LE(b.pixels * b.vectors(), 28) << layer;
       }
     }
+}
+
+// Every candidate keeps the register budget, and no two of them are the same tiles.
+TEST(Schedule, CandidatesDifferAndFit) {
+  for (const Target& target : all_targets())
+    for (const char* layer :
+         {"28x28x128 -> 128 k3 p1", "13x13x24 -> 40", "1x1x2048 -> 1000", "56x56x16 -> 96", "1x3x4 -> 4"})
+      for (const int weight : {1, 127}) {
+        const ConvSpec s = parse_conv_shape(std::string(layer) + " test:layer").spec;
+        const ConvSchedule chosen = schedule(layer, target.name, kJit, weight);
+        std::vector<std::string> seen;
+        const std::vector<Tiling> all = tilings(s, chosen, target);
+        EXPECT_LE(all.size(), 6u);
+        for (const Tiling& t : all) {
+          ConvSchedule other = chosen;
+          apply(t, s, target, other);
+          for (const OcBlock& b : other.blocks) EXPECT_LE(b.pixels * b.vectors(), 32) << layer;
+          EXPECT_NO_THROW(allocate(build_conv(s, other, target, "conv"), target.vector_registers)) << to_string(other);
+          EXPECT_EQ(std::count(seen.begin(), seen.end(), to_string(other)), 0) << to_string(other);
+          seen.push_back(to_string(other));
+        }
+        EXPECT_EQ(std::count(seen.begin(), seen.end(), to_string(chosen)), 1) << layer << " " << target.name;
+      }
 }
 
 TEST(Schedule, RefusesGroupsThatMergingComesFirstFor) {

@@ -8,6 +8,7 @@
 #include "generator/cli/common.h"
 #include "generator/cli/layers.h"
 #include "generator/io/npy.h"
+#include "runtime/memory_use.h"
 #include "runtime/status.h"
 
 namespace octet::cli {
@@ -30,7 +31,10 @@ struct BenchOptions {
 struct Result {
   std::string target;
   double median = 0, least = 0, load = 0;  // seconds
+  double cached_load = 0;                  // seconds, 0 without a cache
+  size_t resident = 0;                     // bytes that the process held at most until it was loaded
   Machine machine;
+  std::string tuned;  // what a file of measured choices did
   size_t rounds = 0;
   std::vector<Layer> layers;
   int64_t macs = 0;
@@ -124,8 +128,9 @@ void print_table(const Result& r, bool every_layer) {
 void print_result(const BenchOptions& o, const LoadedModel& model, const Result& r) {
   const double load = model.import_seconds + model.passes_seconds + model.compile_seconds + model.bind_seconds;
   print_table(r, o.layers);
-  fmt::print("\n{} on {}, engine {}, {} thread{}\n", file_name(o.model.model), r.target, o.model.engine,
-             o.model.threads, o.model.threads == 1 ? "" : "s");
+  fmt::print("\n{} on {}, engine {}, {} thread{}\n", file_name(o.model.model), r.target,
+             o.model.engine == "cpp" ? "cpp (" + o.model.compiler + ")" : o.model.engine, o.model.threads,
+             o.model.threads == 1 ? "" : "s");
   fmt::print("  whole network   median {:.3f} ms, best {:.3f} ms of {} runs\n", 1e3 * r.median, 1e3 * r.least,
              r.rounds);
   if (r.macs > 0) {
@@ -139,10 +144,13 @@ void print_result(const BenchOptions& o, const LoadedModel& model, const Result&
   fmt::print("  load            {:.1f} ms: import {:.1f}, passes {:.1f}, compile {:.1f}, code {:.1f}\n", 1e3 * load,
              1e3 * model.import_seconds, 1e3 * model.passes_seconds, 1e3 * model.compile_seconds,
              1e3 * model.bind_seconds);
+  if (r.cached_load > 0) fmt::print("  from the cache  {:.1f} ms\n", 1e3 * r.cached_load);
   fmt::print("  memory          arena {}, weights {}",
              bytes_text(static_cast<size_t>(model.executor->plan().arena_bytes)),
              bytes_text(model.executor->blob_bytes()));
-  fmt::print("{}\n", model.code_bytes ? ", code " + bytes_text(model.code_bytes) : "");
+  fmt::print("{}; the process held at most {} while loading\n",
+             model.code_bytes ? ", code " + bytes_text(model.code_bytes) : "", bytes_text(r.resident));
+  if (r.tuned.size()) fmt::print("  tuned           {}\n", r.tuned);
   if (r.machine.bandwidth.empty()) return;
   fmt::print("  machine         GB/s read (copied) by a core:");
   for (const Bandwidth& b : r.machine.bandwidth) fmt::print(" {} {:.0f} ({:.0f})", b.level, b.read / 1e9, b.copy / 1e9);
@@ -160,6 +168,8 @@ nlohmann::ordered_json as_json(const BenchOptions& o, const Result& r) {
                               {"median_ms", 1e3 * r.median},
                               {"min_ms", 1e3 * r.least},
                               {"load_ms", 1e3 * r.load},
+                              {"cached_load_ms", 1e3 * r.cached_load},
+                              {"resident_bytes", r.resident},
                               {"macs", r.macs},
                               {"peak_gmacs", peak / 1e9},
                               {"bandwidth", nlohmann::ordered_json::array()},
@@ -183,6 +193,16 @@ nlohmann::ordered_json as_json(const BenchOptions& o, const Result& r) {
   return j;
 }
 
+// Seconds of a load that hits the cache, filled before; 0 where none is wanted or it cannot be used.
+double cached_load(const ModelOptions& o, const LoadOptions& options) {
+  if (o.cache_options().folder.empty()) return 0;
+  const ReadyModel first = load_ready(o.model, options, o.cache_options());
+  note_cache(first.cache);
+  const auto start = Clock::now();
+  const ReadyModel second = load_ready(o.model, options, o.cache_options());
+  return second.cache == "hit" ? since(start) : 0;
+}
+
 void bench(const BenchOptions& o) {
   if (o.rounds < 0) user_error(fmt::format("--rounds must be positive, not {}", o.rounds));
   if (!o.json.empty()) check_writable(o.json);  // said before the time is spent
@@ -194,8 +214,12 @@ void bench(const BenchOptions& o) {
     const auto start = Clock::now();
     const LoadedModel model = load(o.model.model, options);
     const double load_seconds = since(start);
+    const size_t resident = memory_use().peak;
     Result result = measure(model, options, o.rounds);
     result.load = load_seconds;
+    if (options.tuned) result.tuned = tuned_text(o.model.tuned, *options.tuned, model.compiled);
+    result.resident = resident;
+    result.cached_load = cached_load(model_options, options);
     if (!all.empty()) fmt::print("\n");
     print_result(o, model, result);
     all.push_back(as_json(o, result));
@@ -215,13 +239,16 @@ void add_bench(CLI::App& app) {
   auto o = std::make_shared<BenchOptions>();
   CLI::App* verb = app.add_subcommand("bench", "Time a network, whole and layer by layer");
   o->model.add_model(*verb);
-  verb->add_option("--target", o->targets, "scalar, avx2, avx512_vnni, host; several are timed one after the other")
+  verb->add_option("--target", o->targets,
+                   "scalar, avx2, avx512_vnni, avx512_vbmi, host; several are timed one after the other")
       ->take_all()
       ->allow_extra_args(false)
       ->capture_default_str();
-  verb->add_option("--engine", o->model.engine, "jit, cpp or reference")->capture_default_str();
+  o->model.add_engine(*verb);
+  o->model.add_tuned(*verb);
   verb->add_option("--threads", o->model.threads, "Threads that one run uses")->capture_default_str();
   verb->add_option("--batch", o->model.batch, "Images at a time, where the file leaves it open")->capture_default_str();
+  o->model.add_cache(*verb);
   verb->add_option("--rounds", o->rounds, "Runs to time; by default a second's worth");
   o->model.add_bisecting(*verb);
   verb->add_flag("--layers", o->layers, "A row for every layer, not one for all equal layers");

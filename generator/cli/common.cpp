@@ -14,15 +14,28 @@ void ModelOptions::add_model(CLI::App& verb) {
 }
 
 void ModelOptions::add_target(CLI::App& verb) {
-  verb.add_option("--target", target, "scalar, avx2, avx512_vnni; host: the best of this machine")
+  verb.add_option("--target", target, "scalar, avx2, avx512_vnni, avx512_vbmi; host: the best of this machine")
       ->capture_default_str();
+}
+
+void ModelOptions::add_tuned(CLI::App& verb) {
+  verb.add_option("--tuned", tuned, "Measured choices of register tiles, a file that `octet tune` wrote")
+      ->check(no_empty_name());
+}
+
+void ModelOptions::add_engine(CLI::App& verb) {
+  verb.add_option("--engine", engine,
+                  "jit: machine code made now; cpp: C++ through a compiler;\nreference: slow and obvious")
+      ->capture_default_str();
+  verb.add_option("--compiler", compiler, "Of engine cpp: g++, clang++, a path")
+      ->capture_default_str()
+      ->check(no_empty_name());
 }
 
 void ModelOptions::add_running(CLI::App& verb) {
   add_target(verb);
-  verb.add_option("--engine", engine,
-                  "jit: machine code made now; cpp: C++ through the system's compiler;\nreference: slow and obvious")
-      ->capture_default_str();
+  add_engine(verb);
+  add_tuned(verb);
   verb.add_option("--profile", profile, "Whose rounding the bytes follow. ort: ONNX Runtime's")->capture_default_str();
   verb.add_option("--threads", threads, "Threads that one run uses; the bytes stay the same")->capture_default_str();
   verb.add_option("--batch", batch, "Images at a time, where the file leaves it open")->capture_default_str();
@@ -44,6 +57,13 @@ PassOptions ModelOptions::pass_options() const {
   return {.fuse = !no_fuse, .prove = !no_prove, .dump_dir = dump_dir};
 }
 
+void ModelOptions::add_cache(CLI::App& verb) {
+  verb.add_option("--cache", cache_dir, "Keep loaded networks in this folder, for the next load; up to 1 GiB")
+      ->envname("OCTET_CACHE_DIR")
+      ->check(no_empty_name());
+  verb.add_flag("--no-cache", no_cache, "Whatever OCTET_CACHE_DIR says");
+}
+
 LoadOptions ModelOptions::load_options() const {
   if (threads < 1 || threads > 1024) user_error(fmt::format("--threads must be 1 to 1024, not {}", threads));
   check_batch(batch);
@@ -55,7 +75,14 @@ LoadOptions ModelOptions::load_options() const {
           .fuse = !no_fuse,
           .views = !no_views,
           .prove = !no_prove,
+          .tuned = tuned.empty() ? nullptr : std::make_shared<const TunedTilings>(read_tuned(tuned)),
+          .compiler = compiler,
           .dump_dir = dump_dir};
+}
+
+void note_cache(const std::string& status) {
+  if (status != "off" && status != "hit" && status != "stored")
+    fmt::print(stderr, "octet: cache: {}\n", printable(status));
 }
 
 void check_profile(const std::string& name) {

@@ -6,25 +6,31 @@
 #include <string>
 
 #include "generator/passes/passes.h"
-#include "jit/load.h"
+#include "jit/load_ready.h"
 
 namespace octet::cli {
 
 // A model and how it is to be run; `load` checks the words and loads it.
 struct ModelOptions {
-  std::string model, target = "host", engine = "jit", profile = "ort", dump_dir;
+  std::string model, target = "host", engine = "jit", compiler = "c++", profile = "ort", dump_dir, tuned, cache_dir;
   int threads = 1;
   int64_t batch = 1;
-  bool no_fuse = false, no_views = false, no_prove = false;
+  bool no_fuse = false, no_views = false, no_prove = false, no_cache = false;
 
   void add_model(CLI::App& verb);
   void add_target(CLI::App& verb);
+  void add_tuned(CLI::App& verb);
+  void add_engine(CLI::App& verb);     // and the compiler of engine cpp
   void add_running(CLI::App& verb);    // target, engine, profile, threads, batch, dump directory, bisecting
   void add_bisecting(CLI::App& verb);  // what can be switched off; the bytes stay the same
+  void add_cache(CLI::App& verb);
   PassOptions pass_options() const;
   LoadOptions load_options() const;
+  CacheOptions cache_options() const { return {.folder = no_cache ? "" : cache_dir}; }
 };
 
+// One line on stderr where a cache was wanted and did not do its work; `status` is ReadyModel::cache.
+void note_cache(const std::string& status);
 void check_profile(const std::string& name);
 void check_batch(int64_t batch);
 CLI::Validator no_empty_name();  // for options that take a file or a folder
@@ -58,5 +64,6 @@ void add_compile(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_explain(CLI::App& app);
+void add_tune(CLI::App& app);
 
 }  // namespace octet::cli

@@ -52,9 +52,11 @@ void compile_verb(const CompileVerbOptions& o) {
   Graph graph = import_onnx(o.model.model, {.batch = o.model.batch});
   const std::string producer = graph.producer;
   run_passes(graph, o.model.pass_options());
+  const TunedTilings tuned = o.model.tuned.empty() ? TunedTilings() : read_tuned(o.model.tuned);
   std::vector<CompiledModel> models;
   for (const Target* t : targets)
-    models.push_back(compile(graph, {.target = t, .emitter = Emitter::compiler, .views = !o.model.no_views}));
+    models.push_back(
+        compile(graph, {.target = t, .emitter = Emitter::compiler, .tilings = {&tuned}, .views = !o.model.no_views}));
   emit_model(models, {.name = name,
                       .out_dir = o.out_dir,
                       .model_file = file_name(o.model.model),
@@ -86,11 +88,12 @@ void add_compile(CLI::App& app) {
       ->required()
       ->check(no_empty_name());
   verb->add_option("--target", o->targets,
-                   "scalar, avx2, avx512_vnni, host; of several, the program takes the best that\n"
+                   "scalar, avx2, avx512_vnni, avx512_vbmi, host; of several, the program takes the best that\n"
                    "the machine has when it runs")
       ->take_all()
       ->allow_extra_args(false)
       ->capture_default_str();
+  o->model.add_tuned(*verb);
   verb->add_option("--name", o->name, "Namespace and file prefix; by default after the model's file");
   verb->add_option("--emit", o->emit, "cpp: C++17 source")->capture_default_str();
   verb->add_option("--batch", o->model.batch, "Images at a time, where the file leaves it open")->capture_default_str();

@@ -241,7 +241,9 @@ void print_explanation(const ModelOptions& o, bool measure) {
   const CompiledModel model = compile(graph, {.target = options.target,
                                               .emitter = options.target->has_jit ? Emitter::jit : Emitter::compiler,
                                               .threads = options.threads,
+                                              .tilings = {options.tuned.get()},
                                               .views = options.views});
+  if (options.tuned) fmt::print("\nTuned {}\n", tuned_text(o.tuned, *options.tuned, model));
   explain_layers(model, measure ? measured_kernels(o, options) : std::vector<double>());
   explain_memory(model);
   explain_sizes(model);
@@ -253,6 +255,7 @@ void add_explain(CLI::App& app) {
   CLI::App* verb = app.add_subcommand("explain", "Say what is done with a network and why");
   o->add_model(*verb);
   o->add_target(*verb);
+  o->add_tuned(*verb);
   verb->add_option("--threads", o->threads, "Threads that one run uses")->capture_default_str();
   verb->add_option("--batch", o->batch, "Images at a time, where the file leaves it open")->capture_default_str();
   o->add_bisecting(*verb);

@@ -1,8 +1,11 @@
 #include "generator/cli/layers.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <set>
 
 #include "generator/cli/common.h"
 
@@ -89,6 +92,14 @@ void repeat(int rounds, const char* label, const std::function<void()>& round) {
     round();
     progress.advance();
   }
+}
+
+std::string tuned_text(const std::string& file, const TunedTilings& tuned, const CompiledModel& model) {
+  std::set<std::string> found;
+  for (const StepInfo& s : model.steps)
+    if (!s.layer.empty() && tuned.find(model.target->name, host_cpu(), s.layer)) found.insert(s.layer);
+  return fmt::format("{}: {} of its {} lines apply to this network, target and processor; others are ignored", file,
+                     found.size(), tuned.size());
 }
 
 double predicted_seconds(const KernelUnit& unit, int64_t network_bytes, const Target& target) {

@@ -48,6 +48,9 @@ void add_rooflines(std::vector<Layer>& layers, const LoadedModel& model, const M
 // Layers that run the same kernel on as many multiply-accumulates, as one row with their sums.
 std::vector<Layer> merged(const std::vector<Layer>& layers);
 
+// How many lines of measured choices there are, and how many of the network's layers they hold for.
+std::string tuned_text(const std::string& file, const TunedTilings& tuned, const CompiledModel& model);
+
 // Seconds of one kernel in a network that touches `network_bytes` in a run, at the clock of the target's cost table; 0
 // where there is none.
 double predicted_seconds(const KernelUnit& unit, int64_t network_bytes, const Target& target);

@@ -65,6 +65,7 @@ int run_command(int argc, char** argv) {
   add_bench(app);
   add_inspect(app);
   add_explain(app);
+  add_tune(app);
   try {
     warn_about_cap();
     check_verb(app, argc, argv);

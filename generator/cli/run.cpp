@@ -127,7 +127,8 @@ void run(const RunOptions& o) {
   const std::vector<std::string> labels = read_labels(o.labels);
   LoadOptions options = o.model.load_options();
   options.keep_all = o.dump_all;
-  const LoadedModel model = load(o.model.model, options);
+  const ReadyModel model = load_ready(o.model.model, options, o.model.cache_options());
+  note_cache(model.cache);
   check_results(o, model.executor->plan().outputs, labels);
   const Inputs inputs = gather_inputs(model.executor->plan().inputs, o.inputs);
   ExecutionContext context(model.executor);
@@ -158,6 +159,7 @@ void add_run(CLI::App& app) {
   verb->add_option("--labels", o->labels, "Names of the classes, one a line")->check(no_empty_name());
   verb->add_flag("--dump-all", o->dump_all, "Also write every quantized tensor inside, by its name in the file");
   o->model.add_running(*verb);
+  o->model.add_cache(*verb);
   const char* photos = "Photographs";
   verb->add_option("--resize", o->inputs.resize, "squeeze: the whole picture; crop: shortest side, then the centre")
       ->capture_default_str()

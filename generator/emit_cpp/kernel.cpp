@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -207,6 +208,10 @@ class KernelEmitter {
       case Op::fma_f32:
         assign(i, fmt::format("{}({}, {}, {})", op, read(i.a, w), operand(i.b, i), operand(i.c, i)));
         break;
+      case Op::blend8: assign(i, fmt::format("{}({}, {}, {})", op, read(i.a, w), operand(i.b, i), read(i.c, w))); break;
+      case Op::permute128:
+        assign(i, fmt::format("{}({}, {}, {})", op, read(i.d, w), read(i.a, w), operand(i.b, i)));
+        break;
       default: assign(i, fmt::format("{}({}, {})", op, read(i.a, w), operand(i.b, i)));
     }
   }
@@ -235,9 +240,12 @@ std::string kernel_namespace(const Target& target) {
 
 std::vector<std::string> kernel_headers(const Target& target) {
   std::vector<std::string> names = {"abi.h", fmt::format("vec_{}.h", target.name)};
-  const std::string_view vocabulary = embedded(names.back());
-  for (const char* header : {"vec_x86.h", "exact_math.h"})
-    if (vocabulary.find(fmt::format("\"{}\"", header)) != std::string_view::npos) names.emplace_back(header);
+  for (const char* header : {"vec_avx512.h", "vec_x86.h", "exact_math.h"}) {
+    const std::string include = fmt::format("\"{}\"", header);
+    if (std::any_of(names.begin(), names.end(),
+                    [&](const std::string& name) { return embedded(name).find(include) != std::string_view::npos; }))
+      names.emplace_back(header);
+  }
   return names;
 }
 

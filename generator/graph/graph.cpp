@@ -42,7 +42,7 @@ const OpFacts& facts(OpKind op) {
       {"dequantize", 1, 1, 1},
       {"requantize", 1, 1, 1},
       {"expand", 1, 1, 1},
-      {"channel_permute", 1, 1, 1},
+      {"channel_permute", 1, 2, 1},
       {"identity", 1, 1, 1},
   }};
   return kFacts[static_cast<size_t>(op)];

@@ -104,7 +104,7 @@ enum class OpKind : uint8_t {
   dequantize,           // parameters on the input tensor
   requantize,           // u8/s8 -> u8/s8 with other parameters
   expand,               // repeats dimensions of one element up to the output's shape
-  channel_permute,      // perm over channels: output channel i is input channel perm[i]
+  channel_permute,      // perm over channels: output channel i is channel perm[i] of the inputs one behind the other
   identity,
 };
 const char* op_name(OpKind op);
@@ -180,8 +180,9 @@ struct Node {
 
 struct Graph {
   std::string name;
-  std::string producer;  // as the file says
-  std::string format;    // "ONNX opset 17, QDQ"
+  std::string producer;        // as the file says
+  std::string format;          // "ONNX opset 17, QDQ"
+  bool external_data = false;  // constants came from other files too
   std::vector<Tensor> tensors;
   std::vector<Node> nodes;  // topological order
   std::vector<TensorId> inputs, outputs;

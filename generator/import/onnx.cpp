@@ -1,17 +1,12 @@
 #include "generator/import/onnx.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <new>
 
 #include "generator/import/importer.h"
+#include "generator/io/mapped_file.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -21,36 +16,6 @@ using onnx_file::in_quotes;
 using onnx_import::NodeImport;
 
 constexpr int64_t kFirstOpset = 10, kLastOpset = 21, kMostBatch = 65536;
-
-// A file mapped for reading, or an error.
-class Mapping {
- public:
-  explicit Mapping(const std::filesystem::path& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) fail(std::strerror(errno));
-    struct stat info {};
-    const bool regular = ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-    size_ = regular ? static_cast<size_t>(info.st_size) : 0;
-    if (size_) data_ = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0);
-    const int error = errno;
-    ::close(fd);
-    if (!regular) fail("not a regular file");
-    if (size_ && data_ == MAP_FAILED) fail(std::strerror(error));
-  }
-  ~Mapping() {
-    if (size_) ::munmap(data_, size_);
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-
-  std::span<const std::byte> bytes() const { return {static_cast<const std::byte*>(data_), size_}; }
-
- private:
-  [[noreturn]] static void fail(const char* why) { user_error(fmt::format("cannot read the model: {}", why)); }
-
-  void* data_ = nullptr;
-  size_t size_ = 0;
-};
 
 bool moves_values(const Node& n) {
   switch (n.op) {
@@ -71,6 +36,7 @@ class Importer {
     state_.opset = file.opset;
     state_.graph.name = file.graph_name;
     state_.graph.producer = file.producer;
+    state_.graph.external_data = file.external_data;
   }
 
   Graph run() {
@@ -250,8 +216,8 @@ class Importer {
   onnx_import::State state_;
 };
 
-Graph import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder,
-                   const ImportOptions& options, std::shared_ptr<const void> owner) {
+Graph import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder, const ImportOptions& options,
+                   std::shared_ptr<const void> owner) {
   const onnx_file::Model file = onnx_file::parse(bytes, folder, std::move(owner));
   return Importer(file, options).run();
 }
@@ -272,7 +238,9 @@ Graph named(const std::string& name, Import import) {
 
 Graph import_onnx(const std::filesystem::path& path, const ImportOptions& options) {
   return named(path.string(), [&] {
-    const auto file = std::make_shared<const Mapping>(path);
+    std::string why;
+    const auto file = MappedFile::open(path, false, why);
+    if (!file) user_error("cannot read the model: " + why);
     const std::filesystem::path folder = path.parent_path();
     Graph graph = import_bytes(file->bytes(), folder.empty() ? "." : folder, options, file);
     if (graph.name.empty()) graph.name = path.stem().string();

@@ -102,6 +102,7 @@ class TensorReader {
   }
 
   void external(Constant& c, const Proto& t, size_t bytes) const {
+    c.external = true;
     std::string location;
     uint64_t offset = 0, length = bytes;
     const auto number = [&c](const std::string& text, uint64_t& value) {
@@ -228,8 +229,12 @@ Model read_model(onnx::ModelProto& m, const Payloads& payloads, const TensorRead
     const auto at = payloads.raw_data.find(i);
     const auto payload = at == payloads.raw_data.end() ? std::span<const std::byte>() : at->second;
     r.constants.push_back(tensors.read(*g.mutable_initializer(static_cast<int>(i)), payload));
+    r.external_data = r.external_data || r.constants.back().external;
   }
-  for (onnx::NodeProto& n : *g.mutable_node()) r.nodes.push_back(read_node(n, tensors));
+  for (onnx::NodeProto& n : *g.mutable_node()) {
+    r.nodes.push_back(read_node(n, tensors));
+    for (const Attribute& a : r.nodes.back().attributes) r.external_data = r.external_data || a.tensor.external;
+  }
   for (const auto& v : g.input()) r.inputs.push_back(read_input(v));
   for (const auto& v : g.output()) r.outputs.push_back(clean(v.name()));
   return r;

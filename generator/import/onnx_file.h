@@ -23,7 +23,8 @@ struct Constant {
   DType dtype = DType::f32;
   Shape shape;
   std::shared_ptr<const ConstantBytes> data;
-  std::string problem;  // "dtype float16; supported: ..."
+  bool external = false;  // from a file beside the model
+  std::string problem;    // "dtype float16; supported: ..."
 };
 
 enum class AttributeType : uint8_t { other, real, integer, text, tensor, reals, integers };
@@ -59,7 +60,8 @@ struct GraphInput {
 
 struct Model {
   std::string graph_name, producer;
-  int64_t opset = 0;  // of the default domain; 0: not imported
+  int64_t opset = 0;           // of the default domain; 0: not imported
+  bool external_data = false;  // some constant's
   std::vector<FileNode> nodes;
   std::vector<Constant> constants;  // initializers
   std::vector<GraphInput> inputs;

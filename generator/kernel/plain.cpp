@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "generator/kernel/lut.h"
 #include "generator/kernel/requant.h"
@@ -21,6 +22,12 @@ PlainKernel make(const char* name, OctetKernel function, const Params& params) {
 #define OCTET_MAKE(function, params) make(#function, function, params)
 
 std::optional<PlainKernel> plain(const ConvSpec&) {
+  return std::nullopt;
+}
+std::optional<PlainKernel> plain(const LutSpec&) {
+  return std::nullopt;
+}
+std::optional<PlainKernel> plain(const InterleaveSpec&) {
   return std::nullopt;
 }
 
@@ -89,11 +96,6 @@ std::optional<PlainKernel> plain(const PoolSpec& s) {
   return std::nullopt;
 }
 
-std::optional<PlainKernel> plain(const LutSpec& s) {
-  const octet_plain::Rows p = {s.pixels, s.channels, s.src_pitch, s.dst_pitch};
-  return s.copy ? OCTET_MAKE(octet_plain_copy, p) : OCTET_MAKE(octet_plain_lut, p);
-}
-
 std::optional<PlainKernel> plain(const AffineSpec& s) {
   return OCTET_MAKE(octet_plain_affine,
                     (octet_plain::Affine{s.pixels, s.channels, s.src_pitch, s.dst_pitch, s.src.zero(), s.dst.zero(),
@@ -146,6 +148,31 @@ std::optional<PlainKernel> plain(const ChannelPermuteSpec& s) {
 }
 
 }  // namespace
+
+OctetKernel plain_function(std::string_view name) {
+#define OCTET_FUNCTION(function) \
+  { #function, function }
+  static constexpr std::pair<std::string_view, OctetKernel> kFunctions[] = {
+      OCTET_FUNCTION(octet_plain_add),
+      OCTET_FUNCTION(octet_plain_mul),
+      OCTET_FUNCTION(octet_plain_max_pool),
+      OCTET_FUNCTION(octet_plain_average_pool),
+      OCTET_FUNCTION(octet_plain_global_average_pool),
+      OCTET_FUNCTION(octet_plain_reduce_mean),
+      OCTET_FUNCTION(octet_plain_affine),
+      OCTET_FUNCTION(octet_plain_quantize),
+      OCTET_FUNCTION(octet_plain_dequantize),
+      OCTET_FUNCTION(octet_plain_edge),
+      OCTET_FUNCTION(octet_plain_softmax),
+      OCTET_FUNCTION(octet_plain_softmax_f32),
+      OCTET_FUNCTION(octet_plain_strided_copy),
+      OCTET_FUNCTION(octet_plain_channel_permute),
+  };
+#undef OCTET_FUNCTION
+  for (const auto& [known, function] : kFunctions)
+    if (known == name) return function;
+  return nullptr;
+}
 
 std::optional<PlainKernel> plain_kernel(const KernelSpec& spec) {
   return std::visit([](const auto& s) { return plain(s); }, spec);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "generator/kernel/spec.h"
@@ -16,7 +17,10 @@ struct PlainKernel {
   std::vector<std::byte> params;  // what it reads by OCTET_CONSTANTS; tables come by OCTET_WEIGHTS as spec.h says
 };
 
-// Nothing for conv, which only Programs and the reference compute.
+// The function of that name in this program, or nullptr.
+OctetKernel plain_function(std::string_view name);
+
+// Nothing for conv, lut and interleave, which only Programs and the reference compute.
 std::optional<PlainKernel> plain_kernel(const KernelSpec& spec);
 
 }  // namespace octet

@@ -31,6 +31,13 @@ void run(const LutSpec& s, const OctetArgs& args) {
     }
 }
 
+void run(const InterleaveSpec& s, const OctetArgs& args) {
+  const auto *a = in<uint8_t>(args, OCTET_SRC), *b = in<uint8_t>(args, OCTET_SRC2);
+  for (int64_t p = 0; p < s.pixels; ++p)
+    for (int c = 0; c < s.channels; ++c)
+      out(args)[p * s.dst_pitch + c] = c % 2 ? b[p * s.b_pitch + c / 2] : a[p * s.a_pitch + c / 2];
+}
+
 void run(const AffineSpec& s, const OctetArgs& args) {
   const auto* src = in<uint8_t>(args, OCTET_SRC);
   const auto *scale = in<float>(args, OCTET_SCALE), *shift = in<float>(args, OCTET_BIAS);

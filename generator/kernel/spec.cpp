@@ -158,6 +158,14 @@ Line describe(const KernelSpec& spec, const ChannelPermuteSpec& s) {
   return start(spec).add("src_pitch", s.src_pitch, dense).add("dst_pitch", s.dst_pitch, dense);
 }
 
+Line describe(const KernelSpec& spec, const InterleaveSpec& s) {
+  const int half = round_up(s.channels / 2, 4);
+  return start(spec)
+      .add("a_pitch", s.a_pitch, half)
+      .add("b_pitch", s.b_pitch, half)
+      .add("dst_pitch", s.dst_pitch, round_up(s.channels, 4));
+}
+
 const char* op_name_of(const ConvSpec& s) {
   if (s.is_depthwise()) return "depthwise";
   if (s.groups > 1) return "grouped_conv";
@@ -201,6 +209,9 @@ const char* op_name_of(const CopySpec&) {
 }
 const char* op_name_of(const ChannelPermuteSpec&) {
   return "channel_permute";
+}
+const char* op_name_of(const InterleaveSpec&) {
+  return "interleave";
 }
 
 std::string pixels_by_channels(int pixels, int channels) {

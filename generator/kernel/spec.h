@@ -191,8 +191,15 @@ struct ChannelPermuteSpec {
   bool operator==(const ChannelPermuteSpec&) const = default;
 };
 
+// dst pixel channels 2i and 2i + 1 = channel i of a and of b: a shuffle of two groups that lie apart.
+struct InterleaveSpec {
+  int pixels = 1, channels = 4;  // channels of dst
+  int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
+  bool operator==(const InterleaveSpec&) const = default;
+};
+
 using KernelSpec = std::variant<ConvSpec, AddSpec, MulSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
-                                EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec>;
+                                EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec>;
 
 const char* spec_op_name(const KernelSpec& spec);  // "conv", "depthwise", "linear", "add", ...
 std::string to_string(const KernelSpec& spec);     // one line, complete: equal text if and only if equal spec

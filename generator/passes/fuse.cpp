@@ -236,6 +236,40 @@ void fuse_shuffles(Graph& graph) {
 
 namespace {
 
+// The two pieces that a concat in front of node i joins along the channels, each half of them; empty otherwise.
+std::vector<TensorId> joined_halves(const Edit& edit, const Graph& graph, int i) {
+  const int p = only_feeder(edit, i);
+  if (p < 0 || edit.node(p).op != OpKind::concat || edit.node(p).inputs.size() != 2) return {};
+  const std::vector<TensorId>& pieces = edit.node(p).inputs;
+  const Shape& a = graph.tensor(pieces[0]).shape;
+  const bool channels = edit.node(p).axis == static_cast<int>(a.size()) - 1;
+  return channels && a == graph.tensor(pieces[1]).shape ? pieces : std::vector<TensorId>{};
+}
+
+bool alternates_halves(const std::vector<int64_t>& perm) {
+  const auto half = static_cast<int64_t>(perm.size() / 2);
+  for (size_t c = 0; c < perm.size(); ++c)
+    if (perm[c] != static_cast<int64_t>(c / 2) + (c % 2 ? half : 0)) return false;
+  return true;
+}
+
+}  // namespace
+
+void join_interleaves(Graph& graph) {
+  Edit edit(graph);
+  for (int i : edit.order()) {
+    if (edit.node(i).op != OpKind::channel_permute || !alternates_halves(edit.node(i).perm)) continue;
+    const std::vector<TensorId> halves = joined_halves(edit, graph, i);
+    if (halves.empty()) continue;
+    const int concat = edit.producer(edit.node(i).inputs[0]);
+    edit.set_inputs(i, halves);
+    edit.remove(concat);
+  }
+  edit.finish();
+}
+
+namespace {
+
 // The conv or linear that makes this addend for the add alone, or -1.
 int fusible_producer(const Edit& edit, const Graph& graph, int add, TensorId addend) {
   if (edit.only_consumer(addend) != add) return -1;

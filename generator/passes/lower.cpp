@@ -287,6 +287,17 @@ void lower_softmax(Lowering& to, int node) {
 void lower_permute(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId src = n.inputs[0], dst = n.outputs[0];
+  if (n.inputs.size() == 2) {  // join_interleaves
+    const TensorId second = n.inputs[1];
+    to.add(node,
+           InterleaveSpec{.pixels = to.rows(dst),
+                          .channels = to.channels(dst),
+                          .a_pitch = to.pitch(src),
+                          .b_pitch = to.pitch(second),
+                          .dst_pitch = to.pitch(dst)},
+           src, dst, second);
+    return;
+  }
   if (n.perm.size() > 65536)
     user_error(fmt::format("{}: permutes {} channels; supported are 65536", describe(n), n.perm.size()));
   const ChannelPermuteSpec spec{

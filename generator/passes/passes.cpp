@@ -53,6 +53,7 @@ const std::vector<Pass>& all_passes() {
       {"forget_ranges", forget_ranges, Pass::not_proving},
       {"drop_clamps", drop_clamps, Pass::proving},
       {"drop_channels", drop_channels, Pass::proving},
+      {"join_interleaves", join_interleaves, Pass::fusing},
   };
   return passes;
 }

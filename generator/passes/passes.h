@@ -37,8 +37,9 @@ void fuse_shuffles(Graph& graph);  // reshape - transpose - reshape becomes chan
 void fuse_adds(Graph& graph);      // residual add joins the conv or linear that makes one addend
 
 // ---- to memory
-void layout(Graph& graph);           // channels last; edges where integers enter and leave
-void expand_operands(Graph& graph);  // operands of add and mul become what kernels read
+void layout(Graph& graph);            // channels last; edges where integers enter and leave
+void join_interleaves(Graph& graph);  // a shuffle of two joined pieces reads the pieces where they lie
+void expand_operands(Graph& graph);   // operands of add and mul become what kernels read
 
 // ---- what the weights prove
 void prove_ranges(Graph& graph);   // what every channel and every accumulator can hold

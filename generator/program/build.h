@@ -21,7 +21,11 @@ Program build_conv(const ConvSpec& spec, const ConvSchedule& schedule, const Tar
 // do: pooling windows of more than 25 taps, ReduceMean, quantize to other than pixels of one dword.
 Program build_add(const AddSpec& spec, const Target& target, std::string name);
 Program build_mul(const MulSpec& spec, const Target& target, std::string name);
+Program build_lut(const LutSpec& spec, const Target& target, std::string name);
+Program build_interleave(const InterleaveSpec& spec, const Target& target, std::string name);
 Program build_affine(const AffineSpec& spec, const Target& target, std::string name);
+// The same with OCTET_SCALE and OCTET_BIAS as fuse_affine (generator/schedule/affine.h) makes them.
+Program build_fused_affine(const AffineSpec& spec, const Target& target, std::string name);
 std::optional<Program> build_pool(const PoolSpec& spec, const Target& target, std::string name);
 std::optional<Program> build_quantize(const QuantizeSpec& spec, const Target& target, std::string name);
 // Only where both sides have the same order and no gaps.

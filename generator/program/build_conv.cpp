@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 #include "generator/program/build.h"
@@ -94,6 +95,7 @@ class ConvBuilder {
     steps_ = (ic_ + 3) / 4;
     act_ = b_.ptr();
     weight_ = b_.ptr();
+    if (schedule_.dot == DotForm::matched) chunk_ = b_.ptr(), staged_ = b_.ptr();
     epilogue_ = {spec_.requant, spec_.residual, spec_.residual_is_first, spec_.add, schedule_.registers};
     check();
   }
@@ -126,7 +128,7 @@ class ConvBuilder {
   }
 
   int64_t src_row() const { return static_cast<int64_t>(spec_.iw) * spec_.src_pitch; }
-  int64_t tap_bytes() const { return static_cast<int64_t>(steps_) * step_; }  // weights of one tap
+  int64_t tap_bytes() const { return octet::tap_bytes(*block_, schedule_, steps_); }
   int64_t image_pixels() const { return static_cast<int64_t>(spec_.oh) * spec_.ow; }
 
   static Bump bump(Ptr p, int64_t step) {
@@ -153,7 +155,7 @@ class ConvBuilder {
   // All output pixels for the block's channels. Leaves the outputs at the next channels, data behind the block's.
   void build_block(const OcBlock& block) {
     block_ = &block;
-    step_ = step_bytes(block, schedule_.dot);
+    step_ = step_bytes(block, schedule_.dot);  // no meaning where the dot is matched
     if (schedule_.blocks.size() > 1 || block.count > 1)
       b_.note(fmt::format("output channels {}..{} of {}, {} a block", block.oc,
                           std::min(oc_, block.oc + block.count * block.channels) - 1, oc_, block.channels));
@@ -303,12 +305,76 @@ class ConvBuilder {
         b_.ptr_add(act_, (run.taps.begin - kw) * tap_src);
         b_.ptr_add(weight_, (run.taps.begin - kw) * tap_bytes());
         kw = run.taps.end;
-        if (tap_src == 4 * steps_)
+        if (schedule_.dot == DotForm::matched)
+          b_.loop(run.taps.count(), {bump(act_, tap_src)}, [&] { build_matched_tap(run); });
+        else if (tap_src == 4 * steps_)
           build_steps(run, run.taps.count() * steps_);  // the taps' channels are one row
         else
           b_.loop(run.taps.count(), {bump(act_, tap_src - 4 * steps_)}, [&] { build_steps(run, steps_); });
       }
     });
+  }
+
+  // One tap in the matched form, from act_: its activations to the scratch, permuted, then its k-steps from there.
+  // Leaves the weights behind.
+  void build_matched_tap(const TapRun& tap) {
+    b_.ptr_set(staged_, {OCTET_SCRATCH, 0});
+    b_.loop(schedule_.chunks(), {bump(weight_, sizeof(ChunkHeader)), bump(staged_, kChunkChannels)},
+            [&] { permute_activations(tap); });
+    b_.ptr_set(staged_, {OCTET_SCRATCH, 0});
+    for (const ChunkRun& run : schedule_.runs) {
+      DotEmitter dot(b_, run.form, block_->widest()), wide(b_, DotForm::widened, block_->widest());
+      dot.begin();
+      if (run.wide_steps > 0) wide.begin();
+      // The smallest body that repeats: a chunk, or where all its k-steps are alike, one or two of them.
+      const int steps = run.steps() * run.count, alike = run.form == DotForm::chained ? 2 : 1;
+      const int body = run.wide_steps > 0 ? run.steps() : alike;
+      const int body_bytes = run.wide_steps > 0 ? chunk_bytes(*block_, run) : body * step_bytes(*block_, run.form);
+      b_.loop(steps / body, {bump(staged_, 4 * body), bump(weight_, body_bytes)},
+              [&] { build_staged_steps(tap, run, body, dot, wide); });
+      build_staged_steps(tap, run, steps % body, dot, wide);
+      b_.ptr_add(staged_, 4 * (steps % body));
+      b_.ptr_add(weight_, steps % body * step_bytes(*block_, run.form));
+    }
+  }
+
+  // One chunk of every pixel to the scratch, in its header's order.
+  void permute_activations(const TapRun& tap) {
+    b_.ptr_set(chunk_, {act_, 0});
+    b_.ptr_index(chunk_, {weight_, offsetof(ChunkHeader, channel)});
+    const Reg order = b_.load(kChunkChannels, Role::temp, {weight_, offsetof(ChunkHeader, order)});
+    for (int i = tap.lo; i < tap.hi; ++i) {
+      const Reg x = b_.load(kChunkChannels, Role::act, source(chunk_, i, 0));
+      b_.op(Op::shuffle8, kChunkChannels, x, x, order);
+      b_.store(kChunkChannels, {staged_, i * schedule_.scratch_pitch()}, x);
+    }
+  }
+
+  // `count` k-steps whose activations are in the scratch, from where the pointers are.
+  void build_staged_steps(const TapRun& tap, const ChunkRun& run, int count, DotEmitter& dot, DotEmitter& wide) {
+    const auto activation = [&](int pixel, int step) {
+      return b_.load_act(block_->widest(), {staged_, pixel * schedule_.scratch_pitch() + 4 * step}, 4);
+    };
+    int32_t at_step = 0;
+    for (int step = 0; step < count;) {
+      const DotForm form = run.form_of(step);
+      const int bytes = step_bytes(*block_, form);
+      const bool two = form == DotForm::chained && step + 1 < count;
+      dot_ = form == run.form ? &dot : &wide;
+      for (int i = tap.lo; i < tap.hi; ++i) {
+        const Reg act = activation(i, step), next = two ? activation(i, step + 1) : kNone;
+        dot_->activation(act);
+        each_vector(at_step, form, [&](int w, size_t v, Mem at) {
+          const Reg acc = acc_[static_cast<size_t>(i)][v];
+          if (two)
+            dot_->dot_two(w, acc, act, next, at, {at.ptr, at.offset + bytes});
+          else
+            dot_->dot(w, acc, act, kNone, at, 0);
+        });
+      }
+      step += two ? 2 : 1;
+      at_step += two ? 2 * bytes : bytes;
+    }
   }
 
   // `count` k-steps from where the pointers are; leaves them behind.
@@ -324,8 +390,8 @@ class ConvBuilder {
     b_.ptr_add(weight_, int64_t{rest} * step_);
   }
 
-  Mem source(int pixel, int step) const {
-    return {act_, static_cast<int32_t>(int64_t{pixel} * window_.stride_w * spec_.src_pitch + 4 * step)};
+  Mem source(Ptr from, int pixel, int step) const {
+    return {from, static_cast<int32_t>(int64_t{pixel} * window_.stride_w * spec_.src_pitch + 4 * step)};
   }
 
   void build_step(const TapRun& run, int groups, int step) {
@@ -340,12 +406,12 @@ class ConvBuilder {
     const int live = static_cast<int>(acc_.size()) * block_->vectors() + 1;
     int room = schedule_.dot == DotForm::fused && run.hi - run.lo > 1 ? schedule_.registers - live : 0;
     std::vector<Reg> resident;
-    each_vector(step,
+    each_vector(step * step_, schedule_.dot,
                 [&](int w, size_t, Mem at) { resident.push_back(room-- > 0 ? b_.load(w, Role::weight, at) : kNone); });
     for (int i = run.lo; i < run.hi; ++i) {
-      const Reg act = b_.load_act(block_->widest(), source(i, step), 4);
+      const Reg act = b_.load_act(block_->widest(), source(act_, i, step), 4);
       dot_->activation(act);
-      each_vector(step, [&](int w, size_t v, Mem at) {
+      each_vector(step * step_, schedule_.dot, [&](int w, size_t v, Mem at) {
         dot_->dot(w, acc_[static_cast<size_t>(i)][v], act, resident[v], at, 0);
       });
     }
@@ -355,24 +421,23 @@ class ConvBuilder {
   void activations_stay(const TapRun& run, int groups, int step) {
     const int bytes = groups == 1 ? 4 : groups == 2 ? 8 : 16;
     std::vector<Reg> act;
-    for (int i = run.lo; i < run.hi; ++i) act.push_back(b_.load_act(block_->widest(), source(i, step), bytes));
+    for (int i = run.lo; i < run.hi; ++i) act.push_back(b_.load_act(block_->widest(), source(act_, i, step), bytes));
     for (int g = 0; g < groups; ++g)
-      each_vector(step + g, [&](int w, size_t v, Mem at) {
+      each_vector((step + g) * step_, schedule_.dot, [&](int w, size_t v, Mem at) {
         const Reg weights = b_.load(w, Role::weight, at);
         for (int i = run.lo; i < run.hi; ++i)
           dot_->dot(w, acc_[static_cast<size_t>(i)][v], act[static_cast<size_t>(i - run.lo)], weights, at, g);
       });
   }
 
-  // visit(bytes, index, address) for every weight vector of a k-step.
+  // visit(bytes, index, address) for every weight vector of the k-step `at` bytes behind weight_.
   template <class Visit>
-  void each_vector(int step, Visit visit) {
-    int32_t at = step * step_;
+  void each_vector(int32_t at, DotForm form, Visit visit) {
     size_t v = 0;
     for (const VectorGroup& g : block_->groups)
       for (int j = 0; j < g.vectors; ++j, ++v) {
         visit(g.bytes, v, Mem{weight_, at});
-        at += g.channels() / g.vectors * step_ / block_->channels;
+        at += g.bytes * (form == DotForm::widened ? 2 : 1);
       }
   }
 
@@ -402,8 +467,9 @@ class ConvBuilder {
   const std::vector<RowSet> row_sets_;
   Builder b_;
   Epilogue epilogue_;
-  int ic_ = 4, oc_ = 4, steps_ = 1;  // channels of a group, k-steps of a tap
-  Ptr act_, weight_;                 // walk through a tile's activations and weights
+  int ic_ = 4, oc_ = 4, steps_ = 1;     // channels of a group, k-steps of a tap
+  Ptr act_, weight_;                    // walk through a tile's activations and weights
+  Ptr chunk_ = kNone, staged_ = kNone;  // matched: a chunk's activations in the source, in the scratch
   // Where the builder is: the block, bytes of a k-step, kernel rows that the rows have, the tile's accumulators.
   const OcBlock* block_ = nullptr;
   int step_ = 0, taps_ = 0;

@@ -9,28 +9,6 @@ namespace {
 
 constexpr double kLargestS32 = 2147483520.0;  // the largest float below 2^31: what a conversion can take
 
-struct Rows {
-  int64_t rows;
-  std::vector<Tile> row;
-};
-
-// Pixels without gaps are one long row: only its end needs narrower vectors.
-Rows rows_of(int64_t pixels, int channels, bool dense, int vector_bytes) {
-  if (dense && pixels * round_up(channels, 4) < INT32_MAX)
-    return {1, tiles(static_cast<int>(pixels) * round_up(channels, 4), vector_bytes)};
-  return {pixels, tiles(channels, vector_bytes)};
-}
-
-Program finished(Builder& b, const KernelSpec& spec, const Target& target) {
-  Program p = b.finish();
-  p.heading = {to_string(spec), "schedule: vectors of " + std::to_string(target.vector_bytes) + " bytes"};
-  return p;
-}
-
-}  // namespace
-
-namespace {
-
 // fma(a, ra, fma(b, rb, k)) and its rounding. What depends on one operand alone is apart: a broadcast computes it once.
 class AddCode {
  public:
@@ -120,14 +98,13 @@ Program build_add(const AddSpec& s, const Target& target, std::string name) {
 
 namespace {
 
-// (a - a_zero) * factor, factor = b - b_zero: integers below 2^17, so exact in f32. Then the formula.
-Reg scale_product(Builder& b, const MulSpec& s, int w, Reg a, Builder::Operand factor) {
-  b.op(Op::mul_f32, w, a, a, factor);
-  b.op(Op::mul_f32, w, a, a, b.constant_f32(s.m));
-  if (s.out_zero_point) b.op(Op::add_f32, w, a, a, b.constant_f32(static_cast<float>(s.out_zero_point)));
-  if (65025.0 * s.m + 256.0 >= kLargestS32) clamp_f32(b, w, a, s.lo - s.out_offset, s.hi - s.out_offset);
-  b.unary(Op::cvt_i32, w, a, a);
-  return a;
+// `product`, an integer below 2^17 and so exact in f32, by the formula.
+Reg scale_product(Builder& b, const MulSpec& s, int w, Reg product) {
+  b.op(Op::mul_f32, w, product, product, b.constant_f32(s.m));
+  if (s.out_zero_point) b.op(Op::add_f32, w, product, product, b.constant_f32(static_cast<float>(s.out_zero_point)));
+  if (65025.0 * s.m + 256.0 >= kLargestS32) clamp_f32(b, w, product, s.lo - s.out_offset, s.hi - s.out_offset);
+  b.unary(Op::cvt_i32, w, product, product);
+  return product;
 }
 
 void mul_same_shape(Builder& b, const MulSpec& s, int vector_bytes) {
@@ -138,28 +115,39 @@ void mul_same_shape(Builder& b, const MulSpec& s, int vector_bytes) {
   for_each_tile(b, r.rows, r.row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
     store_tile(b, t, {s.out_offset, s.lo, s.hi}, p[2], [&](int piece) {
       const int at = t.piece_at(piece);
-      const Reg y = load_floats(b, t.bytes, {p[1], at}, s.b_zero);
-      return scale_product(b, s, t.bytes, load_floats(b, t.bytes, {p[0], at}, s.a_zero), y);
+      const Reg x = load_floats(b, t.bytes, {p[0], at}, s.a_zero);
+      b.op(Op::mul_f32, t.bytes, x, x, load_floats(b, t.bytes, {p[1], at}, s.b_zero));
+      return scale_product(b, s, t.bytes, x);
     });
   });
 }
 
-// One factor per channel and image stays in registers while the pixels pass.
+// One factor per channel and image stays in registers while the pixels pass: (a - a_zero) * factor is a * factor +
+// start, all of them integers.
 void mul_broadcast(Builder& b, const MulSpec& s, int vector_bytes) {
   const std::vector<Walk> walks = {{OCTET_SRC, int64_t{s.pixels} * s.a_pitch},
                                    {OCTET_SRC2, s.b_pitch},
                                    {OCTET_DST, int64_t{s.pixels} * s.dst_pitch}};
   const Ptr src = b.ptr(), dst = b.ptr();
   for_each_tile(b, s.n, tiles(s.channels, vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
-    std::vector<Reg> factors;
-    for (int piece = 0; piece < t.pieces; ++piece)
+    std::vector<Reg> factors, starts;
+    for (int piece = 0; piece < t.pieces; ++piece) {
       factors.push_back(load_floats(b, t.bytes, {p[1], t.piece_at(piece)}, s.b_zero));
+      if (s.a_zero == 0) continue;
+      starts.push_back(b.reg(Role::scale));
+      b.op(Op::mul_f32, t.bytes, starts.back(), factors.back(), b.constant_f32(static_cast<float>(-s.a_zero)));
+    }
     b.ptr_set(src, {p[0], 0});
     b.ptr_set(dst, {p[2], 0});
     b.loop(s.pixels, {{src, s.a_pitch}, {dst, s.dst_pitch}}, [&] {
       store_tile(b, t, {s.out_offset, s.lo, s.hi}, dst, [&](int piece) {
-        const Reg a = load_floats(b, t.bytes, {src, t.piece_at(piece)}, s.a_zero);
-        return scale_product(b, s, t.bytes, a, factors[static_cast<size_t>(piece)]);
+        const Reg a = load_floats(b, t.bytes, {src, t.piece_at(piece)}, 0),
+                  factor = factors[static_cast<size_t>(piece)];
+        if (starts.empty())
+          b.op(Op::mul_f32, t.bytes, a, a, factor);
+        else
+          b.fma(t.bytes, a, a, factor, starts[static_cast<size_t>(piece)]);
+        return scale_product(b, s, t.bytes, a);
       });
     });
   });
@@ -195,6 +183,32 @@ Program build_affine(const AffineSpec& s, const Target& target, std::string name
                     return x;
                   });
                 });
+  return finished(b, s, target);
+}
+
+// The channels' lines stay in registers while the pixels pass.
+Program build_fused_affine(const AffineSpec& s, const Target& target, std::string name) {
+  Builder b(std::move(name));
+  const Ptr src = b.ptr(), dst = b.ptr();
+  const std::vector<Walk> walks = {{OCTET_SRC}, {OCTET_DST}, {OCTET_SCALE, 0, 4}, {OCTET_BIAS, 0, 4}};
+  for_each_tile(b, 1, tiles(s.channels, target.vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
+    const int w = t.bytes;
+    std::vector<Reg> scale, shift;
+    for (int piece = 0; piece < t.pieces; ++piece) {
+      scale.push_back(b.load(w, Role::scale, {p[2], 4 * t.piece_at(piece)}));
+      shift.push_back(b.load(w, Role::scale, {p[3], 4 * t.piece_at(piece)}));
+    }
+    b.ptr_set(src, {p[0], 0});
+    b.ptr_set(dst, {p[1], 0});
+    b.loop(s.pixels, {{src, s.src_pitch}, {dst, s.dst_pitch}}, [&] {
+      store_tile(b, t, {s.dst.zero(), s.lo, s.hi}, dst, [&](int piece) {
+        const Reg x = load_floats(b, w, {src, t.piece_at(piece)}, 0);
+        b.fma(w, x, x, scale[static_cast<size_t>(piece)], shift[static_cast<size_t>(piece)]);
+        b.unary(Op::cvt_i32, w, x, x);
+        return x;
+      });
+    });
+  });
   return finished(b, s, target);
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "generator/kernel/requant.h"
@@ -53,11 +54,11 @@ class PoolBuilder {
   Program run() {
     if (s_.kind == PoolKind::global_average)
       global_average();
+    else if (s_.kind == PoolKind::mean)
+      mean();
     else
       windows();
-    Program p = b_.finish();
-    p.heading = {to_string(s_), "schedule: vectors of " + std::to_string(target_.vector_bytes) + " bytes"};
-    return p;
+    return finished(b_, s_, target_);
   }
 
  private:
@@ -91,7 +92,8 @@ class PoolBuilder {
     taps.divisor = s_.count_include_pad ? all : std::max(1, inside);
     const std::vector<Walk> walks = {{src_, w.stride_w * s_.src_pitch}, {dst_, s_.dst_pitch}};
     const bool max = s_.kind == PoolKind::max;
-    std::vector<Tile> row = max ? byte_tiles() : tiles(s_.channels, target_.vector_bytes);
+    std::vector<Tile> row =
+        max ? byte_tiles(s_.channels, target_.vector_bytes) : tiles(s_.channels, target_.vector_bytes);
     if (!max && inside < all) row = by_pieces(row);
     for_each_tile(b_, c.count, row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
       if (max)
@@ -99,20 +101,6 @@ class PoolBuilder {
       else
         average_tile(t, taps, p[0], p[1]);
     });
-  }
-
-  // Bytes need no lanes: a tile is one vector, the last one perhaps stored in part.
-  std::vector<Tile> byte_tiles() const {
-    std::vector<Tile> out;
-    int left = round_up(s_.channels, 4), at = 0;
-    for (int bytes = target_.vector_bytes; left > 0; bytes = std::max(16, bytes / 2)) {
-      if (left < bytes && bytes > 16) continue;
-      const int pieces = std::min(4, left / (bytes / 4)), count = std::max(1, left / bytes);
-      out.push_back({bytes, pieces, at, count});
-      at += count * out.back().channels();
-      left -= count * out.back().channels();
-    }
-    return out;
   }
 
   void max_tile(const Tile& t, const Taps& taps, Ptr src, Ptr dst) {
@@ -130,10 +118,7 @@ class PoolBuilder {
     else if (s_.lo > 0)
       b_.op(Op::max_u8, w, best, best, b_.constant8(s_.lo));
     if (s_.hi < 255) b_.op(Op::min_u8, w, best, best, b_.constant8(s_.hi));
-    if (t.pieces == 4)
-      b_.store(w, {dst, t.at}, best);
-    else
-      b_.store_low({dst, t.at}, best, 4 * t.pieces);
+    store_bytes(b_, t, dst, best);
   }
 
   // The sum of dequantized values from left to right, then mean, scale, zero point, all in float.
@@ -164,36 +149,146 @@ class PoolBuilder {
     });
   }
 
-  // Integer sums in four vectors while the pixels pass; then the requantization of a convolution.
+  // Integer sums while the pixels pass; then the requantization of a convolution.
   void global_average() {
     const int pixels = s_.ih * s_.iw, zero = s_.dst.zero();
     const float m = global_average_multiplier(s_.profile, s_.src, s_.dst, pixels);
     const bool wide = requant_is_wide(int64_t{255} * pixels, m);
+    const BytePack pack = wide ? BytePack{zero, 0, 255} : BytePack{zero, s_.lo, s_.hi};
     const std::vector<Walk> walks = {{OCTET_SRC, int64_t{pixels} * s_.src_pitch}, {OCTET_DST, s_.dst_pitch}};
     const Ptr at = b_.ptr();
-    for_each_tile(b_, s_.n, tiles(s_.channels, target_.vector_bytes), walks,
+    for_each_tile(
+        b_, s_.n, tiles(s_.channels, target_.vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
+          const int w = t.bytes;
+          std::vector<Reg> sums;
+          for (int piece = 0; piece < t.pieces; ++piece)
+            sums.push_back(b_.load(w, Role::acc, b_.constant32(-pixels * s_.src.zero())));
+          b_.ptr_set(at, {p[0], t.at});
+          const auto finish = [&](int piece) {
+            const Reg x = sums[static_cast<size_t>(piece)];
+            b_.unary(Op::cvt_f32, w, x, x);
+            b_.op(Op::mul_f32, w, x, x, b_.constant_f32(m));
+            if (wide) clamp_f32(b_, w, x, s_.lo - zero, s_.hi - zero);
+            b_.unary(Op::cvt_i32, w, x, x);
+            return x;
+          };
+          if (t.pieces < 4) {
+            b_.loop(pixels, {{at, s_.src_pitch}}, [&] { add_pixel(w, sums, at); });
+            return store_tile(b_, t, pack, p[1], finish);
+          }
+          add_pairs(w, sums, at, pixels);
+          const OutputTile out{.group = {.vectors = 4, .bytes = w}, .acc = {sums}, .dst = p[1], .dst_offset = {t.at}};
+          emit_bytes(b_, pack, out, [&](int, int vector, Reg) { return finish(vector); });
+        });
+  }
+
+  void add_pixel(int w, const std::vector<Reg>& sums, Ptr at) {
+    for (size_t piece = 0; piece < sums.size(); ++piece)
+      b_.op(Op::add32, w, sums[piece], sums[piece], b_.widen8_32(w, {at, static_cast<int>(piece) * w / 4}));
+  }
+
+  // w channels, two pixels at a time: in words as long as nothing can saturate, then into `sums` in the order of a
+  // VectorGroup of four.
+  void add_pairs(int w, const std::vector<Reg>& sums, Ptr at, int pixels) {
+    constexpr int kPairs = 32767 / 510;
+    const Mem zero = b_.constant32(0);
+    const auto add = [&](Reg low, Reg high, Builder::Operand second) {
+      const Reg first = b_.load(w, Role::temp, {at, 0}), upper = b_.reg(Role::temp);
+      b_.op(Op::zip_hi8, w, upper, first, second);
+      b_.op(Op::zip_lo8, w, first, first, second);
+      for (const auto& [sum, pairs] : {std::pair(low, first), std::pair(high, upper)}) {
+        b_.op(Op::maddubs, w, pairs, pairs, b_.constant8(1));
+        b_.op(Op::adds16, w, sum, sum, pairs);
+      }
+    };
+    const auto chunk = [&](int pairs, bool single) {
+      const Reg low = b_.load(w, Role::acc, zero), high = b_.load(w, Role::acc, zero);
+      b_.loop(pairs, {{at, 2 * s_.src_pitch}}, [&] { add(low, high, Mem{at, s_.src_pitch}); });
+      if (single) add(low, high, zero);
+      const Reg lanes = b_.reg(Role::temp);
+      for (int vector = 0; vector < 4; ++vector) {
+        b_.op(vector % 2 ? Op::zip_hi16 : Op::zip_lo16, w, lanes, vector < 2 ? low : high, zero);
+        const Reg sum = sums[static_cast<size_t>(vector)];
+        b_.op(Op::add32, w, sum, sum, lanes);
+      }
+    };
+    const int full = pixels / 2 / kPairs, rest = pixels - full * 2 * kPairs;
+    b_.loop(full, {}, [&] { chunk(kPairs, false); });
+    if (rest > 0) chunk(rest / 2, rest % 2 != 0);
+  }
+
+  // mean_bytes of requant.h with a channel in each lane. Where a channel's vectors begin depends on the channel modulo
+  // 4, but not which of its pixels are added together: pixel p joins partial sum p modulo 8, or 4 for an odd vector at
+  // the end, in all lanes for which it lies in the vectors; those before and behind come after, one by one.
+  void mean() {
+    const int pixels = s_.ih * s_.iw, zero = s_.dst.zero();
+    std::array<Span, 4> spans;
+    for (int r = 0; r < 4; ++r) spans[static_cast<size_t>(r)] = Span(pixels, r);
+    const std::vector<Walk> walks = {{OCTET_SRC, int64_t{pixels} * s_.src_pitch}, {OCTET_DST, s_.dst_pitch}};
+    const Ptr at = b_.ptr();
+    for_each_tile(b_, s_.n, by_pieces(tiles(s_.channels, target_.vector_bytes)), walks,
                   [&](const Tile& t, const std::vector<Ptr>& p) {
-                    const int w = t.bytes;
-                    std::vector<Reg> sums;
-                    for (int piece = 0; piece < t.pieces; ++piece)
-                      sums.push_back(b_.load(w, Role::acc, b_.constant32(-pixels * s_.src.zero())));
-                    b_.ptr_set(at, {p[0], 0});
-                    b_.loop(pixels, {{at, s_.src_pitch}}, [&] {
-                      for (int piece = 0; piece < t.pieces; ++piece) {
-                        const Reg sum = sums[static_cast<size_t>(piece)];
-                        b_.op(Op::add32, w, sum, sum, b_.widen8_32(w, {at, t.piece_at(piece)}));
-                      }
-                    });
-                    const BytePack pack = wide ? BytePack{zero, 0, 255} : BytePack{zero, s_.lo, s_.hi};
-                    store_tile(b_, t, pack, p[1], [&](int piece) {
-                      const Reg x = sums[static_cast<size_t>(piece)];
-                      b_.unary(Op::cvt_f32, w, x, x);
-                      b_.op(Op::mul_f32, w, x, x, b_.constant_f32(m));
-                      if (wide) clamp_f32(b_, w, x, s_.lo - zero, s_.hi - zero);
-                      b_.unary(Op::cvt_i32, w, x, x);
-                      return x;
+                    b_.ptr_set(at, {p[0], t.at});
+                    const Reg sum = mean_sum(spans, pixels, t.bytes, at);
+                    store_tile(b_, t, {zero, 0, 255}, p[1], [&](int) {
+                      const int w = t.bytes;
+                      b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(static_cast<float>(pixels)));
+                      b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(s_.dst.scale));
+                      clamp_f32(b_, w, sum, s_.lo - zero, s_.hi - zero);
+                      b_.unary(Op::cvt_i32, w, sum, sum);
+                      return sum;
                     });
                   });
+  }
+
+  // The pixels [begin, paired) of a channel come in pairs of vectors, [paired, end) in one that is left.
+  struct Span {
+    int begin = 0, paired = 0, end = 0;
+    Span() = default;
+    Span(int pixels, int channel) {
+      const auto start = static_cast<int>(int64_t{channel} * pixels % 4);
+      begin = (4 - start) % 4;
+      const int vectors = (pixels - begin) / 4;
+      paired = begin + vectors / 2 * 8;
+      end = begin + vectors * 4;
+    }
+  };
+
+  Reg mean_sum(const std::array<Span, 4>& spans, int pixels, int w, Ptr at) {
+    std::vector<Reg> sums;
+    for (int k = 0; k < 8; ++k) sums.push_back(b_.load(w, Role::acc, b_.constant_f32(0)));
+    // Adds pixel p, `ahead` pixels from the pointer, in the lanes whose span `has` it.
+    const auto add = [&](Reg sum, int p, int ahead, auto has) {
+      std::array<int32_t, 4> mask{};
+      for (size_t r = 0; r < 4; ++r) mask[r] = has(spans[r], p) ? -1 : 0;
+      const auto lanes = std::count(mask.begin(), mask.end(), -1);
+      if (lanes == 0) return;
+      const Reg x = load_floats(b_, w, {at, ahead * s_.src_pitch}, s_.src.zero());
+      b_.op(Op::mul_f32, w, x, x, b_.constant_f32(s_.src.scale));
+      if (lanes < 4) b_.op(Op::and_, w, x, x, b_.constant_block(mask));
+      b_.op(Op::add_f32, w, sum, sum, x);
+    };
+    const auto paired = [](const Span& s, int p) { return p >= s.begin && p < s.paired; };
+    const auto add_paired = [&](int p, int ahead) { add(sums[static_cast<size_t>(p % 8)], p, ahead, paired); };
+    int all = pixels;  // every lane has the pixels [8, all)
+    for (const Span& s : spans) all = std::min(all, s.paired / 8 * 8);
+    for (int p = 0; p < 8; ++p) add_paired(p, p);
+    const int loops = (all - 8) / 8;
+    b_.ptr_add(at, 8 * s_.src_pitch);
+    b_.loop(loops, {{at, 8 * s_.src_pitch}}, [&] {
+      for (int p = 8; p < 16; ++p) add_paired(p, p - 8);
+    });
+    for (int p = all; p < pixels; ++p) add_paired(p, p - all);
+    for (size_t k = 0; k < 4; ++k) b_.op(Op::add_f32, w, sums[k], sums[k], sums[k + 4]);
+    for (int p = all; p < pixels; ++p)
+      add(sums[static_cast<size_t>(p % 4)], p, p - all,
+          [](const Span& s, int q) { return q >= s.paired && q < s.end; });
+    b_.op(Op::add_f32, w, sums[0], sums[0], sums[2]);
+    b_.op(Op::add_f32, w, sums[1], sums[1], sums[3]);
+    b_.op(Op::add_f32, w, sums[0], sums[0], sums[1]);
+    for (int p = 0; p < 3; ++p) add(sums[0], p, p - all, [](const Span& s, int q) { return q < s.begin; });
+    for (int p = all; p < pixels; ++p) add(sums[0], p, p - all, [](const Span& s, int q) { return q >= s.end; });
+    return sums[0];
   }
 
   const PoolSpec& s_;
@@ -205,8 +300,12 @@ class PoolBuilder {
 }  // namespace
 
 std::optional<Program> build_pool(const PoolSpec& s, const Target& target, std::string name) {
-  if (s.kind == PoolKind::mean) return std::nullopt;
-  if (s.kind != PoolKind::global_average && s.window.kh * s.window.kw > kMostTaps) return std::nullopt;
+  if (s.kind == PoolKind::mean) {
+    // Two vectors at least in every channel, and the same order in every image.
+    const int64_t pixels = int64_t{s.ih} * s.iw;
+    if (pixels < 11 || (s.n > 1 && pixels * s.channels % 4 != 0)) return std::nullopt;
+  } else if (s.kind != PoolKind::global_average && s.window.kh * s.window.kw > kMostTaps)
+    return std::nullopt;
   return PoolBuilder(s, target, std::move(name)).run();
 }
 
@@ -214,6 +313,8 @@ std::optional<Program> build_program(const KernelSpec& spec, const Target& targe
   if (const auto* s = std::get_if<AddSpec>(&spec)) return build_add(*s, target, std::move(name));
   if (const auto* s = std::get_if<MulSpec>(&spec)) return build_mul(*s, target, std::move(name));
   if (const auto* s = std::get_if<PoolSpec>(&spec)) return build_pool(*s, target, std::move(name));
+  if (const auto* s = std::get_if<LutSpec>(&spec)) return build_lut(*s, target, std::move(name));
+  if (const auto* s = std::get_if<InterleaveSpec>(&spec)) return build_interleave(*s, target, std::move(name));
   if (const auto* s = std::get_if<AffineSpec>(&spec)) return build_affine(*s, target, std::move(name));
   if (const auto* s = std::get_if<QuantizeSpec>(&spec)) return build_quantize(*s, target, std::move(name));
   if (const auto* s = std::get_if<EdgeSpec>(&spec)) return build_edge(*s, target, std::move(name));

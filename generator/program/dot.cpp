@@ -3,7 +3,7 @@
 namespace octet {
 
 void DotEmitter::begin() {
-  if (form_ == DotForm::maddubs) held_ = b_.load(bytes_, Role::weight, b_.constant16(1));
+  if (form_ == DotForm::maddubs || form_ == DotForm::chained) held_ = b_.load(bytes_, Role::weight, b_.constant16(1));
   if (form_ == DotForm::widened) held_ = b_.load(bytes_, Role::weight, b_.constant16(0xff));
 }
 
@@ -20,7 +20,7 @@ void DotEmitter::dot(int w, Reg acc, Reg act, Reg weights, Mem at, int group) {
     return;
   }
   const Reg x = b_.reg(Role::temp);
-  if (form_ == DotForm::maddubs) {
+  if (form_ != DotForm::widened) {
     b_.op(Op::maddubs, w, x, act, operand);
     b_.op(Op::madd16, w, x, x, held_);
     b_.op(Op::add32, w, acc, acc, x);
@@ -33,11 +33,22 @@ void DotEmitter::dot(int w, Reg acc, Reg act, Reg weights, Mem at, int group) {
   b_.op(Op::add32, w, acc, acc, y);
 }
 
+void DotEmitter::dot_two(int w, Reg acc, Reg act, Reg next_act, Mem at, Mem next_at) {
+  const Reg x = b_.reg(Role::temp), y = b_.reg(Role::temp);
+  b_.op(Op::maddubs, w, x, act, at);
+  b_.op(Op::maddubs, w, y, next_act, next_at);
+  b_.op(Op::add16, w, x, x, y);
+  b_.op(Op::madd16, w, x, x, held_);
+  b_.op(Op::add32, w, acc, acc, x);
+}
+
 int DotEmitter::extra_registers(DotForm form) {
   switch (form) {
     case DotForm::fused: return 0;
     case DotForm::maddubs: return 2;  // ones, product
-    case DotForm::widened: return 4;  // mask, even, odd, product
+    case DotForm::widened: return 3;  // mask, even, product; odd takes the place of the activation
+    case DotForm::chained: return 4;  // ones, second activation, two products
+    case DotForm::matched: return 5;  // those of maddubs and of widened
   }
   return 0;
 }

@@ -16,6 +16,8 @@ class DotEmitter {
   void activation(Reg act);
   // Weights in a register (fused only; kNone otherwise) or at `at`.
   void dot(int w, Reg acc, Reg act, Reg weights, Mem at, int group);
+  // Two k-steps at once, chained.
+  void dot_two(int w, Reg acc, Reg act, Reg next_act, Mem at, Mem next_at);
 
   // Registers alive in the inner loop besides accumulators, the activation and weights.
   static int extra_registers(DotForm form);

@@ -22,6 +22,32 @@ std::vector<Tile> tiles(int channels, int vector_bytes) {
   return out;
 }
 
+std::vector<Tile> byte_tiles(int channels, int vector_bytes) {
+  std::vector<Tile> out;
+  int left = round_up(channels, 4), at = 0;
+  for (int bytes = vector_bytes; left > 0; bytes = std::max(16, bytes / 2)) {
+    if (left < bytes && bytes > 16) continue;
+    const int pieces = std::min(4, left / (bytes / 4)), count = std::max(1, left / bytes);
+    out.push_back({bytes, pieces, at, count});
+    at += count * out.back().channels();
+    left -= count * out.back().channels();
+  }
+  return out;
+}
+
+void store_bytes(Builder& b, const Tile& t, Ptr dst, Reg bytes) {
+  if (t.pieces == 4)
+    b.store(t.bytes, {dst, t.at}, bytes);
+  else
+    b.store_low({dst, t.at}, bytes, 4 * t.pieces);
+}
+
+Rows rows_of(int64_t pixels, int channels, bool dense, int vector_bytes, TilesOf* tiling) {
+  const int64_t bytes = pixels * round_up(channels, 4);
+  if (dense && bytes < INT32_MAX) return {1, tiling(static_cast<int>(bytes), vector_bytes)};
+  return {pixels, tiling(channels, vector_bytes)};
+}
+
 namespace {
 
 // The tiles of one row. Looping moves the pointers, so tiles behind a loop lie at smaller offsets.
@@ -85,6 +111,12 @@ void store_tile(Builder& b, const Tile& tile, const BytePack& pack, Ptr dst, con
     out.dst_offset.push_back(tile.piece_at(piece));
   }
   emit_bytes(b, pack, out, [&value](int piece, int, Reg) { return value(piece); });
+}
+
+Program finished(Builder& b, const KernelSpec& spec, const Target& target) {
+  Program p = b.finish();
+  p.heading = {to_string(spec), "schedule: vectors of " + std::to_string(target.vector_bytes) + " bytes"};
+  return p;
 }
 
 }  // namespace octet

@@ -10,6 +10,7 @@
 
 #include "generator/program/epilogue.h"
 #include "generator/program/program.h"
+#include "targets/target.h"
 
 namespace octet {
 
@@ -24,6 +25,19 @@ struct Tile {
 
 // Covers round_up(channels, 4) channels and no more: narrower vectors take the tail.
 std::vector<Tile> tiles(int channels, int vector_bytes);
+
+// The same where bytes need no lanes: a tile is one vector, stored whole where it has four pieces, else its low part.
+std::vector<Tile> byte_tiles(int channels, int vector_bytes);
+void store_bytes(Builder& b, const Tile& tile, Ptr dst, Reg bytes);
+
+struct Rows {
+  int64_t rows;
+  std::vector<Tile> row;
+};
+
+// Pixels as rows of tiles. Those without gaps between them are one long row: only its end needs narrower vectors.
+using TilesOf = std::vector<Tile>(int channels, int vector_bytes);
+Rows rows_of(int64_t pixels, int channels, bool dense, int vector_bytes, TilesOf* tiling = tiles);
 
 // A pointer that moves with rows and, inside a row, with channels.
 struct Walk {
@@ -45,5 +59,8 @@ void clamp_f32(Builder& b, int bytes, Reg x, int lo, int hi);
 
 // value(piece) gives the s32 lanes of a piece; stores clamp(value + add, lo, hi).
 void store_tile(Builder& b, const Tile& tile, const BytePack& pack, Ptr dst, const std::function<Reg(int)>& value);
+
+// The Program, headed by spec and schedule.
+Program finished(Builder& b, const KernelSpec& spec, const Target& target);
 
 }  // namespace octet

@@ -117,6 +117,7 @@ class Machine {
       case Op::sll32: d() = v::sll32(a(), i.imm); break;
       case Op::max_u8: d() = v::max_u8(a(), b()); break;
       case Op::min_u8: d() = v::min_u8(a(), b()); break;
+      case Op::add16: d() = v::add16(a(), b()); break;
       case Op::adds16: d() = v::adds16(a(), b()); break;
       case Op::packs32: d() = v::packs32(a(), b()); break;
       case Op::packus16: d() = v::packus16(a(), b()); break;
@@ -124,6 +125,11 @@ class Machine {
       case Op::zip_hi8: d() = v::zip_hi8(a(), b()); break;
       case Op::zip_lo16: d() = v::zip_lo16(a(), b()); break;
       case Op::zip_hi16: d() = v::zip_hi16(a(), b()); break;
+      case Op::shuffle8: d() = v::shuffle8(a(), b()); break;
+      case Op::blend8: d() = v::blend8(a(), b(), reg<W>(i.c)); break;
+      case Op::permute128:
+        if constexpr (W == 64) d() = v::permute128(d(), a(), b());
+        break;
       case Op::cvt_f32: d() = v::cvt_f32(a()); break;
       case Op::cvt_i32: d() = v::cvt_i32(a()); break;
       case Op::add_f32: d() = v::add_f32(a(), b()); break;

@@ -2,10 +2,12 @@
 
 #include "generator/program/build.h"
 #include "generator/schedule/depthwise.h"
+#include "generator/schedule/tiling.h"
 
 namespace octet {
 
-PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target, Emitter emitter) {
+PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target, Emitter emitter,
+                      const TilingChoice& choice) {
   PlannedConv p{.spec = given};
   const CostTable* costs = cost_table(target);
   if (given.is_depthwise()) {
@@ -20,13 +22,17 @@ PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target
     return p;
   }
   merge_groups(p.spec, data);
-  const ConvSchedule schedule = choose_conv(p.spec, data, target, emitter);
+  ConvSchedule schedule = choose_conv(p.spec, data, target, emitter, choice);
   p.reason = schedule.reason;
+  p.layer = tuned_layer(p.spec, schedule);
+  p.tiling = schedule.tiling;
   p.schedule = to_string(schedule);
   p.registers = schedule.registers;
+  p.scratch_bytes = schedule.scratch_bytes();
   if (costs) p.cost = cost_of(p.spec, schedule, *costs);
   p.packed = pack_conv(p.spec, schedule, target, data);
-  p.build = [spec = p.spec, schedule, &target](std::string name) {
+  schedule.orders.clear();  // they are in the weights now
+  p.build = [spec = p.spec, schedule = std::move(schedule), &target](std::string name) {
     return build_conv(spec, schedule, target, std::move(name));
   };
   return p;

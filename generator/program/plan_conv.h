@@ -18,11 +18,15 @@ struct PlannedConv {
   std::string schedule;  // in words; equal words and equal specs mean equal Programs
   std::string reason;    // why this dot form is exact for these weights, and this tile
   int registers = 0;     // vector registers that the schedule may keep alive
-  Cost cost;             // predicted
+  int scratch_bytes = 0;
+  Cost cost;          // predicted
+  std::string layer;  // tuned_layer(); empty where there is nothing to tune
+  Tiling tiling;
   PackedConv packed;
   std::function<Program(std::string name)> build;
 };
 
-PlannedConv plan_conv(const ConvSpec& spec, ConvData data, const Target& target, Emitter emitter);
+PlannedConv plan_conv(const ConvSpec& spec, ConvData data, const Target& target, Emitter emitter,
+                      const TilingChoice& choice = {});
 
 }  // namespace octet

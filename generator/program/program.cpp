@@ -112,14 +112,22 @@ void Builder::fma(int w, Reg d, Reg a, Operand b, Operand c) {
        .m = b.reg == kNone ? b.mem : c.mem});
 }
 
+void Builder::blend8(int w, Reg d, Reg a, Operand b, Reg c) {
+  put({.op = Op::blend8, .bytes = static_cast<uint8_t>(w), .d = d, .a = a, .b = b.reg, .c = c, .m = b.mem});
+}
+
 Reg Builder::put_mem(Op op, int w, Reg d, Mem m, int imm) {
   put({.op = op, .bytes = static_cast<uint8_t>(w), .d = d, .m = m, .imm = imm});
   return d;
 }
 
 Mem Builder::constant32(int32_t value) {
+  return constant_block({value, value, value, value});
+}
+
+Mem Builder::constant_block(const std::array<int32_t, 4>& dwords) {
   Vector64 v;
-  for (size_t i = 0; i < v.size(); i += 4) std::memcpy(&v[i], &value, 4);
+  for (size_t i = 0; i < v.size(); i += 16) std::memcpy(&v[i], dwords.data(), 16);
   auto& all = program_.constants;
   size_t i = 0;
   while (i < all.size() && all[i] != v) ++i;
@@ -183,6 +191,8 @@ const char* fault(const Program& p, const Inst& i, const std::vector<bool>& writ
       return p.splits[static_cast<size_t>(i.extra)].exist >= 1 && p.splits[static_cast<size_t>(i.extra)].exist <= i.imm
                  ? nullptr
                  : "stores more pieces than there are";
+    case Op::blend8: return i.c == kNone ? "chooses by memory" : nullptr;
+    case Op::permute128: return i.bytes == 64 ? nullptr : "vector width is not 64";
     case Op::dot4: return i.imm >= -1 && i.imm <= 3 ? nullptr : "dot group not -1..3";
     default: return nullptr;
   }

@@ -110,12 +110,14 @@ class Builder {
   void op(Op op, int w, Reg d, Reg a, Operand b);
   void unary(Op op, int w, Reg d, Reg a, int imm = 0);  // cvt_f32, cvt_i32, srl16, sll32
   void fma(int w, Reg d, Reg a, Operand b, Operand c);  // at most one of b and c is memory
+  void blend8(int w, Reg d, Reg a, Operand b, Reg c);
 
   // The address of a splatted constant (deduplicated).
   Mem constant32(int32_t value);
   Mem constant16(int32_t value);
   Mem constant8(int32_t value);
   Mem constant_f32(float value);
+  Mem constant_block(const std::array<int32_t, 4>& dwords);  // 16 bytes, repeated
 
   // Appends a table of steps for ptr_index to the constants; the address of the first.
   Mem table(const std::vector<int64_t>& steps);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "generator/schedule/edges.h"
+#include "generator/schedule/pack.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -52,6 +53,9 @@ Traffic traffic_of(const LutSpec& s) {
 }
 Traffic traffic_of(const ChannelPermuteSpec& s) {
   return {rows(s.pixels, s.src_pitch) + rows(s.pixels, s.dst_pitch), 2 * int64_t{s.channels}};
+}
+Traffic traffic_of(const InterleaveSpec& s) {
+  return {rows(s.pixels, s.a_pitch) + rows(s.pixels, s.b_pitch) + rows(s.pixels, s.dst_pitch)};
 }
 Traffic traffic_of(const QuantizeSpec& s) {  // one side f32
   const int64_t all = int64_t{s.n} * s.pixels;
@@ -125,6 +129,17 @@ double step_cycles(const OcBlock& block, int pixels, DotForm dot, int full_bytes
   return std::max({dots, loading, t.dot_latency}) * (1 + t.share_lost);
 }
 
+// All k-steps of a tap.
+double tap_cycles(const OcBlock& block, int pixels, const ConvSchedule& s, int steps, bool weights_near,
+                  const CostTable& t) {
+  if (s.dot != DotForm::matched) return steps * step_cycles(block, pixels, s.dot, t.vector_bytes, weights_near, t);
+  double cycles = s.chunks() * pixels * t.permutation;
+  for (const ChunkRun& run : s.runs)
+    for (int k = 0; k < run.steps(); ++k)
+      cycles += run.count * step_cycles(block, pixels, run.form_of(k), t.vector_bytes, weights_near, t);
+  return cycles;
+}
+
 // One pixel of a tile after its k-steps.
 double epilogue_cycles(const OcBlock& block, bool residual, int full_bytes, const CostTable& t) {
   double cycles = 0;
@@ -162,7 +177,7 @@ int64_t executed_macs(const ConvSpec& s) {
 Cost cost_of(const ConvSpec& spec, const ConvSchedule& schedule, const CostTable& t) {
   const ConvSpec flat = flattened(spec);
   const PixelClasses classes = pixel_classes(flat);
-  const int steps = (flat.ic / flat.groups + 3) / 4 * flat.weight_terms;  // of a tap
+  const int steps = (flat.ic / flat.groups + 3) / 4;  // of a tap
   const int taps = flat.window.kh * flat.window.kw, full = t.vector_bytes;
   const double rows = static_cast<double>(flat.n) * flat.oh;
   const auto row_taps = static_cast<double>(flat.n * taps_of(classes.rows));
@@ -171,15 +186,16 @@ Cost cost_of(const ConvSpec& spec, const ConvSchedule& schedule, const CostTable
   double cycles = 0;
   for (const OcBlock& b : schedule.blocks) {
     const int tiles = (flat.ow + b.pixels - 1) / b.pixels, wider = flat.ow % tiles, narrower = flat.ow / tiles;
-    const bool near = int64_t{4} * b.channels * taps * steps <= kLevelBytes[0];
+    const bool near = int64_t{4} * b.channels * taps * steps * flat.weight_terms <= kLevelBytes[0];
     const double epilogue = epilogue_cycles(b, flat.residual, full, t);
     for (const auto& [count, pixels] : {std::pair{wider, narrower + 1}, std::pair{tiles - wider, narrower}}) {
-      const double k_loop = column_taps * steps * step_cycles(b, pixels, schedule.dot, full, near, t);
+      const double k_loop = column_taps * flat.weight_terms * tap_cycles(b, pixels, schedule, steps, near, t);
       cycles += b.count * count * (rows * (t.tile + pixels * epilogue) + row_taps * (t.kernel_row + k_loop));
     }
   }
   Traffic moved = traffic(spec);
   if (schedule.dot == DotForm::widened) moved.constants *= 2;
+  if (schedule.dot == DotForm::matched) moved.constants += moved.constants / 8;  // the chunks' headers
   return {t.kernel + flat.groups * cycles, moved};
 }
 
@@ -228,7 +244,9 @@ double predict_cycles(const KernelSpec& spec, const Target& target, int64_t netw
     if (!conv) return cost_of(spec, *table);
     if (conv->is_depthwise())
       return cost_of(*conv, depthwise_schedule(*conv, target.best_dot, target, Emitter::jit), *table);
-    return cost_of(*conv, conv_schedule(*conv, target.best_dot, target, Emitter::jit), *table);
+    ConvSpec merged = *conv;
+    merged.groups = merged_groups(merged);
+    return cost_of(merged, conv_schedule(merged, target.best_dot, target, Emitter::jit), *table);
   };
   return total_cycles(cost(), network_bytes, *table);
 }

@@ -25,8 +25,9 @@ struct CostTable {
   int vector_bytes;       // of a full vector
 
   // Convolutions, per k-step: four input channels of one tap.
-  std::array<double, 3> dot;               // one full vector, by DotForm
-  std::array<double, 3> activation_split;  // one pixel made ready for all of its dots, by DotForm
+  std::array<double, 4> dot;               // one full vector, by DotForm; matched ones have several forms
+  std::array<double, 4> activation_split;  // one pixel made ready for all of its dots, by DotForm
+  double permutation;                      // matched: one chunk of a pixel to the scratch
   double narrow;                           // share of a full vector's time that a half or quarter vector takes
   double dot_latency;                      // before an accumulator can take its next dot
   double weight_load;                      // a full vector of weights from the nearest cache

@@ -74,6 +74,11 @@ void pack_words(const QuadRows& rows, int first, int last, int8_t* out, size_t s
   });
 }
 
+// The input channel at byte i of a chunk's k-steps.
+int channel_at(const ChunkOrder& chunk, int i) {
+  return chunk.channel + i / 16 * 16 + chunk.order[static_cast<size_t>(i)];
+}
+
 int32_t sum_of(const int8_t* w, int count) {
   int32_t sum = 0;
   for (int i = 0; i < count; ++i) sum += w[i];
@@ -93,8 +98,8 @@ class Packer {
   PackedConv run() {
     size_t bytes = 0, lanes = 0;
     for (const OcBlock& b : schedule_.blocks) {
-      bytes += static_cast<size_t>(b.count) * static_cast<size_t>(spec_.weight_terms * taps_ * steps_) *
-               static_cast<size_t>(step_bytes(b, schedule_.dot));
+      bytes += static_cast<size_t>(b.count) * static_cast<size_t>(spec_.weight_terms * taps_) *
+               static_cast<size_t>(tap_bytes(b, schedule_, steps_));
       lanes += static_cast<size_t>(b.count * b.channels);
     }
     const auto groups = static_cast<size_t>(spec_.groups);
@@ -121,11 +126,13 @@ class Packer {
 
   // Channels [first, first + block.channels) of the group that starts at channel `base`.
   void pack_block(const OcBlock& block, const std::vector<Quad>& quads, int base, int first) {
-    const int bytes = step_bytes(block, schedule_.dot);
     for (int term = 0; term < spec_.weight_terms; ++term)
       for (int tap = 0; tap < taps_; ++tap) {
-        pack_tap(quads, term, tap, base, first, static_cast<size_t>(bytes));
-        weights_ += static_cast<ptrdiff_t>(steps_) * bytes;
+        if (schedule_.dot == DotForm::matched)
+          pack_matched_tap(block, quads, term, tap, base, first);
+        else
+          pack_tap(block, quads, term, tap, base, first);
+        weights_ += tap_bytes(block, schedule_, steps_);
       }
     for (const Quad& q : quads)
       for (int c = 0; c < 4; ++c)
@@ -134,23 +141,67 @@ class Packer {
     scale_ += block.channels;
   }
 
-  void pack_tap(const std::vector<Quad>& quads, int term, int tap, int base, int first, size_t bytes) {
+  QuadRows rows_of(const Quad& q, int term, int tap, int base, int first) const {
+    QuadRows rows{.ic = ic_};
+    for (int c = 0; c < 4; ++c)
+      if (first + q.channel + c < oc_) rows.row[static_cast<size_t>(c)] = row(term, base + first + q.channel + c, tap);
+    return rows;
+  }
+
+  void pack_tap(const OcBlock& block, const std::vector<Quad>& quads, int term, int tap, int base, int first) {
+    const auto bytes = static_cast<size_t>(step_bytes(block, schedule_.dot));
     constexpr int kStepsAtOnce = 16;  // one cache line of every channel's row
     for (int k = 0; k < steps_; k += kStepsAtOnce) {
       const int last = std::min(steps_, k + kStepsAtOnce);
-      for (const Quad& q : quads) {
-        QuadRows rows{.ic = ic_};
-        for (int c = 0; c < 4; ++c)
-          if (first + q.channel + c < oc_)
-            rows.row[static_cast<size_t>(c)] = row(term, base + first + q.channel + c, tap);
-        int8_t* out = weights_ + static_cast<size_t>(k) * bytes;
-        if (schedule_.dot == DotForm::widened) {
-          const int vector = q.offset - 4 * q.lane;  // where the vector's bytes would start, unwidened
-          pack_words(rows, k, last, out + 2 * vector + 4 * q.lane, bytes, q.bytes);
-        } else {
-          pack_bytes(rows, k, last, out + q.offset, bytes);
-        }
+      for (const Quad& q : quads)
+        pack_steps(q, rows_of(q, term, tap, base, first), k, last, schedule_.dot,
+                   weights_ + static_cast<size_t>(k) * bytes, bytes);
+    }
+  }
+
+  // K-steps [k, last) of a quad to `out`, the first of these steps.
+  static void pack_steps(const Quad& q, const QuadRows& rows, int k, int last, DotForm form, int8_t* out,
+                         size_t bytes) {
+    if (form == DotForm::widened) {
+      const int vector = q.offset - 4 * q.lane;  // where the vector's bytes would start, unwidened
+      pack_words(rows, k, last, out + 2 * vector + 4 * q.lane, bytes, q.bytes);
+    } else {
+      pack_bytes(rows, k, last, out + q.offset, bytes);
+    }
+  }
+
+  void pack_matched_tap(const OcBlock& block, const std::vector<Quad>& quads, int term, int tap, int base, int first) {
+    int8_t *header = weights_, *out = weights_ + schedule_.chunks() * static_cast<ptrdiff_t>(sizeof(ChunkHeader));
+    for (const ChunkRun& run : schedule_.runs)
+      for (int i = 0; i < run.count; ++i, ++next_order_, out += chunk_bytes(block, run)) {
+        const ChunkOrder& chunk = schedule_.orders[next_order_];
+        const ChunkHeader here{.order = chunk.order, .channel = chunk.channel, .padding = {}};
+        std::memcpy(header, &here, sizeof here);
+        header += sizeof here;
+        for (const Quad& q : quads) pack_chunk(block, q, rows_of(q, term, tap, base, first), chunk, run, out);
       }
+  }
+
+  // The weights of a quad in the chunk's order.
+  void pack_chunk(const OcBlock& block, const Quad& q, const QuadRows& rows, const ChunkOrder& chunk,
+                  const ChunkRun& run, int8_t* out) const {
+    std::array<std::array<int8_t, kChunkChannels>, 4> ordered{};
+    QuadRows in_order{.ic = kChunkChannels};
+    for (size_t c = 0; c < 4; ++c) {
+      if (!rows.row[c]) continue;
+      for (int i = 0; i < 4 * run.steps(); ++i) {
+        const int channel = channel_at(chunk, i);
+        if (channel < ic_) ordered[c][static_cast<size_t>(i)] = rows.row[c][channel];
+      }
+      in_order.row[c] = ordered[c].data();
+    }
+    for (int k = 0, last; k < run.steps(); k = last) {
+      const DotForm form = run.form_of(k);
+      last = k + 1;
+      while (last < run.steps() && run.form_of(last) == form) ++last;
+      const int bytes = step_bytes(block, form);
+      pack_steps(q, in_order, k, last, form, out, static_cast<size_t>(bytes));
+      out += (last - k) * bytes;
     }
   }
 
@@ -190,6 +241,7 @@ class Packer {
   int32_t* bias_ = nullptr;
   float* scale_ = nullptr;
   int taps_ = 1, ic_ = 4, steps_ = 1, oc_ = 4;
+  size_t next_order_ = 0;
   std::vector<int32_t> sums_;
 };
 
@@ -204,39 +256,87 @@ PackedConv pack_conv(const ConvSpec& spec, const ConvSchedule& schedule, const T
   return Packer(spec, schedule, data).run();
 }
 
+int chunk_bytes(const OcBlock& block, const ChunkRun& run) {
+  int bytes = 0;
+  for (int k = 0; k < run.steps(); ++k) bytes += step_bytes(block, run.form_of(k));
+  return bytes;
+}
+
+int64_t tap_bytes(const OcBlock& block, const ConvSchedule& schedule, int steps) {
+  if (schedule.dot != DotForm::matched) return int64_t{steps} * step_bytes(block, schedule.dot);
+  int64_t bytes = schedule.chunks() * static_cast<int64_t>(sizeof(ChunkHeader));
+  for (const ChunkRun& run : schedule.runs) bytes += int64_t{run.count} * chunk_bytes(block, run);
+  return bytes;
+}
+
+namespace {
+
+// visit(channel of the block, byte of the k-step, weight) for every weight of a packed k-step.
+template <class Visit>
+void each_weight(const OcBlock& block, DotForm form, const int8_t* in, Visit visit) {
+  const bool wide = form == DotForm::widened;
+  for (const VectorGroup& v : block.groups)
+    for (int j = 0; j < v.vectors; ++j, in += v.bytes * (wide ? 2 : 1))
+      for (int lane = 0; lane < v.bytes / 4; ++lane)
+        for (int e = 0; e < 4; ++e)
+          visit(v.channel(j, lane), e, wide ? in[v.bytes * (e % 2) + 4 * lane + e / 2 * 2] : in[4 * lane + e]);
+}
+
+// visit(channel of the block, input channel, weight) for every weight of a packed tap.
+template <class Visit>
+void each_weight_of_tap(const OcBlock& block, const ConvSchedule& schedule, int steps, const int8_t* in, Visit visit) {
+  const auto step_of = [&](int k, DotForm form, auto channel_of) {
+    each_weight(block, form, in, [&](int oc, int e, int8_t w) { visit(oc, channel_of(4 * k + e), w); });
+    in += step_bytes(block, form);
+  };
+  if (schedule.dot != DotForm::matched)
+    for (int k = 0; k < steps; ++k) step_of(k, schedule.dot, [](int i) { return i; });
+  const int8_t* headers = in;
+  in += schedule.chunks() * static_cast<ptrdiff_t>(sizeof(ChunkHeader));
+  for (const ChunkRun& run : schedule.runs)
+    for (int c = 0; c < run.count; ++c, headers += sizeof(ChunkHeader)) {
+      ChunkHeader header;
+      std::memcpy(&header, headers, sizeof header);
+      const ChunkOrder chunk{header.order, static_cast<int32_t>(header.channel)};
+      for (int k = 0; k < run.steps(); ++k) step_of(k, run.form_of(k), [&](int i) { return channel_at(chunk, i); });
+    }
+}
+
+}  // namespace
+
 std::vector<int8_t> unpack_weights(const ConvSpec& spec, const ConvSchedule& schedule, const PackedConv& packed) {
   const int taps = spec.window.kh * spec.window.kw, ic = spec.ic / spec.groups, oc = spec.oc / spec.groups;
   std::vector<int8_t> weights(static_cast<size_t>(spec.weight_terms) * static_cast<size_t>(spec.oc * taps * ic));
   const int8_t* in = packed.weights.data();
-  const auto put = [&](int term, int channel, int tap, int i, int8_t value) {
-    if (i < ic)
-      weights[((static_cast<size_t>(term * spec.oc + channel) * taps + tap) * static_cast<size_t>(ic)) + i] = value;
-  };
-  const bool wide = schedule.dot == DotForm::widened;
   for (int g = 0; g < spec.groups; ++g)
     for (const OcBlock& b : schedule.blocks)
       for (int n = 0; n < b.count; ++n)
         for (int term = 0; term < spec.weight_terms; ++term)
-          for (int tap = 0; tap < taps; ++tap)
-            for (int i = 0; i < ic; i += 4)
-              for (const VectorGroup& v : b.groups)
-                for (int j = 0; j < v.vectors; ++j, in += v.bytes * (wide ? 2 : 1))
-                  for (int lane = 0; lane < v.bytes / 4; ++lane) {
-                    const int channel = b.oc + n * b.channels + v.channel(j, lane);
-                    for (int e = 0; e < 4 && channel < oc; ++e)
-                      put(term, g * oc + channel, tap, i + e,
-                          wide ? in[v.bytes * (e % 2) + 4 * lane + e / 2 * 2] : in[4 * lane + e]);
-                  }
+          for (int tap = 0; tap < taps; ++tap) {
+            each_weight_of_tap(b, schedule, (ic + 3) / 4, in, [&](int channel, int i, int8_t w) {
+              const int of_group = b.oc + n * b.channels + channel;
+              if (of_group >= oc || i >= ic) return;
+              const int64_t row = (int64_t{term} * spec.oc + g * oc + of_group) * taps + tap;
+              weights[static_cast<size_t>(row * ic + i)] = w;
+            });
+            in += tap_bytes(b, schedule, (ic + 3) / 4);
+          }
   return weights;
 }
 
-void merge_groups(ConvSpec& spec, ConvData& data) {
-  if (spec.groups == 1 || spec.is_depthwise()) return;
+int merged_groups(const ConvSpec& spec) {
+  if (spec.groups == 1 || spec.is_depthwise()) return spec.groups;
   const int ic = spec.ic / spec.groups, oc = spec.oc / spec.groups;
   int merged = 1;  // groups that become one
   const auto fits = [&] { return merged * ic % 4 == 0 && merged * oc % 4 == 0; };
   while (merged < spec.groups && (spec.groups % merged != 0 || !fits())) ++merged;
+  return spec.groups / merged;
+}
+
+void merge_groups(ConvSpec& spec, ConvData& data) {
+  const int groups = merged_groups(spec), merged = spec.groups / groups;
   if (merged == 1) return;
+  const int ic = spec.ic / spec.groups, oc = spec.oc / spec.groups;
   const int taps = spec.window.kh * spec.window.kw;
   std::vector<int8_t> wide(data.weights.size() * static_cast<size_t>(merged));
   const int64_t rows = static_cast<int64_t>(spec.weight_terms) * spec.oc * taps;
@@ -245,7 +345,7 @@ void merge_groups(ConvSpec& spec, ConvData& data) {
     std::copy_n(data.weights.data() + r * ic, ic, wide.data() + (r * merged + group % merged) * ic);
   }
   data.weights = std::move(wide);
-  spec.groups /= merged;
+  spec.groups = groups;
 }
 
 }  // namespace octet

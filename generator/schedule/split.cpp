@@ -5,16 +5,11 @@
 namespace octet {
 namespace {
 
-// Layers smaller than this finish before a second thread has woken up.
-constexpr int64_t kSmallestSplit = 200'000;  // multiply-accumulates, or bytes times 16
-constexpr int kRowsWorthSplitting = 14;      // below, halves differ too much: 7 rows give 4 + 3 (performance.md 3)
-constexpr int kChannelStep = 64;             // parts end where packed vectors end on every target
-
 struct Range {
   int begin, count;
 };
 
-// [0, total) in `parts` nearly equal ranges that start at multiples of `step`.
+// [0, total) in at most `parts` nearly equal ranges that start at multiples of `step`.
 std::vector<Range> ranges(int total, int step, int parts) {
   const int units = (total + step - 1) / step;
   parts = std::min(parts, units);
@@ -26,24 +21,33 @@ std::vector<Range> ranges(int total, int step, int parts) {
   return out;
 }
 
-Part conv_rows(const ConvSpec& whole, Range r) {
+// Rows of a windowed op: the part's input is what its rows reach, and the padding that is left to them.
+template <class Spec>
+Part window_rows(const Spec& whole, Range r) {
   const Window& w = whole.window;
   const int reach = (w.kh - 1) * w.dilation_h + 1;
   const int top = r.begin * w.stride_h - w.pad_top;  // first input row that the part touches, may lie in the padding
   const int bottom = (r.begin + r.count - 1) * w.stride_h - w.pad_top + reach;
   const int first = std::clamp(top, 0, whole.ih), last = std::clamp(bottom, first, whole.ih);
-  ConvSpec s = whole;
+  Spec s = whole;
   s.ih = std::max(1, last - first);
   s.oh = r.count;
   s.window.pad_top = first - top;
   s.window.pad_bottom = bottom - top - s.window.pad_top - s.ih;
   const int64_t dst_pixels = static_cast<int64_t>(r.begin) * whole.ow;
-  return {s,
-          static_cast<int64_t>(first) * whole.iw * whole.src_pitch,
-          dst_pixels * whole.src2_pitch,
-          dst_pixels * whole.dst_pitch,
-          0,
-          whole.oc};
+  Part p{s, static_cast<int64_t>(first) * whole.iw * whole.src_pitch, 0, dst_pixels * whole.dst_pitch};
+  if constexpr (requires { s.src2_pitch; }) p.src2_offset = dst_pixels * whole.src2_pitch;
+  return p;
+}
+
+template <class Spec>
+Part window_images(const Spec& whole, Range r) {
+  Spec s = whole;
+  s.n = r.count;
+  const int64_t dst_pixels = static_cast<int64_t>(r.begin) * whole.oh * whole.ow;
+  Part p{s, int64_t{r.begin} * whole.ih * whole.iw * whole.src_pitch, 0, dst_pixels * whole.dst_pitch};
+  if constexpr (requires { s.src2_pitch; }) p.src2_offset = dst_pixels * whole.src2_pitch;
+  return p;
 }
 
 Part conv_channels(const ConvSpec& whole, Range r) {
@@ -57,68 +61,122 @@ Part conv_channels(const ConvSpec& whole, Range r) {
   return {s, src_offset, r.begin, r.begin, r.begin, r.count};
 }
 
-std::vector<Part> split_conv(const ConvSpec& s, int threads) {
-  const bool rows_fit = s.n == 1 && s.oh >= threads;
-  const bool channels_fit = (s.groups == 1 || s.is_depthwise()) && s.oc >= 2 * kChannelStep;
-  std::vector<Part> parts;
-  if (rows_fit && (s.oh >= kRowsWorthSplitting || !channels_fit)) {
-    for (Range r : ranges(s.oh, 1, threads)) parts.push_back(conv_rows(s, r));
-  } else if (channels_fit) {
-    for (Range r : ranges(s.oc, kChannelStep, threads)) parts.push_back(conv_channels(s, r));
-  }
-  return parts;
+// A pointwise convolution sees pixels in one row.
+Part conv_pixels(const ConvSpec& whole, Range r) {
+  ConvSpec s = whole;
+  s.n = s.ih = s.oh = 1;
+  s.iw = s.ow = r.count;
+  const int64_t begin = r.begin;
+  return {s, begin * whole.src_pitch, begin * whole.src2_pitch, begin * whole.dst_pitch};
 }
 
-// Elementwise ops: any split of the pixels will do.
+Part pool_channels(const PoolSpec& whole, Range r) {
+  PoolSpec s = whole;
+  s.channels = r.count;
+  return {s, r.begin, 0, r.begin};
+}
+
 template <class Spec>
 Part pixels(Spec s, Range r, int64_t a_pitch, int64_t b_pitch, int64_t dst_pitch) {
   s.pixels = r.count;
-  return {s, r.begin * a_pitch, r.begin * b_pitch, r.begin * dst_pitch, 0, 0};
+  return {s, r.begin * a_pitch, r.begin * b_pitch, r.begin * dst_pitch};
 }
 
-std::vector<Part> split_pixels(const KernelSpec& spec, int threads) {
-  std::vector<Part> parts;
-  const auto each = [&](int total, auto make) {
-    for (Range r : ranges(total, 1, threads)) parts.push_back(make(r));
-  };
-  if (const auto* s = std::get_if<AddSpec>(&spec); s && s->n == 1)
-    each(s->pixels, [&](Range r) {
-      return pixels(*s, r, s->broadcast == Broadcast::a ? 0 : s->a_pitch, s->broadcast == Broadcast::b ? 0 : s->b_pitch,
-                    s->dst_pitch);
+// Finds the ways; equally long ones are better earlier.
+class Ways {
+ public:
+  Ways(int threads, std::vector<std::vector<Part>>& ways) : threads_(threads), ways_(ways) {}
+
+  void operator()(const ConvSpec& s) {
+    const auto add_parts = [&](int total, int step, auto make) {
+      add(total, step, [&](Range r) {
+        Part p = make(s, r);
+        if (p.oc_count == 0) p.oc_count = s.oc;
+        return p;
+      });
+    };
+    if (s.n > 1) add_parts(s.n, 1, window_images<ConvSpec>);
+    if (s.is_pointwise())
+      add_parts(s.n * s.oh * s.ow, 1, conv_pixels);
+    else if (s.n == 1)
+      add_parts(s.oh, 1, window_rows<ConvSpec>);
+    // Parts that end where packed vectors end: a register tile's four, or one vector of the widest target.
+    if (s.groups == 1 || s.is_depthwise())
+      for (int step : {64, 16}) add_parts(s.oc, step, conv_channels);
+  }
+  void operator()(const PoolSpec& s) {
+    if (s.kind == PoolKind::mean) return;  // where a channel stands decides how ONNX Runtime adds it up
+    if (s.n > 1) add(s.n, 1, [&s](Range r) { return window_images(s, r); });
+    if (s.kind == PoolKind::global_average)
+      add(s.channels, 64, [&s](Range r) { return pool_channels(s, r); });
+    else if (s.n == 1)
+      add(s.oh, 1, [&s](Range r) { return window_rows(s, r); });
+  }
+  void operator()(const AddSpec& s) {
+    add_images_or_pixels(s, s.broadcast == Broadcast::a, s.broadcast == Broadcast::b);
+  }
+  void operator()(const MulSpec& s) { add_images_or_pixels(s, false, s.broadcast); }
+  void operator()(const LutSpec& s) { add_pixels(s); }
+  void operator()(const AffineSpec& s) { add_pixels(s); }
+  void operator()(const ChannelPermuteSpec& s) { add_pixels(s); }
+  void operator()(const CopySpec& s) {
+    if (s.fill || s.dims.empty()) return;
+    add(static_cast<int>(s.dims[0]), 1, [&s](Range r) {
+      CopySpec part = s;
+      part.dims[0] = r.count;
+      return Part{part, r.begin * s.src_strides[0], 0, r.begin * s.dst_strides[0]};
     });
-  else if (const auto* s = std::get_if<LutSpec>(&spec))
-    each(s->pixels, [&](Range r) { return pixels(*s, r, s->src_pitch, 0, s->dst_pitch); });
-  else if (const auto* s = std::get_if<AffineSpec>(&spec))
-    each(s->pixels, [&](Range r) { return pixels(*s, r, s->src_pitch, 0, s->dst_pitch); });
-  else if (const auto* s = std::get_if<MulSpec>(&spec); s && s->n == 1)
-    each(s->pixels, [&](Range r) { return pixels(*s, r, s->a_pitch, s->broadcast ? 0 : s->b_pitch, s->dst_pitch); });
-  return parts;
-}
+  }
+  void operator()(const InterleaveSpec& s) {
+    add(s.pixels, 1, [&s](Range r) { return pixels(s, r, s.a_pitch, s.b_pitch, s.dst_pitch); });
+  }
+  template <class Spec>
+  void operator()(const Spec&) {}  // quantize, dequantize, edge, softmax: whole
 
-int64_t work(const KernelSpec& spec) {
-  if (std::holds_alternative<ConvSpec>(spec)) return mac_count(spec);
-  if (const auto* s = std::get_if<AddSpec>(&spec)) return int64_t{16} * s->n * s->pixels * s->channels;
-  if (const auto* s = std::get_if<LutSpec>(&spec)) return int64_t{16} * s->pixels * s->channels;
-  if (const auto* s = std::get_if<AffineSpec>(&spec)) return int64_t{16} * s->pixels * s->channels;
-  if (const auto* s = std::get_if<MulSpec>(&spec)) return int64_t{16} * s->pixels * s->channels;
-  return 0;
-}
+ private:
+  template <class Spec>
+  void add_pixels(const Spec& s) {
+    add(s.pixels, 1, [&s](Range r) { return pixels(s, r, s.src_pitch, 0, s.dst_pitch); });
+  }
+
+  // Of an operand that is one pixel per image, parts of an image read the same pixel.
+  template <class Spec>
+  void add_images_or_pixels(const Spec& s, bool one_a, bool one_b) {
+    const int64_t all = s.pixels;
+    if (s.n > 1)
+      add(s.n, 1, [&](Range r) {
+        Spec part = s;
+        part.n = r.count;
+        return Part{part, r.begin * (one_a ? 1 : all) * s.a_pitch, r.begin * (one_b ? 1 : all) * s.b_pitch,
+                    r.begin * all * s.dst_pitch};
+      });
+    else
+      add(s.pixels, 1,
+          [&](Range r) { return pixels(s, r, one_a ? 0 : s.a_pitch, one_b ? 0 : s.b_pitch, s.dst_pitch); });
+  }
+
+  template <class Make>
+  void add(int total, int step, Make make) {
+    std::vector<Part> parts;
+    for (Range r : ranges(total, step, threads_)) parts.push_back(make(r));
+    if (parts.size() > 1) ways_.push_back(std::move(parts));
+  }
+
+  int threads_;
+  std::vector<std::vector<Part>>& ways_;
+};
 
 }  // namespace
 
-std::vector<Part> split(const KernelSpec& spec, int threads) {
-  std::vector<Part> parts;
-  if (threads > 1 && work(spec) >= kSmallestSplit) {
-    if (const auto* conv = std::get_if<ConvSpec>(&spec))
-      parts = split_conv(*conv, threads);
-    else
-      parts = split_pixels(spec, threads);
-  }
-  if (parts.empty()) {
-    const auto* conv = std::get_if<ConvSpec>(&spec);
-    parts.push_back({spec, 0, 0, 0, 0, conv ? conv->oc : 0});
-  }
-  return parts;
+Part unsplit(const KernelSpec& spec) {
+  const auto* conv = std::get_if<ConvSpec>(&spec);
+  return {spec, 0, 0, 0, 0, conv ? conv->oc : 0};
+}
+
+std::vector<std::vector<Part>> splits(const KernelSpec& spec, int threads) {
+  std::vector<std::vector<Part>> ways;
+  if (threads > 1) std::visit(Ways(threads, ways), spec);
+  return ways;
 }
 
 ConvData select_channels(const ConvSpec& spec, const ConvData& data, int begin, int count) {
@@ -133,6 +191,51 @@ ConvData select_channels(const ConvSpec& spec, const ConvData& data, int begin, 
   out.bias.assign(data.bias.begin() + begin, data.bias.begin() + begin + count);
   out.multiplier.assign(data.multiplier.begin() + begin, data.multiplier.begin() + begin + count);
   return out;
+}
+
+namespace {
+
+Rows rows_of(int64_t rows, int channels, int pitch) {
+  return {rows, std::min(pitch, round_up(channels, 4)), pitch};
+}
+
+std::optional<Footprint> touched(const ConvSpec& s) {
+  const int64_t out = int64_t{s.n} * s.oh * s.ow;
+  return Footprint{rows_of(int64_t{s.n} * s.ih * s.iw, s.ic, s.src_pitch),
+                   s.residual ? rows_of(out, s.oc, s.src2_pitch) : Rows{}, rows_of(out, s.oc, s.dst_pitch)};
+}
+std::optional<Footprint> touched(const PoolSpec& s) {
+  const bool whole = s.kind == PoolKind::global_average || s.kind == PoolKind::mean;
+  return Footprint{rows_of(int64_t{s.n} * s.ih * s.iw, s.channels, s.src_pitch),
+                   {},
+                   rows_of(int64_t{s.n} * (whole ? 1 : s.oh * s.ow), s.channels, s.dst_pitch)};
+}
+std::optional<Footprint> touched(const AddSpec& s) {
+  const int64_t all = int64_t{s.n} * s.pixels;
+  return Footprint{rows_of(s.broadcast == Broadcast::a ? s.n : all, s.channels, s.a_pitch),
+                   rows_of(s.broadcast == Broadcast::b ? s.n : all, s.channels, s.b_pitch),
+                   rows_of(all, s.channels, s.dst_pitch)};
+}
+std::optional<Footprint> touched(const MulSpec& s) {
+  const int64_t all = int64_t{s.n} * s.pixels;
+  return Footprint{rows_of(all, s.channels, s.a_pitch), rows_of(s.broadcast ? s.n : all, s.channels, s.b_pitch),
+                   rows_of(all, s.channels, s.dst_pitch)};
+}
+std::optional<Footprint> touched(const InterleaveSpec& s) {
+  return Footprint{rows_of(s.pixels, s.channels / 2, s.a_pitch), rows_of(s.pixels, s.channels / 2, s.b_pitch),
+                   rows_of(s.pixels, s.channels, s.dst_pitch)};
+}
+template <class Spec>
+std::optional<Footprint> touched(const Spec& s) {
+  if constexpr (requires { s.pixels, s.src_pitch, s.dst_pitch; })
+    return Footprint{rows_of(s.pixels, s.channels, s.src_pitch), {}, rows_of(s.pixels, s.channels, s.dst_pitch)};
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Footprint> footprint(const KernelSpec& spec) {
+  return std::visit([](const auto& s) { return touched(s); }, spec);
 }
 
 }  // namespace octet

@@ -208,8 +208,12 @@ void Lowering::binary(const Inst& i, const Operand& b) {
     case Op::and_:
     case Op::or_:
     case Op::xor_: return bitwise(i.op, d, a, b);
+    case Op::shuffle8: return vpshufb(d, a, b);
+    case Op::blend8: return blend8(d, a, b, vector(i.c, i.bytes));
+    case Op::permute128: return permute128(d, a, b);
     case Op::maddubs: return vpmaddubsw(d, a, b);
     case Op::madd16: return vpmaddwd(d, a, b);
+    case Op::add16: return vpaddw(d, a, b);
     case Op::add32: return vpaddd(d, a, b);
     case Op::sub32: return vpsubd(d, a, b);
     case Op::max_i32: return vpmaxsd(d, a, b);

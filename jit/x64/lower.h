@@ -14,5 +14,6 @@ size_t most_code_bytes(const Program& program);
 
 size_t lower_avx2(const Program& program, int registers, std::span<uint8_t> room, CodeOffsets* offsets);
 size_t lower_avx512_vnni(const Program& program, int registers, std::span<uint8_t> room, CodeOffsets* offsets);
+size_t lower_avx512_vbmi(const Program& program, int registers, std::span<uint8_t> room, CodeOffsets* offsets);
 
 }  // namespace octet

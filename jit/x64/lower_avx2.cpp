@@ -21,6 +21,12 @@ class LoweringAvx2 final : public Lowering {
     return op == Op::or_ ? vpor(d, a, b) : vpxor(d, a, b);
   }
 
+  void blend8(const Xmm& d, const Xmm& a, const Operand& b, const Xmm& c) override { vpblendvb(d, a, b, c); }
+
+  void permute128(const Xmm&, const Xmm&, const Operand&) override {
+    internal_error(program_.name + ": permute128 in a Program for a target without it");
+  }
+
   void repeat_block(const Xmm& d, const Address& m) override { vbroadcasti128(Ymm(d.getIdx()), m); }
 
   void gather_pieces(const Xmm& d, const Xmm& a, int pieces) override {

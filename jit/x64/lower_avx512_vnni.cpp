@@ -1,5 +1,6 @@
 #include "jit/x64/lower.h"
 #include "jit/x64/lowering.h"
+#include "runtime/status.h"
 
 namespace octet {
 namespace {
@@ -7,10 +8,12 @@ namespace {
 using Xbyak::Ymm;
 using Xbyak::Zmm;
 
-// Registers 16 to 31 exist in EVEX only, so what has an EVEX name of its own goes by that at every width.
+// avx512_vnni, and avx512_vbmi, which has one instruction more. Registers 16 to 31 exist in EVEX only, so what has an
+// EVEX name of its own goes by that at every width.
 class LoweringAvx512Vnni final : public Lowering {
  public:
-  using Lowering::Lowering;
+  LoweringAvx512Vnni(const Program& program, int registers, std::span<uint8_t> room, bool vbmi)
+      : Lowering(program, registers, room), vbmi_(vbmi) {}
 
  private:
   void dot4(const Xmm& d, const Xmm& a, const Operand& b) override { vpdpbusd(d, a, b, Xbyak::EvexEncoding); }
@@ -18,6 +21,17 @@ class LoweringAvx512Vnni final : public Lowering {
   void bitwise(Op op, const Xmm& d, const Xmm& a, const Operand& b) override {
     if (op == Op::and_) return vpandd(d, a, b);
     return op == Op::or_ ? vpord(d, a, b) : vpxord(d, a, b);
+  }
+
+  // No program value lives in a mask register.
+  void blend8(const Xmm& d, const Xmm& a, const Operand& b, const Xmm& c) override {
+    vpmovb2m(k1, c);
+    vpblendmb(d | k1, a, b);
+  }
+
+  void permute128(const Xmm& d, const Xmm& a, const Operand& b) override {
+    if (!vbmi_) internal_error(program_.name + ": permute128 in a Program for a target without it");
+    vpermi2b(d, a, b);
   }
 
   void repeat_block(const Xmm& d, const Address& m) override {
@@ -72,12 +86,17 @@ class LoweringAvx512Vnni final : public Lowering {
   }
 
   Table halves_64_, quarters_64_, quarters_32_;
+  bool vbmi_;
 };
 
 }  // namespace
 
 size_t lower_avx512_vnni(const Program& program, int registers, std::span<uint8_t> room, CodeOffsets* offsets) {
-  return LoweringAvx512Vnni(program, registers, room).run(offsets);
+  return LoweringAvx512Vnni(program, registers, room, false).run(offsets);
+}
+
+size_t lower_avx512_vbmi(const Program& program, int registers, std::span<uint8_t> room, CodeOffsets* offsets) {
+  return LoweringAvx512Vnni(program, registers, room, true).run(offsets);
 }
 
 }  // namespace octet

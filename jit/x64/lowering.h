@@ -30,6 +30,8 @@ class Lowering : protected Xbyak::CodeGenerator {
   // The ops that differ between the targets.
   virtual void dot4(const Xmm& d, const Xmm& a, const Operand& b) = 0;
   virtual void bitwise(Op op, const Xmm& d, const Xmm& a, const Operand& b) = 0;
+  virtual void blend8(const Xmm& d, const Xmm& a, const Operand& b, const Xmm& c) = 0;
+  virtual void permute128(const Xmm& d, const Xmm& a, const Operand& b) = 0;
   virtual void repeat_block(const Xmm& d, const Address& m) = 0;  // 16 bytes of memory, d wider than that
   // Piece q of `pieces` of every block, side by side, becomes bytes [q * w / pieces, ...) of d; w is 32 or 64.
   virtual void gather_pieces(const Xmm& d, const Xmm& a, int pieces) = 0;

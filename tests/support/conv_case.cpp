@@ -18,6 +18,11 @@ uint8_t activation(ConvFill fill, Random& random) {
 
 int8_t weight(const ConvNumbers& n, Random& random) {
   const int limit = n.weight_limit;
+  if (n.bell) {
+    const uint32_t r = random();
+    if (r % 64 == 0) return static_cast<int8_t>(r & 1024 ? 127 : -128);
+    return static_cast<int8_t>(static_cast<int>(r % 101 + r / 128 % 101) - 100);
+  }
   if (n.fill == ConvFill::extremes) return static_cast<int8_t>(random() % 2 ? limit - 1 : -limit);
   return static_cast<int8_t>(static_cast<int>(random() % static_cast<uint32_t>(2 * limit)) - limit);
 }
@@ -61,6 +66,8 @@ const std::vector<ConvNumbers>& conv_numbers() {
        .residual = true,
        .add = {1e8f, 3.0f, 0.0f, 0, 128, 5, 4, 254}},
       {.name = "two_terms", .fill = extremes, .src_zero = 77, .requant = {128, 0, 255}, .weight_terms = 2},
+      {.name = "bell", .fill = extremes, .src_zero = 255, .requant = {128, 0, 255}, .bell = true},
+      {.name = "bell_two_terms", .src_zero = 7, .requant = {128, 0, 255}, .weight_terms = 2, .bell = true},
       {.name = "safe", .fill = extremes, .src_zero = 200, .requant = {128, 0, 255}, .weight_limit = 64},
       {.name = "safe_two_terms", .src_zero = 0, .requant = {128, 0, 255}, .weight_terms = 2, .weight_limit = 64},
       // u8 weights of 255 with zero point 0 are 127 + 127 + 1.
@@ -127,9 +134,10 @@ std::vector<uint8_t> expected_conv(const ConvCase& c) {
   return out;
 }
 
-ConvOutput::ConvOutput(const ConvSpec& spec)
+ConvOutput::ConvOutput(const ConvSpec& spec, int scratch_bytes)
     : spec_(spec),
-      bytes_(static_cast<size_t>(int64_t{spec.n} * spec.oh * spec.ow * spec.dst_pitch) + 2 * kGuard, kUntouched) {}
+      bytes_(static_cast<size_t>(int64_t{spec.n} * spec.oh * spec.ow * spec.dst_pitch) + 2 * kGuard, kUntouched),
+      scratch_(static_cast<size_t>(scratch_bytes) + 2 * kGuard, kUntouched) {}
 
 std::string ConvOutput::fault(const std::vector<uint8_t>& expected) const {
   const auto pitch = static_cast<size_t>(spec_.dst_pitch), oc = static_cast<size_t>(spec_.oc);
@@ -144,6 +152,9 @@ std::string ConvOutput::fault(const std::vector<uint8_t>& expected) const {
     return fmt::format("image {} row {} column {} channel {}: {} instead of {}", p / w / spec_.oh, p / w % spec_.oh,
                        p % w, channel, bytes_[i], want);
   }
+  for (size_t i = 0; i < kGuard; ++i)
+    if (scratch_[i] != kUntouched || scratch_[scratch_.size() - 1 - i] != kUntouched)
+      return "bytes around the scratch overwritten";
   return {};
 }
 
@@ -156,6 +167,7 @@ OctetArgs conv_args(const ConvCase& c, const PackedConv& packed, const Program& 
   args.p[OCTET_SCALE] = packed.scale.data();
   args.p[OCTET_SRC2] = c.src2.data();
   args.p[OCTET_CONSTANTS] = program.constants.data();
+  args.p[OCTET_SCRATCH] = out.scratch();
   return args;
 }
 

@@ -25,6 +25,7 @@ struct ConvNumbers {
   int weight_limit = 128;  // weights in [-limit, limit - 1]; up to 64 no maddubs pair saturates
   bool gapless = false;    // source pixels stand side by side, where groups allow it
   int extra_pitch = 0;     // bytes beyond the smallest pitch, of src, dst and src2
+  bool bell = false;       // most weights are small, as in trained networks, so that some pairs are safe and some not
 };
 const std::vector<ConvNumbers>& conv_numbers();
 
@@ -43,15 +44,16 @@ std::vector<uint8_t> expected_conv(const ConvCase& c);
 // and round_up(oc, 4) may hold anything; every other byte that is no output must be untouched.
 class ConvOutput {
  public:
-  explicit ConvOutput(const ConvSpec& spec);
+  explicit ConvOutput(const ConvSpec& spec, int scratch_bytes = 0);
   uint8_t* data() { return bytes_.data() + kGuard; }
+  uint8_t* scratch() { return scratch_.data() + kGuard; }
   std::string fault(const std::vector<uint8_t>& expected) const;
 
  private:
   static constexpr size_t kGuard = 256;
   static constexpr uint8_t kUntouched = 0xA5;
   ConvSpec spec_;
-  std::vector<uint8_t> bytes_;
+  std::vector<uint8_t> bytes_, scratch_;
 };
 
 OctetArgs conv_args(const ConvCase& c, const PackedConv& packed, const Program& program, ConvOutput& out);

@@ -120,8 +120,8 @@ void add_pools(std::vector<KernelSpec>& specs, PoolKind kind, int channels, int 
       {1, 5, 7, {.kh = 3, .kw = 2, .pad_top = 0, .pad_left = 1, .pad_bottom = 2, .pad_right = 1}},
       {1, 8, 8, {.kh = 3, .kw = 3, .dilation_h = 2, .dilation_w = 2, .pad_top = 2, .pad_left = 1, .pad_right = 3}},
       {1, 2, 2, {.kh = 5, .kw = 5, .pad_top = 4, .pad_left = 4, .pad_bottom = 4, .pad_right = 4}}};
-  const std::vector<Shape> images = {{1, 7, 7, whole}, {3, 1, 5, whole}, {1, 4, 4, whole},
-                                     {2, 5, 3, whole}, {1, 1, 1, whole}, {1, 13, 9, whole}};
+  const std::vector<Shape> images = {{1, 7, 7, whole}, {3, 1, 5, whole},  {1, 4, 4, whole},  {2, 5, 3, whole},
+                                     {1, 1, 1, whole}, {1, 13, 9, whole}, {1, 17, 31, whole}};
   const bool reduces = kind == PoolKind::global_average || kind == PoolKind::mean;
   for (const Shape& s : reduces ? images : windows)
     for (bool include : {false, true}) {
@@ -172,6 +172,17 @@ std::vector<KernelSpec> affine_specs() {
                       .lo = v.lo,
                       .hi = v.hi};
   });
+}
+
+std::vector<KernelSpec> interleave_specs() {
+  std::vector<KernelSpec> specs;
+  for (const Extent& e : extents())
+    specs.push_back(InterleaveSpec{.pixels = e.pixels,
+                                   .channels = 2 * e.channels,
+                                   .a_pitch = pitch_of(e),
+                                   .b_pitch = pitch_of(e) + e.extra,
+                                   .dst_pitch = 2 * pitch_of(e)});
+  return specs;
 }
 
 std::vector<KernelSpec> lut_specs() {
@@ -232,8 +243,8 @@ std::vector<KernelSpec> edge_byte_specs() {
 
 std::vector<KernelSpec> kernel_specs() {
   std::vector<KernelSpec> all;
-  for (const auto& specs : {add_specs(), mul_specs(), pool_specs(), affine_specs(), lut_specs(), quantize_specs(),
-                            dequantize_specs(), edge_byte_specs()})
+  for (const auto& specs : {add_specs(), mul_specs(), pool_specs(), affine_specs(), lut_specs(), interleave_specs(),
+                            quantize_specs(), dequantize_specs(), edge_byte_specs()})
     all.insert(all.end(), specs.begin(), specs.end());
   return all;
 }
@@ -293,6 +304,9 @@ KernelCase::KernelCase(const KernelSpec& spec, uint32_t seed) : spec_(spec) {
     output(int64_t{s->n} * s->oh * s->ow, s->channels, s->dst_pitch);
   } else if (const auto* s = std::get_if<LutSpec>(&spec)) {
     src_ = bytes(int64_t{s->pixels} * s->src_pitch, random), weights_ = bytes(256, random);
+    output(s->pixels, s->channels, s->dst_pitch);
+  } else if (const auto* s = std::get_if<InterleaveSpec>(&spec)) {
+    src_ = bytes(int64_t{s->pixels} * s->a_pitch, random), src2_ = bytes(int64_t{s->pixels} * s->b_pitch, random);
     output(s->pixels, s->channels, s->dst_pitch);
   } else if (const auto* s = std::get_if<AffineSpec>(&spec)) {
     src_ = bytes(int64_t{s->pixels} * s->src_pitch, random);

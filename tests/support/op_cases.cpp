@@ -71,6 +71,7 @@ void unary(Cases& cases, Op op, Elem elem, int imm, F f) {
 }
 
 void integer_ops(Cases& cases) {
+  lanewise<uint16_t>(cases, Op::add16, Elem::s16, [](uint32_t x, uint32_t y) { return x + y; });
   lanewise<uint32_t>(cases, Op::add32, Elem::s32, [](uint32_t x, uint32_t y) { return x + y; });
   lanewise<uint32_t>(cases, Op::sub32, Elem::s32, [](uint32_t x, uint32_t y) { return x - y; });
   lanewise<int32_t>(cases, Op::max_i32, Elem::s32, [](int32_t x, int32_t y) { return std::max(x, y); });
@@ -110,6 +111,39 @@ void crossing_ops(Cases& cases) {
     crossing<uint16_t>(cases, half ? Op::zip_hi16 : Op::zip_lo16, Elem::s16, Elem::u8, [=](Bytes a, Bytes b, int i) {
       return get<uint16_t>(i % 2 ? b : a, i / 8 * 8 + half * 4 + i % 8 / 2);
     });
+  }
+}
+
+// Chosen among by src2: 0 and 255 are frequent in every filling, and so are bytes between them.
+void choosing_ops(Cases& cases) {
+  crossing<uint8_t>(cases, Op::shuffle8, Elem::u8, Elem::u8,
+                    [](Bytes a, Bytes b, int i) { return b[i] < 128 ? a[i / 16 * 16 + b[i] % 16] : 0; });
+  for (const bool from_memory : {false, true}) {
+    const std::string suffix = from_memory ? "_mem" : "";
+    cases.push_back({"blend8" + suffix,
+                     {Elem::u8, Elem::u8, Elem::u8},
+                     [=](Builder& b, int w) {
+                       const Reg x = b.load(w, Role::temp, kA), chooser = b.load(w, Role::temp, kC);
+                       const Builder::Operand y = from_memory ? Builder::Operand(kB) : b.load(w, Role::temp, kB);
+                       const Reg d = b.reg(Role::temp);
+                       b.blend8(w, d, x, y, chooser);
+                       b.store(w, kDst, d);
+                     },
+                     [](Bytes a, Bytes b, Bytes c, uint8_t* d, int w) {
+                       each<uint8_t>(d, w, [=](int i) { return c[i] < 128 ? a[i] : b[i]; });
+                     }});
+    cases.push_back(
+        {.name = "permute128" + suffix,
+         .inputs = {Elem::u8, Elem::u8, Elem::u8},
+         .body =
+             [=](Builder& b, int w) {
+               const Reg x = b.load(w, Role::temp, kA), index = b.load(w, Role::temp, kC);
+               b.op(Op::permute128, w, index, x, from_memory ? Builder::Operand(kB) : b.load(w, Role::temp, kB));
+               b.store(w, kDst, index);
+             },
+         .expect = [](Bytes a, Bytes b, Bytes c, uint8_t* d,
+                      int w) { each<uint8_t>(d, w, [=](int i) { return (c[i] % 128 < 64 ? a : b)[c[i] % 64]; }); },
+         .min_width = 64});
   }
 }
 
@@ -331,7 +365,8 @@ void structure(Cases& cases) {
 
 Cases make_cases() {
   Cases cases;
-  for (auto* add : {memory_ops, integer_ops, crossing_ops, dot_ops, float_ops, split_ops, structure}) add(cases);
+  for (auto* add : {memory_ops, integer_ops, crossing_ops, choosing_ops, dot_ops, float_ops, split_ops, structure})
+    add(cases);
   return cases;
 }
 
@@ -340,6 +375,23 @@ Cases make_cases() {
 const std::vector<OpCase>& op_cases() {
   static const Cases cases = make_cases();
   return cases;
+}
+
+Program program_of(const OpCase& op, int w, int vectors) {
+  Builder b(op.name + "_" + std::to_string(w));
+  b.loop(vectors, {{OCTET_SRC, w}, {OCTET_WEIGHTS, w}, {OCTET_SRC2, w}, {OCTET_DST, kDstStride * w}},
+         [&] { op.body(b, w); });
+  return b.finish();
+}
+
+bool suits(const OpCase& op, int w, const Target& target) {
+  if (w < op.min_width || w > op.max_width || w > target.vector_bytes || op.act_groups > target.act_groups)
+    return false;
+  for (const Inst& i : program_of(op, w, 2).code)
+    if ((i.op == Op::dot4 && target.best_dot != DotForm::fused) ||
+        (i.op == Op::permute128 && target.table != TableForm::permute))
+      return false;
+  return true;
 }
 
 }  // namespace octet

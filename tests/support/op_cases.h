@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "generator/program/program.h"
+#include "targets/target.h"
 
 namespace octet {
 
@@ -28,5 +29,11 @@ struct OpCase {
 };
 
 const std::vector<OpCase>& op_cases();
+
+// The case in a loop over `vectors` vectors.
+Program program_of(const OpCase& op, int w, int vectors);
+
+// Whether the target has what the case needs at that width.
+bool suits(const OpCase& op, int w, const Target& target);
 
 }  // namespace octet

@@ -98,6 +98,7 @@ class SmallModel {
     s.args[OCTET_BIAS] = blob(packed.bias);
     s.args[OCTET_SCALE] = blob(packed.scale);
     s.args[OCTET_CONSTANTS] = blob(constants);
+    if (schedule.scratch_bytes() > 0) internal_error("small_model gives its kernels no scratch");
   }
 
   Random random_;
@@ -126,7 +127,7 @@ std::vector<float> run_here(CompiledModel model, const std::vector<float>& input
       kernels.push_back({nullptr, [program = *u.program](const OctetArgs& args) { interpret(program, args); }});
   }
   std::vector<float> output(static_cast<size_t>(model.plan.outputs[0].elements()));
-  ExecutionContext context(std::make_shared<const Executor>(std::move(model.plan), std::move(kernels), nullptr, 1));
+  ExecutionContext context(std::make_shared<const Executor>(std::move(model.plan), std::move(kernels), nullptr));
   const void* inputs[] = {input.data()};
   void* outputs[] = {output.data()};
   context.run(inputs, outputs);

@@ -13,7 +13,7 @@ def main():
     octet, folder = sys.argv[1], Path(sys.argv[2])
     subprocess.run([sys.executable, TOOLS / "make_cases.py", folder], check=True, stdout=subprocess.DEVNULL)
     return subprocess.run([sys.executable, TOOLS / "check_cases.py", octet, folder, "--engine", "jit,reference",
-                           "--target", "scalar,avx2,avx512_vnni", "--waivers", TOOLS.parent / "waivers.txt"]).returncode
+                           "--target", "scalar,avx2,avx512_vnni,avx512_vbmi", "--waivers", TOOLS.parent / "waivers.txt"]).returncode
 
 
 if __name__ == "__main__":

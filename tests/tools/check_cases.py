@@ -1,6 +1,6 @@
 """Compares Octet with ONNX Runtime over the models of make_cases.py; every output must be the same bits.
 
-    python check_cases.py OCTET CASES_DIR [--engine jit,cpp,reference] [--target scalar,avx2,avx512_vnni]
+    python check_cases.py OCTET CASES_DIR [--engine jit,cpp,reference] [--target scalar,avx2,avx512_vnni,avx512_vbmi]
                           [--only GLOB] [--jobs N] [--waivers FILE]
 
 A case called refused_... is one that Octet must turn down with a user error (exit 1) instead.

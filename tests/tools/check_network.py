@@ -1,6 +1,6 @@
 """Compares Octet with ONNX Runtime on every quantized tensor of whole networks.
 
-    python check_network.py OCTET MODEL... [--engine jit,cpp,reference] [--target scalar,avx2,avx512_vnni]
+    python check_network.py OCTET MODEL... [--engine jit,cpp,reference] [--target scalar,avx2,avx512_vnni,avx512_vbmi]
                             [--batch N] [--threads N] [--waivers FILE] [--goldens DIR] [--seed N]
 
 Makes a seeded input per model, asks ONNX Runtime (ort_golden.py) and `octet run --dump-all` for each engine and
@@ -24,7 +24,8 @@ from compare_npz import compare, producers, read_waivers, summary
 from ort_golden import golden, has_vnni, require_vnni
 
 NOTHING_LEFT = 77  # exit status: a skip
-TARGETS = ["scalar", "avx2", "avx512_vnni"]  # weakest first
+TARGETS = ["scalar", "avx2", "avx512_vnni", "avx512_vbmi"]  # weakest first
+FLAGS = {"avx2": "avx2", "avx512_vnni": "avx512_vnni", "avx512_vbmi": "avx512vbmi"}  # of /proc/cpuinfo
 
 
 def unavailable(target):
@@ -33,7 +34,7 @@ def unavailable(target):
     if cap in TARGETS and target in TARGETS and TARGETS.index(target) > TARGETS.index(cap):
         return f"OCTET_MAX_TARGET={cap}"
     flags = Path("/proc/cpuinfo").read_text()
-    if (target == "avx2" and "avx2" not in flags) or (target == "avx512_vnni" and "avx512_vnni" not in flags):
+    if FLAGS.get(target, "") not in flags:
         return "this machine lacks it"
     return None
 

@@ -39,9 +39,9 @@ def main():
     mobilenet = [ROOT.parent / "shared/reference/onnx/mobilenet_v2.int8.onnx"]
     eight = [made / f"{n}.int8.onnx" for n in NETWORKS]
     # Interpreting four billion multiplications takes minutes: `scalar` runs the small networks.
-    good = check(octet, goldens, digits, "--engine", "jit,cpp,reference", "--target", "scalar,avx2,avx512_vnni")
-    good &= check(octet, goldens, mobilenet, "--engine", "jit,reference", "--target", "scalar,avx2,avx512_vnni")
-    good &= check(octet, goldens, eight, "--engine", "jit,reference", "--target", "avx2,avx512_vnni")
+    good = check(octet, goldens, digits, "--engine", "jit,cpp,reference", "--target", "scalar,avx2,avx512_vnni,avx512_vbmi")
+    good &= check(octet, goldens, mobilenet, "--engine", "jit,reference", "--target", "scalar,avx2,avx512_vnni,avx512_vbmi")
+    good &= check(octet, goldens, eight, "--engine", "jit,reference", "--target", "avx2,avx512_vnni,avx512_vbmi")
     good &= check(octet, goldens, digits + mobilenet, "--engine", "jit", "--target", "avx2,avx512_vnni",
                   "--threads", "2")
     return 0 if good else 1
