@@ -4,7 +4,7 @@
 // A channel goes from all tensors that ops tie together channel by channel (a depthwise convolution's source and
 // result, the operands of an add), or it stays in all of them.
 #include <algorithm>
-#include <numeric>
+#include <cstring>
 
 #include "generator/passes/channel_ties.h"
 #include "generator/passes/passes.h"
@@ -123,12 +123,13 @@ class Dropper {
     const Tensor w = graph_.tensor(id);
     const auto oc = static_cast<size_t>(w.shape[0]), ic = static_cast<size_t>(w.shape[1]);
     const size_t taps = w.data->size() / (oc * ic);
-    std::vector<std::byte> values;
-    values.reserve(out.size() * taps * in.size());
+    std::vector<std::byte> values(out.size() * taps * in.size());
+    std::byte* to = values.data();
     for (size_t c : out)
-      for (size_t k : in) {
-        const std::byte* first = w.data->data() + (c * ic + k) * taps;
-        values.insert(values.end(), first, first + taps);
+      for (size_t k = 0, run = 1; k < in.size(); k += run, run = 1) {
+        while (k + run < in.size() && in[k + run] == in[k] + run) ++run;  // neighbours stay together
+        std::memcpy(to, w.data->data() + (c * ic + in[k]) * taps, run * taps);
+        to += run * taps;
       }
     Shape shape = w.shape;
     shape[0] = static_cast<int64_t>(out.size());
