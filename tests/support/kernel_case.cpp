@@ -329,18 +329,26 @@ KernelCase::KernelCase(const KernelSpec& spec, uint32_t seed) : spec_(spec) {
   }
 }
 
-std::vector<uint8_t> KernelCase::run(const Kernel& kernel, const void* constants) const {
-  std::vector<uint8_t> buffer(static_cast<size_t>(rows_ * pitch_) + 2 * kGuard, kUntouched);
+std::vector<uint8_t> KernelCase::fresh_output() const {
+  return std::vector<uint8_t>(static_cast<size_t>(rows_ * pitch_) + 2 * kGuard, kUntouched);
+}
+
+OctetArgs KernelCase::args(std::vector<uint8_t>& output, const void* constants) const {
   OctetArgs args{};
   args.p[OCTET_SRC] = src_.data();
   args.p[OCTET_SRC2] = src2_.data();
   args.p[OCTET_WEIGHTS] = weights_.data();
   args.p[OCTET_SCALE] = scale_.data();
   args.p[OCTET_BIAS] = bias_.data();
-  args.p[OCTET_DST] = buffer.data() + kGuard;
+  args.p[OCTET_DST] = output.data() + kGuard;
   args.p[OCTET_CONSTANTS] = constants;
-  kernel(args);
-  return buffer;
+  return args;
+}
+
+std::vector<uint8_t> KernelCase::run(const Kernel& kernel, const void* constants) const {
+  std::vector<uint8_t> output = fresh_output();
+  kernel(args(output, constants));
+  return output;
 }
 
 std::string KernelCase::fault(const std::vector<uint8_t>& expected, const std::vector<uint8_t>& got) const {

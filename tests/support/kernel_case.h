@@ -32,6 +32,10 @@ class KernelCase {
   using Kernel = std::function<void(const OctetArgs&)>;
   std::vector<uint8_t> run(const Kernel& kernel, const void* constants = nullptr) const;
 
+  // The same in two steps: a guarded output buffer, and arguments that point into it.
+  std::vector<uint8_t> fresh_output() const;
+  OctetArgs args(std::vector<uint8_t>& output, const void* constants) const;
+
   // What is wrong with `got` where the reference gave `expected`, or nothing. Channels between `channels` and
   // round_up(channels, 4) may hold anything; every other byte must be the same, guards and gaps included.
   std::string fault(const std::vector<uint8_t>& expected, const std::vector<uint8_t>& got) const;
