@@ -159,8 +159,8 @@ TEST_P(Threads, TimedRunsAndMovedContexts) {
 INSTANTIATE_TEST_SUITE_P(Counts, Threads, testing::Values(1, 2, 5),
                          [](const auto& i) { return std::to_string(i.param); });
 
-TEST(LoadedModel, ASmallNetworkRunsOnOneThread) {
-  EXPECT_EQ(load(kDigits, {.threads = 2}).executor->plan().threads, 1);
+TEST(LoadedModel, AThreadThatCostsMoreThanItGainsIsNotStarted) {
+  EXPECT_EQ(load(kDigits, {.threads = 2, .sharing = {.wake = 1e12}}).executor->plan().threads, 1);
 }
 
 TEST(LoadedModel, RefusesTheWrongNumberOfBuffers) {
