@@ -21,7 +21,7 @@ ALLOWED = {
                            "targets", "templates"],
     "generator": ["generator", "runtime", "targets"],
     "jit": ["generator", "runtime", "targets"],
-    "bench": ["generator", "jit", "runtime", "targets"],
+    "bench": ["generator", "jit", "runtime", "targets", "tests/support"],  # the tests' tables of shapes and operands
     "tests": ["generator", "jit", "runtime", "targets", "bench", "templates", "tests"],
     "generator/cli": ["generator", "jit", "runtime", "targets", "bench"],
     "demo": [],
