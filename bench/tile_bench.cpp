@@ -1,11 +1,11 @@
 // What the lowering costs, without any builder: a register tile over the 1x1 convolution 14x14 1024->256 written by
 // hand, its speed as a share of the peak measured beside it, and the time that generation takes. The tile's epilogue is
 // a plain store of the sums; run on an idle core (taskset -c 1), best of many rounds.
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
 
+#include "bench/best.h"
 #include "bench/peak.h"
 #include "generator/program/registers.h"
 #include "jit/backend.h"
@@ -67,16 +67,6 @@ Program conv_1x1(const Target& t, Tile tile) {
   return b.finish();
 }
 
-double seconds_of(const auto& work, int rounds) {
-  double best = 1e9;
-  for (int round = 0; round < rounds; ++round) {
-    const auto start = std::chrono::steady_clock::now();
-    work();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  }
-  return best;
-}
-
 // The sums in dst against plain loops; the packing is undone here.
 long wrong_sums(const Target& t, Tile tile, const std::vector<uint8_t>& src, const std::vector<int8_t>& weights,
                 const std::vector<int32_t>& dst) {
@@ -104,13 +94,11 @@ void measure(const Target& t, Tile tile) {
     x = static_cast<int8_t>(static_cast<int>((random = random * 1664525 + 1013904223) >> 24) % 64);
 
   const Program program = conv_1x1(t, tile);
-  const double allocation = seconds_of([&] { allocate(program, t.vector_registers); }, kRounds);
-  const double generation = seconds_of(
-      [&] {
-        CodeMemory memory;
-        compile(program, t, memory);
-      },
-      kRounds);
+  const double allocation = best_seconds(kRounds, [&] { allocate(program, t.vector_registers); });
+  const double generation = best_seconds(kRounds, [&] {
+    CodeMemory memory;
+    compile(program, t, memory);
+  });
   CodeMemory memory;
   const CompiledKernel kernel = compile(program, t, memory);
   memory.seal();
@@ -119,7 +107,7 @@ void measure(const Target& t, Tile tile) {
   OctetArgs args{{src.data(), aligned, dst.data(), bias.data(), nullptr, nullptr,
                   program.constants.empty() ? nullptr : program.constants[0].data(), nullptr}};
   double peak = peak_gmacs(t);
-  const double seconds = seconds_of([&] { kernel.entry(&args); }, kRounds);
+  const double seconds = best_seconds(kRounds, [&] { kernel.entry(&args); });
   peak = std::max(peak, peak_gmacs(t));
   const double gmacs = 1e-9 * kPixels * kIc * kOc / seconds;
   weights.erase(weights.begin(), weights.begin() + (aligned - weights.data()));

@@ -5,6 +5,8 @@
 
 #include <cstring>
 
+#include "jit/hex.h"
+
 namespace octet {
 namespace {
 
@@ -30,13 +32,7 @@ std::string id_in(const char* note, size_t bytes) {
     const size_t content = sizeof head + padded(head.n_namesz), end = content + padded(head.n_descsz);
     if (end > bytes) return {};
     if (head.n_type == NT_GNU_BUILD_ID && head.n_namesz == 4 && std::memcmp(note + sizeof head, "GNU", 4) == 0) {
-      std::string id;
-      for (size_t i = 0; i < head.n_descsz; ++i) {
-        const auto byte = static_cast<unsigned char>(note[content + i]);
-        id += "0123456789abcdef"[byte >> 4];
-        id += "0123456789abcdef"[byte & 15];
-      }
-      return id;
+      return hex({reinterpret_cast<const uint8_t*>(note + content), head.n_descsz});
     }
     note += end;
     bytes -= end;

@@ -13,6 +13,7 @@
 #include <memory>
 #include <vector>
 
+#include "jit/hex.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -115,12 +116,7 @@ NetworkKey network_key(const ModelFile& model, const std::string& made_how) {
 }
 
 fs::path NetworkCache::path_of(const NetworkKey& key) const {
-  std::string name;
-  for (uint8_t byte : key) {
-    name += "0123456789abcdef"[byte >> 4];
-    name += "0123456789abcdef"[byte & 15];
-  }
-  return folder_ / (name + kExtension);
+  return folder_ / (hex(key) + kExtension);
 }
 
 std::optional<StoredNetwork> NetworkCache::find(const NetworkKey& key, std::string& why) const {

@@ -283,6 +283,13 @@ bool write_all(int file, const void* data, size_t bytes) {
   return true;
 }
 
+// What archive() may take by reference: writing needs no second copy of the weights.
+Plan without_blob(const Plan& plan) {
+  const auto& [steps, threads, thread_of, waits, blob, arena_bytes, inputs, outputs, tensors] = plan;
+  static_cast<void>(blob);
+  return {steps, threads, thread_of, waits, {}, arena_bytes, inputs, outputs, tensors};
+}
+
 uint64_t checksum_of(const Header& h) {
   return XXH3_64bits(&h, offsetof(Header, checksum));
 }
@@ -300,7 +307,7 @@ bool write_network(int file, const NetworkKey& key, const std::string& name, con
   }
   Writer writer;
   std::string name_copy = name;
-  Plan plan_copy = plan;
+  Plan plan_copy = without_blob(plan);
   archive_all(writer, name_copy, plan_copy, pieces);
   const Blob& blob = plan.blob;
 

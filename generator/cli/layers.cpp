@@ -14,10 +14,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
 // Values over the input's quantized range, or normal ones; integers over their whole range.
 std::vector<uint8_t> random_values(const TensorInfo& t, std::mt19937& random) {
   std::vector<uint8_t> bytes(t.bytes());
@@ -57,6 +53,10 @@ std::vector<Layer> layers_of(const LoadedModel& model) {
 }
 
 }  // namespace
+
+double since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
 
 double median(std::vector<double> v) {
   const auto middle = v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2);

@@ -1,6 +1,7 @@
 // Timing a loaded network, whole and layer by layer, beside what is predicted and what the machine allows.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 
 namespace octet::cli {
 
+double since(std::chrono::steady_clock::time_point start);  // seconds
 double median(std::vector<double> values);
 
 // Inputs and outputs of one run, the inputs random over their ranges.

@@ -43,18 +43,9 @@ bool can_fold(const Graph& graph, const Node& n) {
 
 }  // namespace
 
-int64_t channel_count(const Tensor& t) {
-  return t.shape.empty() ? 1 : t.shape.back();
-}
-
 bool is_depthwise(const Graph& graph, const Node& n) {
   return n.op == OpKind::conv && n.group > 1 && n.group == channel_count(graph.tensor(n.inputs[0])) &&
          n.group == channel_count(graph.tensor(n.outputs[0]));
-}
-
-std::vector<int32_t> bias_of(const Graph& graph, const Node& n) {
-  if (n.inputs.size() > 2 && n.inputs[2] != kNoTensor) return integers(graph.tensor(n.inputs[2]));
-  return std::vector<int32_t>(static_cast<size_t>(graph.tensor(n.inputs[1]).shape[0]), 0);
 }
 
 std::vector<int32_t> folded_bias(const Graph& graph, const Node& n, const std::vector<size_t>& kept) {

@@ -4,15 +4,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "generator/graph/graph.h"
+#include "generator/passes/edit.h"
 
 namespace octet {
 
-int64_t channel_count(const Tensor& tensor);  // the last dimension
 bool is_depthwise(const Graph& graph, const Node& node);
 
-// The bias of a conv or linear, zeros where there is none.
-std::vector<int32_t> bias_of(const Graph& graph, const Node& node);
 // The bias that keeps the sums of a conv (of one group) or linear when its source keeps only the channels `kept`: each
 // other one is a single value.
 std::vector<int32_t> folded_bias(const Graph& graph, const Node& node, const std::vector<size_t>& kept);

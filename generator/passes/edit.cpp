@@ -171,6 +171,10 @@ float dequantize_value(int32_t q, float scale, int32_t zero_point) {
   return static_cast<float>(int64_t{q} - zero_point) * scale;
 }
 
+int64_t channel_count(const Tensor& t) {
+  return t.shape.empty() ? 1 : t.shape.back();
+}
+
 std::vector<int32_t> integers(const Tensor& constant) {
   const auto widen = [](auto values) { return std::vector<int32_t>(values.begin(), values.end()); };
   switch (constant.dtype) {

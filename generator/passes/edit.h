@@ -85,6 +85,8 @@ std::vector<float> constant_floats(const Edit& edit, const Graph& graph, TensorI
 // The quantized tensor that t is dequantized from, or kNoTensor.
 TensorId dequantized_from(const Edit& edit, TensorId t);
 
+int64_t channel_count(const Tensor& tensor);  // the last dimension
+
 // Node ranges: the values that are left after a further clamp.
 QRange type_range(DType dtype);
 QRange united(QRange a, QRange b);

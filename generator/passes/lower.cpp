@@ -134,19 +134,24 @@ PoolKind pool_kind(const Node& n) {
   return n.source == "ReduceMean" ? PoolKind::mean : PoolKind::global_average;
 }
 
-}  // namespace
-
-PoolSpec pool_formula(const Graph& graph, const Node& n) {
-  const Tensor &src = graph.tensor(n.inputs[0]), &dst = graph.tensor(n.outputs[0]);
-  const Image in = image_of(src), out = image_of(dst);
-  PoolSpec spec{.kind = pool_kind(n), .n = in.n, .ih = in.h, .iw = in.w, .oh = out.h, .ow = out.w, .channels = in.c};
-  if (n.op != OpKind::global_average_pool) spec.window = n.window;
-  spec.count_include_pad = n.count_include_pad;
-  spec.src = quant_view(src);
-  spec.dst = quant_view(dst);
+// Quantization of both ends and the node's clamp, for an op of one source.
+template <class Spec>
+void set_edges(const Graph& graph, const Node& n, Spec& spec) {
+  spec.src = quant_view(graph.tensor(n.inputs[0]));
+  spec.dst = quant_view(graph.tensor(n.outputs[0]));
   const ByteRange range = byte_range(n.range, spec.dst);
   spec.lo = range.lo;
   spec.hi = range.hi;
+}
+
+}  // namespace
+
+PoolSpec pool_formula(const Graph& graph, const Node& n) {
+  const Image in = image_of(graph.tensor(n.inputs[0])), out = image_of(graph.tensor(n.outputs[0]));
+  PoolSpec spec{.kind = pool_kind(n), .n = in.n, .ih = in.h, .iw = in.w, .oh = out.h, .ow = out.w, .channels = in.c};
+  if (n.op != OpKind::global_average_pool) spec.window = n.window;
+  spec.count_include_pad = n.count_include_pad;
+  set_edges(graph, n, spec);
   return spec;
 }
 
@@ -169,13 +174,8 @@ std::vector<Affine> affine_channels(const Graph& graph, const Node& n) {
 }
 
 AffineSpec affine_formula(const Graph& graph, const Node& n) {
-  const Tensor &src = graph.tensor(n.inputs[0]), &dst = graph.tensor(n.outputs[0]);
-  AffineSpec spec{.channels = static_cast<int>(src.shape.back())};
-  spec.src = quant_view(src);
-  spec.dst = quant_view(dst);
-  const ByteRange range = byte_range(n.range, spec.dst);
-  spec.lo = range.lo;
-  spec.hi = range.hi;
+  AffineSpec spec{.channels = static_cast<int>(graph.tensor(n.inputs[0]).shape.back())};
+  set_edges(graph, n, spec);
   return spec;
 }
 

@@ -7,6 +7,7 @@
 
 #include "generator/kernel/requant.h"
 #include "generator/passes/lowering.h"
+#include "generator/passes/sums.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -75,8 +76,7 @@ int64_t largest_of(SumRange sum) {
 void fill_data(const Lowering& to, const Node& n, ConvSpec& spec, ConvData& data) {
   const auto oc = static_cast<size_t>(spec.oc);
   fill_weights(to.tensor(n.inputs[1]), data, spec.weight_terms);
-  data.bias.assign(oc, 0);
-  if (n.inputs.size() > 2 && n.inputs[2] != kNoTensor) data.bias = integers(to.tensor(n.inputs[2]));
+  data.bias = bias_of(to.graph, n);
   if (data.bias.size() != oc || n.sums.size() != oc)
     internal_error(
         fmt::format("{}: {} biases and {} sums for {} channels", describe(n), data.bias.size(), n.sums.size(), oc));

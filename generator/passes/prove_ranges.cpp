@@ -18,13 +18,9 @@ namespace {
 
 using Ranges = std::vector<QRange>;
 
-int64_t channels_of(const Tensor& t) {
-  return t.shape.empty() ? 1 : t.shape.back();
-}
-
 Ranges constant_ranges(const Tensor& t) {
   const std::vector<int32_t> values = integers(t);
-  const auto channels = static_cast<size_t>(channels_of(t));
+  const auto channels = static_cast<size_t>(channel_count(t));
   Ranges out(channels, {type_max(t.dtype), type_min(t.dtype)});
   for (size_t i = 0; i < values.size(); ++i) out[i % channels] = united(out[i % channels], {values[i], values[i]});
   return out;
@@ -41,7 +37,7 @@ class Result {
       : graph_(graph),
         n_(node),
         out_(graph.tensor(node.outputs[0])),
-        channels_(static_cast<size_t>(channels_of(out_))) {}
+        channels_(static_cast<size_t>(channel_count(out_))) {}
 
   // One per output.
   std::vector<Ranges> run() {
@@ -91,7 +87,7 @@ class Result {
   Ranges of(size_t input) const {
     const Tensor& t = graph_.tensor(n_.inputs[input]);
     if (t.is_constant()) return constant_ranges(t);
-    if (t.proved.empty()) return Ranges(static_cast<size_t>(channels_of(t)), type_range(t.dtype));
+    if (t.proved.empty()) return Ranges(static_cast<size_t>(channel_count(t)), type_range(t.dtype));
     return t.proved;
   }
 
@@ -275,7 +271,7 @@ class Result {
     std::vector<Ranges> out;
     auto from = x.begin();
     for (TensorId t : n_.outputs) {
-      const auto end = channels ? from + channels_of(graph_.tensor(t)) : x.end();
+      const auto end = channels ? from + channel_count(graph_.tensor(t)) : x.end();
       out.emplace_back(from, end);
       if (channels) from = end;
     }

@@ -78,13 +78,17 @@ bool reads_padding(const Graph& graph, const Node& n) {
          taps_inside(in.w, out.w, w.kw, w.stride_w, w.dilation_w, w.pad_left).fewest < w.kw;
 }
 
+std::vector<int32_t> bias_of(const Graph& graph, const Node& n) {
+  if (n.inputs.size() > 2 && n.inputs[2] != kNoTensor) return integers(graph.tensor(n.inputs[2]));
+  return std::vector<int32_t>(static_cast<size_t>(graph.tensor(n.inputs[1]).shape[0]), 0);
+}
+
 std::vector<SumRange> sums_of(const Graph& graph, const Node& n) {
   const Tensor &x = graph.tensor(n.inputs[0]), &w = graph.tensor(n.inputs[1]);
   const bool padded = n.op == OpKind::conv && reads_padding(graph, n);
   const int64_t oc = w.shape[0], groups = n.op == OpKind::conv ? n.group : 1;
   const int64_t row = element_count(w.shape) / oc, channels = w.shape[1], taps = row / channels;
-  std::vector<int32_t> bias(static_cast<size_t>(oc), 0);
-  if (n.inputs.size() > 2 && n.inputs[2] != kNoTensor) bias = integers(graph.tensor(n.inputs[2]));
+  const std::vector<int32_t> bias = bias_of(graph, n);
   if (static_cast<int64_t>(bias.size()) != oc || oc % groups != 0 ||
       groups * channels != static_cast<int64_t>(x.proved.size()))
     internal_error(describe(n) + ": shapes of source, weights and bias disagree");
