@@ -5,7 +5,7 @@
 #include <chrono>
 
 #include "generator/emit_cpp/library.h"
-#include "generator/import/onnx.h"
+#include "generator/import/model.h"
 #include "generator/io/file.h"
 #include "generator/kernel/reference.h"
 #include "generator/passes/passes.h"
@@ -110,7 +110,7 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
   const Target& target = options.target ? *options.target : host_target();
   check_target(target, options.engine);
   Stopwatch watch;
-  m.graph = import_onnx(path, {.batch = options.batch});
+  m.graph = import_model(path, {.batch = options.batch, .profile = options.profile});
   m.import_seconds = watch.lap();
   run_passes(m.graph, {.fuse = options.fuse, .prove = options.prove, .dump_dir = options.dump_dir.string()});
   m.passes_seconds = watch.lap();

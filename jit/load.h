@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "generator/compile.h"
@@ -20,6 +21,7 @@ struct LoadOptions {
   int threads = 1;                 // at most; small networks run on fewer
   SharingCosts sharing = {};       // decides that
   int64_t batch = 1;               // for a symbolic first dimension
+  std::optional<Profile> profile;  // instead of the one that the file asks for
   bool keep_all = false;           // every quantized tensor can be read after a run
   bool fuse = true;                // false: no residual fusion, so that keep_all shows every tensor of the file
   bool views = true;               // false: concats and slices copy

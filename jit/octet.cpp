@@ -58,6 +58,7 @@ Model Model::load(const std::string& path, const Options& options) {
       .engine = engine_named(options.engine),
       .threads = options.threads,
       .batch = options.batch,
+      .profile = options.profile.empty() ? std::nullopt : std::optional(profile_named(options.profile)),
       .keep_all = options.keep_all,
       .fuse = options.fuse,
       .prove = options.prove,

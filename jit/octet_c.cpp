@@ -54,6 +54,7 @@ octet::Options options_of(const octet_options& o) {
       .threads = o.threads, .batch = o.batch, .keep_all = o.keep_all != 0, .fuse = o.fuse != 0, .prove = o.prove != 0};
   if (o.target) out.target = o.target;
   if (o.engine) out.engine = o.engine;
+  if (o.profile) out.profile = o.profile;
   if (o.dump_dir) out.dump_dir = o.dump_dir;
   if (o.tuned) out.tuned = o.tuned;
   if (o.cache_dir) out.cache_dir = o.cache_dir;

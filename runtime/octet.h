@@ -34,6 +34,7 @@ struct Options {
       "jit";              // jit: machine code now; cpp: C++ through the system's compiler; reference: slow, obvious
   int threads = 1;        // that one run uses; the bytes do not depend on it
   int64_t batch = 1;      // where the file leaves the first dimension open
+  std::string profile;    // whose rounding the bytes follow: ort, xnn, tfl-ref, ...; empty: what the file asks for
   bool keep_all = false;  // every quantized tensor keeps its memory, for Context::read; costs memory
   bool fuse = true;       // false: residual adds stay kernels of their own, so that every tensor exists
   bool prove = true;      // false: channels that the weights prove needless are computed, so that every tensor exists

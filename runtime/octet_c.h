@@ -41,6 +41,7 @@ typedef struct octet_options {
   const char* engine;    /* "jit", "cpp", "reference" */
   int threads;           /* that one run uses; 1 */
   int64_t batch;         /* where the file leaves the first dimension open; 1 */
+  const char* profile;   /* whose rounding the bytes follow: "ort", "xnn", ...; NULL: what the file asks for */
   int keep_all;          /* every quantized tensor can be read after a run; 0 */
   int fuse;              /* 0: residual adds stay kernels of their own; 1 */
   int prove;             /* 0: channels that the weights prove needless are computed; 1 */

@@ -128,8 +128,9 @@ INSTANTIATE_TEST_SUITE_P(
                               "unknown target 'z80' (supported: scalar, avx2, avx512_vnni, avx512_vbmi, host)"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--engine", "steam"},
                               "unknown engine 'steam' (supported: jit, cpp, reference)"},
-                    UserError{{"run", "MODEL", "--input", "one.npy", "--profile", "tflm"},
-                              "unknown profile 'tflm' (supported: ort)"},
+                    UserError{{"run", "MODEL", "--input", "one.npy", "--profile", "tfl"},
+                              "unknown profile 'tfl' (supported: ort, xnn, tfl-ref, tflm, tfl-ruy, torch-x86, fbgemm, "
+                              "onednn, qnnpack, tidl)"},
                     UserError{{"bench", "MODEL", "--target", "z80"}, "unknown target 'z80'"},
                     UserError{{"bench", "MODEL", "--rounds", "-1"}, "--rounds must be positive"},
                     UserError{{"explain", "MODEL", "--target", "z80"}, "unknown target 'z80'"},
@@ -383,7 +384,7 @@ TEST_F(Cli, InspectCountsOps) {
   const Outcome text = run({"inspect", kModel});
   ASSERT_EQ(text.status, 0) << text.err;
   EXPECT_NE(text.out.find("It runs"), std::string::npos) << text.out;
-  EXPECT_NE(text.out.find("  profile   ort\n"), std::string::npos) << text.out;
+  EXPECT_NE(text.out.find("  profile   ort: an ONNX file\n"), std::string::npos) << text.out;
   const auto j = nlohmann::json::parse(run({"inspect", kModel, "--json"}).out);
   EXPECT_TRUE(j["runs"].get<bool>());
   EXPECT_EQ(j["profile"], "ort");

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "generator/kernel/spec.h"
+#include "generator/graph/profile.h"
 #include "runtime/status.h"
 #include "targets/target.h"
 
@@ -32,11 +32,16 @@ void ModelOptions::add_engine(CLI::App& verb) {
       ->check(no_empty_name());
 }
 
+void ModelOptions::add_profile(CLI::App& verb) {
+  verb.add_option("--profile", profile,
+                  "Whose rounding the bytes follow, instead of what the file asks for:\n" + profile_names());
+}
+
 void ModelOptions::add_running(CLI::App& verb) {
   add_target(verb);
   add_engine(verb);
   add_tuned(verb);
-  verb.add_option("--profile", profile, "Whose rounding the bytes follow. ort: ONNX Runtime's")->capture_default_str();
+  add_profile(verb);
   verb.add_option("--threads", threads, "Threads that one run uses; the bytes stay the same")->capture_default_str();
   verb.add_option("--batch", batch, "Images at a time, where the file leaves it open")->capture_default_str();
   verb.add_option("--dump", dump_dir, "Write graph, programs and code into this folder")
@@ -53,6 +58,11 @@ void ModelOptions::add_bisecting(CLI::App& verb) {
       ->group(bisect);
 }
 
+ImportOptions ModelOptions::import_options() const {
+  check_batch(batch);
+  return {.batch = batch, .profile = profile.empty() ? std::nullopt : std::optional(profile_named(profile))};
+}
+
 PassOptions ModelOptions::pass_options() const {
   return {.fuse = !no_fuse, .prove = !no_prove, .dump_dir = dump_dir};
 }
@@ -66,12 +76,12 @@ void ModelOptions::add_cache(CLI::App& verb) {
 
 LoadOptions ModelOptions::load_options() const {
   if (threads < 1 || threads > 1024) user_error(fmt::format("--threads must be 1 to 1024, not {}", threads));
-  check_batch(batch);
-  check_profile(profile);
+  const auto [open_batch, wanted] = import_options();
   return {.target = &target_named(target),
           .engine = engine_named(engine),
           .threads = threads,
-          .batch = batch,
+          .batch = open_batch,
+          .profile = wanted,
           .fuse = !no_fuse,
           .views = !no_views,
           .prove = !no_prove,
@@ -83,11 +93,6 @@ LoadOptions ModelOptions::load_options() const {
 void note_cache(const std::string& status) {
   if (status != "off" && status != "hit" && status != "stored")
     fmt::print(stderr, "octet: cache: {}\n", printable(status));
-}
-
-void check_profile(const std::string& name) {
-  const std::string only = profile_name(Profile::ort);
-  if (name != only) user_error("unknown profile '" + name + "' (supported: " + only + ")");
 }
 
 void check_batch(int64_t batch) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <string>
 
+#include "generator/import/model.h"
 #include "generator/passes/passes.h"
 #include "jit/load_ready.h"
 
@@ -12,7 +13,7 @@ namespace octet::cli {
 
 // A model and how it is to be run; `load` checks the words and loads it.
 struct ModelOptions {
-  std::string model, target = "host", engine = "jit", compiler = "c++", profile = "ort", dump_dir, tuned, cache_dir;
+  std::string model, target = "host", engine = "jit", compiler = "c++", profile, dump_dir, tuned, cache_dir;
   int threads = 1;
   int64_t batch = 1;
   bool no_fuse = false, no_views = false, no_prove = false, no_cache = false;
@@ -20,10 +21,12 @@ struct ModelOptions {
   void add_model(CLI::App& verb);
   void add_target(CLI::App& verb);
   void add_tuned(CLI::App& verb);
+  void add_profile(CLI::App& verb);
   void add_engine(CLI::App& verb);     // and the compiler of engine cpp
   void add_running(CLI::App& verb);    // target, engine, profile, threads, batch, dump directory, bisecting
   void add_bisecting(CLI::App& verb);  // what can be switched off; the bytes stay the same
   void add_cache(CLI::App& verb);
+  ImportOptions import_options() const;
   PassOptions pass_options() const;
   LoadOptions load_options() const;
   CacheOptions cache_options() const { return {.folder = no_cache ? "" : cache_dir}; }
@@ -31,7 +34,6 @@ struct ModelOptions {
 
 // One line on stderr where a cache was wanted and did not do its work; `status` is ReadyModel::cache.
 void note_cache(const std::string& status);
-void check_profile(const std::string& name);
 void check_batch(int64_t batch);
 CLI::Validator no_empty_name();  // for options that take a file or a folder
 

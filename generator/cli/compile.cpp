@@ -5,7 +5,7 @@
 
 #include "generator/cli/common.h"
 #include "generator/emit_cpp/model.h"
-#include "generator/import/onnx.h"
+#include "generator/import/model.h"
 #include "generator/passes/passes.h"
 #include "runtime/status.h"
 
@@ -37,6 +37,7 @@ std::string command_line(const CompileVerbOptions& o, const std::string& name,
                          const std::vector<const Target*>& targets) {
   std::string text = fmt::format("octet compile {} --name {}", file_name(o.model.model), name);
   for (const Target* t : targets) text += fmt::format(" --target {}", t->name);
+  if (!o.model.profile.empty()) text += " --profile " + o.model.profile;
   if (o.model.batch != 1) text += fmt::format(" --batch {}", o.model.batch);
   return text;
 }
@@ -49,7 +50,7 @@ void compile_verb(const CompileVerbOptions& o) {
   if (!is_model_name(name)) user_error("--name '" + printable(name) + "' is no C++ name");
   std::vector<const Target*> targets;
   for (const std::string& t : o.targets) targets.push_back(&target_named(t));
-  Graph graph = import_onnx(o.model.model, {.batch = o.model.batch});
+  Graph graph = import_model(o.model.model, o.model.import_options());
   const std::string producer = graph.producer;
   run_passes(graph, o.model.pass_options());
   const TunedTilings tuned = o.model.tuned.empty() ? TunedTilings() : read_tuned(o.model.tuned);
@@ -94,6 +95,7 @@ void add_compile(CLI::App& app) {
       ->allow_extra_args(false)
       ->capture_default_str();
   o->model.add_tuned(*verb);
+  o->model.add_profile(*verb);
   verb->add_option("--name", o->name, "Namespace and file prefix; by default after the model's file");
   verb->add_option("--emit", o->emit, "cpp: C++17 source")->capture_default_str();
   verb->add_option("--batch", o->model.batch, "Images at a time, where the file leaves it open")->capture_default_str();

@@ -6,7 +6,7 @@
 
 #include "generator/cli/common.h"
 #include "generator/cli/layers.h"
-#include "generator/import/onnx.h"
+#include "generator/import/model.h"
 #include "generator/io/file.h"
 #include "generator/passes/passes.h"
 #include "jit/backend.h"
@@ -39,7 +39,7 @@ struct Passed {
 };
 
 Passed through_passes(const ModelOptions& o) {
-  Graph graph = import_onnx(o.model, {.batch = o.batch});
+  Graph graph = import_model(o.model, o.import_options());
   fmt::print("{}: {}, {} nodes{}\n\nPasses\n", file_name(o.model), graph.format, graph.nodes.size(),
              graph.producer.empty() ? "" : ", made by " + printable(graph.producer));
   Counts before = count_ops(graph);

@@ -8,20 +8,17 @@
 
 #include "generator/cli/common.h"
 #include "generator/import/importer.h"
-#include "generator/import/onnx.h"
+#include "generator/import/model.h"
 #include "generator/import/onnx_file.h"
 #include "generator/io/file.h"
 #include "generator/io/npy.h"
-#include "generator/kernel/spec.h"
 #include "generator/passes/passes.h"
 #include "runtime/status.h"
 
 namespace octet::cli {
 namespace {
 
-struct InspectOptions {
-  std::string model;
-  int64_t batch = 1;
+struct InspectOptions : ModelOptions {
   bool json = false;
 };
 
@@ -35,7 +32,7 @@ struct OpCount {
 };
 
 struct Inspection {
-  std::string name, producer, format;
+  std::string name, producer, format, profile, profile_reason;
   std::vector<TensorInfo> inputs, outputs;
   std::map<std::string, OpCount> ops;
   std::vector<std::string> faults;  // why it does not run; empty: it runs
@@ -131,8 +128,10 @@ Inspection inspect_file(const InspectOptions& o) {
   count_file_ops(file, out);
   if (!out.faults.empty()) return out;
   try {
-    Graph graph = import_onnx(o.model, {.batch = o.batch});
+    Graph graph = import_model(o.model, o.import_options());
     out.format = graph.format;
+    out.profile = profile_name(graph.profile);
+    out.profile_reason = graph.profile_reason;
     for (const TensorId t : graph.inputs) out.inputs.push_back(tensor_info(graph, t));
     for (const TensorId t : graph.outputs) out.outputs.push_back(tensor_info(graph, t));
     fold(graph);
@@ -162,7 +161,7 @@ void print_text(const InspectOptions& o, const Inspection& in) {
   fmt::print("{}: {}\n", file_name(o.model), in.format);
   if (!in.name.empty()) fmt::print("  {:<9} {}\n", "graph", printable(in.name));
   if (!in.producer.empty()) fmt::print("  {:<9} {}\n", "producer", printable(in.producer));
-  fmt::print("  {:<9} {}\n", "profile", profile_name(Profile::ort));
+  if (!in.profile.empty()) fmt::print("  {:<9} {}: {}\n", "profile", in.profile, in.profile_reason);
   fmt::print("  {:<9} {} nodes, {} of constants\n", "size", in.nodes, bytes_text(in.constant_bytes));
   print_tensors("input", in.inputs);
   print_tensors("output", in.outputs);
@@ -197,7 +196,8 @@ void print_json(const InspectOptions& o, const Inspection& in) {
                               {"name", in.name},
                               {"producer", in.producer},
                               {"format", in.format},
-                              {"profile", profile_name(Profile::ort)},
+                              {"profile", in.profile},
+                              {"profile_reason", in.profile_reason},
                               {"nodes", in.nodes},
                               {"constant_bytes", in.constant_bytes},
                               {"inputs", tensors_json(in.inputs)},
@@ -217,7 +217,7 @@ void print_json(const InspectOptions& o, const Inspection& in) {
 }
 
 void inspect(const InspectOptions& o) {
-  check_batch(o.batch);
+  o.import_options();  // refuses what is wrong with them even where the file is, too
   const Inspection in = inspect_file(o);
   if (o.json)
     print_json(o, in);
@@ -231,6 +231,7 @@ void add_inspect(CLI::App& app) {
   auto o = std::make_shared<InspectOptions>();
   CLI::App* verb = app.add_subcommand("inspect", "Say what a model is, and which of its ops run in int8");
   verb->add_option("MODEL", o->model, "The network: an .onnx file")->required()->check(no_empty_name());
+  o->add_profile(*verb);
   verb->add_option("--batch", o->batch, "Images at a time, where the file leaves it open")->capture_default_str();
   verb->add_flag("--json", o->json, "As JSON on standard output");
   verb->footer(R"(

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "generator/graph/profile.h"
 #include "runtime/dtype.h"
 
 namespace octet {
@@ -186,6 +187,8 @@ struct Graph {
   std::vector<Tensor> tensors;
   std::vector<Node> nodes;  // topological order
   std::vector<TensorId> inputs, outputs;
+  Profile profile = Profile::ort;
+  std::string profile_reason;  // why this one
   bool channels_last = false;  // false: rank-4 tensors are n, c, h, w as in ONNX; layout makes it true: n, h, w, c
 
   Tensor& tensor(TensorId id) { return tensors[static_cast<size_t>(id)]; }

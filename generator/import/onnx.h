@@ -49,12 +49,9 @@
 #include <vector>
 
 #include "generator/graph/graph.h"
+#include "generator/import/model.h"
 
 namespace octet {
-
-struct ImportOptions {
-  int64_t batch = 1;  // for a first dimension of graph inputs that the file leaves open
-};
 
 // User errors name the file, node, attribute and value, and what is supported. External data is read from files beside
 // the model.

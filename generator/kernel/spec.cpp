@@ -248,13 +248,6 @@ requires(!std::derived_from<Spec, QuantizeSpec>) std::string shape_of(const Spec
 
 }  // namespace
 
-const char* profile_name(Profile profile) {
-  switch (profile) {
-    case Profile::ort: return "ort";
-  }
-  return "?";
-}
-
 const char* spec_op_name(const KernelSpec& spec) {
   return std::visit([](const auto& s) { return op_name_of(s); }, spec);
 }

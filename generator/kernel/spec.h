@@ -17,10 +17,6 @@
 
 namespace octet {
 
-// Whose rounding a kernel reproduces (design/numerics.md 2.1).
-enum class Profile : uint8_t { ort };
-const char* profile_name(Profile profile);
-
 inline int round_up(int value, int to) {
   return (value + to - 1) / to * to;
 }

@@ -41,11 +41,11 @@ BinaryFormula::BinaryFormula(const Graph& graph, const Node& node)
       b_(quant_view(graph.tensor(node.inputs[1]))),
       out_(quant_view(graph.tensor(node.outputs[0]))),
       is_add_(node.op == OpKind::add),
-      add_(add_formula(Profile::ort, a_, b_, out_, 0, 255)),
+      add_(add_formula(graph.profile, a_, b_, out_, 0, 255)),
       range_(node.range) {
   mul_.a_zero = a_.zero();
   mul_.b_zero = b_.zero();
-  mul_.m = mul_multiplier(Profile::ort, a_, b_, out_);
+  mul_.m = mul_multiplier(graph.profile, a_, b_, out_);
   mul_.out_zero_point = out_.zero_point;
   mul_.out_offset = out_.offset();
 }

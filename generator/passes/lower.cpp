@@ -92,7 +92,8 @@ void lower_add(Lowering& to, int node) {
   const TensorId a = n.inputs[0], b = n.inputs[1], out = n.outputs[0];
   const ByteRange range = byte_range(n.range, to.view(out));
   const Meeting m = meeting(to, a, b, out);
-  AddSpec spec{.n = m.n,
+  AddSpec spec{.profile = to.graph.profile,
+               .n = m.n,
                .pixels = m.pixels,
                .channels = to.channels(out),
                .broadcast = m.broadcast,
@@ -111,7 +112,8 @@ void lower_mul(Lowering& to, int node) {
   if (m.broadcast == Broadcast::a) std::swap(a, b);  // the formula is symmetric
   const QuantView va = to.view(a), vb = to.view(b), vo = to.view(out);
   const ByteRange range = byte_range(n.range, vo);
-  MulSpec spec{.n = m.n,
+  MulSpec spec{.profile = to.graph.profile,
+               .n = m.n,
                .pixels = m.pixels,
                .channels = to.channels(out),
                .broadcast = m.broadcast != Broadcast::none,
@@ -148,7 +150,14 @@ void set_edges(const Graph& graph, const Node& n, Spec& spec) {
 
 PoolSpec pool_formula(const Graph& graph, const Node& n) {
   const Image in = image_of(graph.tensor(n.inputs[0])), out = image_of(graph.tensor(n.outputs[0]));
-  PoolSpec spec{.kind = pool_kind(n), .n = in.n, .ih = in.h, .iw = in.w, .oh = out.h, .ow = out.w, .channels = in.c};
+  PoolSpec spec{.profile = graph.profile,
+                .kind = pool_kind(n),
+                .n = in.n,
+                .ih = in.h,
+                .iw = in.w,
+                .oh = out.h,
+                .ow = out.w,
+                .channels = in.c};
   if (n.op != OpKind::global_average_pool) spec.window = n.window;
   spec.count_include_pad = n.count_include_pad;
   set_edges(graph, n, spec);
@@ -174,7 +183,7 @@ std::vector<Affine> affine_channels(const Graph& graph, const Node& n) {
 }
 
 AffineSpec affine_formula(const Graph& graph, const Node& n) {
-  AffineSpec spec{.channels = static_cast<int>(graph.tensor(n.inputs[0]).shape.back())};
+  AffineSpec spec{.profile = graph.profile, .channels = static_cast<int>(graph.tensor(n.inputs[0]).shape.back())};
   set_edges(graph, n, spec);
   return spec;
 }

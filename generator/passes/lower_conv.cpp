@@ -135,13 +135,13 @@ AddFormula fused_add_formula(const Graph& graph, const Node& n) {
   const QuantView own = own_result(graph, n), other = quant_view(graph.tensor(n.inputs[3]));
   const QuantView sum = quant_view(graph.tensor(n.outputs[0]));
   const ByteRange range = byte_range(n.range, sum);
-  return n.fused_add->conv_is_first ? add_formula(Profile::ort, own, other, sum, range.lo, range.hi)
-                                    : add_formula(Profile::ort, other, own, sum, range.lo, range.hi);
+  return n.fused_add->conv_is_first ? add_formula(graph.profile, own, other, sum, range.lo, range.hi)
+                                    : add_formula(graph.profile, other, own, sum, range.lo, range.hi);
 }
 
 float channel_multiplier(const Graph& graph, const Node& n, size_t c) {
   const QuantParams& w = *graph.tensor(n.inputs[1]).quant;
-  const float m = conv_multiplier(Profile::ort, quant_view(graph.tensor(n.inputs[0])).scale,
+  const float m = conv_multiplier(graph.profile, quant_view(graph.tensor(n.inputs[0])).scale,
                                   w.scale[w.per_tensor() ? 0 : c], own_result(graph, n).scale);
   // Below 2^-32 every product rounds to 0, and so it does at 2^-32; a channel that is always 0 needs no multiplier.
   return m < 0x1p-32f || largest_of(n.sums[c]) == 0 ? 0x1p-32f : m;
@@ -150,7 +150,7 @@ float channel_multiplier(const Graph& graph, const Node& n, size_t c) {
 void lower_conv(Lowering& to, int node) {
   const Node& n = to.graph.nodes[static_cast<size_t>(node)];
   const TensorId src = n.inputs[0], dst = n.outputs[0];
-  ConvSpec spec;
+  ConvSpec spec{.profile = to.graph.profile};
   set_shape(to, n, spec);
   spec.src_pitch = to.pitch(src);
   spec.dst_pitch = to.pitch(dst);

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "generator/io/file.h"
+#include "runtime/status.h"
 
 namespace octet {
 namespace {
@@ -60,6 +61,9 @@ const std::vector<Pass>& all_passes() {
 
 void run_passes(Graph& graph, const PassOptions& options) {
   verify(graph);
+  if (graph.profile != Profile::ort)
+    user_error(fmt::format("profile {} ({}) is not supported yet; supported: ort", profile_name(graph.profile),
+                           graph.profile_reason));
   dump(graph, options.dump_dir, 0, "import");
   size_t index = 0;
   for (const Pass& pass : all_passes()) {

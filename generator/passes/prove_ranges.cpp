@@ -146,8 +146,8 @@ class Result {
     const Ranges a = of(0), b = of(1);
     const QuantView va = quant_view(graph_.tensor(n_.inputs[0])), vb = quant_view(graph_.tensor(n_.inputs[1]));
     const QuantView vo = quant_view(out_);
-    const bool finite = n_.op == OpKind::add ? monotonic(add_formula(Profile::ort, va, vb, vo, 0, 255))
-                                             : std::isfinite(65536 * mul_multiplier(Profile::ort, va, vb, vo));
+    const bool finite = n_.op == OpKind::add ? monotonic(add_formula(graph_.profile, va, vb, vo, 0, 255))
+                                             : std::isfinite(65536 * mul_multiplier(graph_.profile, va, vb, vo));
     if (!finite || a.size() != channels_ || b.size() != channels_) return unknown();
     const BinaryFormula formula(graph_, n_);
     Ranges out;
