@@ -43,6 +43,33 @@ const OpFacts& facts(OpKind op) {
       {"requantize", 1, 1, 1},
       {"expand", 1, 1, 1},
       {"channel_permute", 1, 2, 1},
+      {"conv_transpose", 2, 3, 2},
+      {"maximum", 2, 2, 2},
+      {"minimum", 2, 2, 2},
+      {"pow", 2, 2, 2},
+      {"floor_div", 2, 2, 2},
+      {"floor_mod", 2, 2, 2},
+      {"squared_difference", 2, 2, 2},
+      {"compare", 2, 2, 2},
+      {"logic", 2, 2, 2},
+      {"where", 3, 3, 3},
+      {"reduce", 1, 1, 1},
+      {"arg", 1, 1, 1},
+      {"resize", 1, 1, 1},
+      {"depth_to_space", 1, 1, 1},
+      {"space_to_depth", 1, 1, 1},
+      {"prelu", 2, 2, 2},
+      {"log_softmax", 1, 1, 1},
+      {"cast", 1, 1, 1},
+      {"gather", 2, 2, 2},
+      {"gather_nd", 2, 2, 2},
+      {"tile", 1, 1, 1},
+      {"layer_norm", 1, 3, 1},
+      {"instance_norm", 3, 3, 3},
+      {"group_norm", 3, 3, 3},
+      {"dynamic_quantize", 1, 1, 1},
+      {"integer_matmul", 2, 4, 2},
+      {"integer_conv", 2, 4, 2},
       {"identity", 1, 1, 1},
   }};
   return kFacts[static_cast<size_t>(op)];
@@ -96,7 +123,7 @@ class Verifier {
     const int count = static_cast<int>(n.inputs.size());
     if (count < f.least_inputs || (f.most_inputs && count > f.most_inputs))
       internal_error(fmt::format("node {} ({}): {} inputs", n.name, f.name, count));
-    if (n.outputs.empty() || (n.outputs.size() > 1 && n.op != OpKind::split))
+    if (n.outputs.empty() || (n.outputs.size() > 1 && n.op != OpKind::split && n.op != OpKind::dynamic_quantize))
       internal_error(fmt::format("node {} ({}): {} outputs", n.name, f.name, n.outputs.size()));
     for (int i = 0; i < count; ++i) {
       const TensorId id = n.inputs[static_cast<size_t>(i)];
@@ -145,9 +172,10 @@ const char* op_name(OpKind op) {
 }
 
 const char* unary_name(Unary function) {
-  static const char* const names[] = {"relu",       "clip", "sigmoid", "tanh",     "hard_sigmoid", "hard_swish",
-                                      "leaky_relu", "elu",  "exp",     "sqrt",     "neg",          "abs",
-                                      "erf",        "silu", "gelu",    "softplus", "reciprocal",   "log"};
+  static const char* const names[] = {
+      "relu",   "clip",  "sigmoid", "tanh", "hard_sigmoid", "hard_swish", "leaky_relu", "elu",        "exp",
+      "sqrt",   "neg",   "abs",     "erf",  "silu",         "gelu",       "softplus",   "reciprocal", "log",
+      "square", "rsqrt", "floor",   "ceil", "round",        "sin",        "cos",        "sign",       "logical_not"};
   return names[static_cast<size_t>(function)];
 }
 

@@ -106,6 +106,33 @@ enum class OpKind : uint8_t {
   requantize,           // u8/s8 -> u8/s8 with other parameters
   expand,               // repeats dimensions of one element up to the output's shape
   channel_permute,      // perm over channels: output channel i is channel perm[i] of the inputs one behind the other
+  conv_transpose,       // inputs: x, weights [ic, oc / group, kh, kw], [bias]; window (its pads crop the result), group
+  maximum,              // inputs: a, b, as in add
+  minimum,
+  pow,
+  floor_div,
+  floor_mod,           // the sign of b
+  squared_difference,  // (a - b)^2
+  compare,             // relation; inputs as in add -> boolean
+  logic,               // connective; inputs as in add, booleans
+  where,               // inputs: boolean condition, a, b
+  reduce,              // reduction, axes; reduced dimensions are 1 or gone, as the output's shape says
+  arg,                 // index of the largest (reduction max) or smallest along axis -> s32 or s64; select_last on ties
+  resize,              // resize
+  depth_to_space,      // block; column_row_depth
+  space_to_depth,      // block
+  prelu,               // inputs: x, slope (as in add)
+  log_softmax,         // axis
+  cast,                // to the output's dtype, toward zero
+  gather,              // axis; inputs: x, indices (s32, s64; negative ones count from the end)
+  gather_nd,           // inputs: x, indices [.., k]
+  tile,                // repeats, by the shapes
+  layer_norm,          // inputs: x, [gamma], [beta]; over axis and all behind it, epsilon in alpha
+  instance_norm,       // inputs: x, gamma, beta; epsilon in alpha
+  group_norm,          // inputs: x, gamma, beta (per channel); group, epsilon in alpha
+  dynamic_quantize,    // f32 x -> u8 or s8 q, its f32 scale, its zero point, found from x at run time
+  integer_matmul,      // inputs: x, y (u8, s8), [zero point of x], [of y] -> s32
+  integer_conv,        // the same with weights [oc, ic / group, kh, kw]; window, group
   identity,
 };
 const char* op_name(OpKind op);
@@ -129,6 +156,15 @@ enum class Unary : uint8_t {
   softplus,
   reciprocal,
   log,
+  square,
+  rsqrt,
+  floor,
+  ceil,
+  round,  // ties to even
+  sin,
+  cos,
+  sign,
+  logical_not,
 };
 const char* unary_name(Unary function);
 
@@ -157,7 +193,25 @@ struct SumRange {
   bool operator==(const SumRange&) const = default;
 };
 
-enum class PadMode : uint8_t { constant, reflect /* without the edge itself */, edge };
+enum class PadMode : uint8_t { constant, reflect /* without the edge itself */, symmetric /* with it */, edge };
+
+enum class Reduction : uint8_t { sum, mean, max, min, prod };
+enum class Relation : uint8_t { equal, not_equal, less, less_equal, greater, greater_equal };
+enum class Connective : uint8_t { all /* and */, any /* or */, odd /* exclusive or */ };
+
+// Where an output pixel lies in the input, along one axis, and what is taken there.
+struct Resize {
+  enum class Mode : uint8_t { nearest, linear };
+  // x_in of x_out, with scale = out / in: half_pixel (x + 0.5) / scale - 0.5; asymmetric x / scale; align_corners
+  // x * (in - 1) / (out - 1); pytorch_half_pixel: half_pixel, but 0 where out is 1; tf_half_pixel_nearest (x + 0.5) /
+  // scale.
+  enum class Coordinates : uint8_t { half_pixel, asymmetric, align_corners, pytorch_half_pixel, tf_half_pixel_nearest };
+  enum class Nearest : uint8_t { round_prefer_floor, round_prefer_ceil, floor, ceil };
+  Mode mode = Mode::nearest;
+  Coordinates coordinates = Coordinates::half_pixel;
+  Nearest nearest = Nearest::round_prefer_floor;
+  std::vector<float> scales;  // out / in per axis where the file gives them; empty: from the shapes
+};
 
 struct Node {
   OpKind op = OpKind::identity;
@@ -171,7 +225,15 @@ struct Node {
   int axis = 0;
   std::vector<int64_t> perm;           // transpose, channel_permute
   std::vector<int64_t> starts, steps;  // slice
-  std::vector<int64_t> pads;           // pad: begins then ends, one per axis
+  std::vector<int64_t> axes;           // reduce: ascending, never negative
+  Reduction reduction = Reduction::sum;
+  Relation relation = Relation::equal;
+  Connective connective = Connective::all;
+  Resize resize;
+  int64_t block = 1;              // depth_to_space, space_to_depth
+  bool column_row_depth = false;  // depth_to_space: the depth is split as c, block, block rather than block, block, c
+  bool select_last = false;       // arg
+  std::vector<int64_t> pads;      // pad: begins then ends, one per axis
   PadMode pad_mode = PadMode::constant;
   bool count_include_pad = false;
   QRange range;                       // fused clamp on the output, in its quantized values

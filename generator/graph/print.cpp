@@ -7,6 +7,12 @@
 namespace octet {
 namespace {
 
+// By the values of the enumerations in graph.h.
+constexpr const char* kPadModes[] = {"with a constant", "reflecting", "reflecting edges too", "with edges"};
+constexpr const char* kReductions[] = {"sum", "mean", "max", "min", "prod"};
+constexpr const char* kRelations[] = {"==", "!=", "<", "<=", ">", ">="};
+constexpr const char* kConnectives[] = {"and", "or", "xor"};
+
 std::string quant_text(const QuantParams& q) {
   if (q.scale.size() == 1) return fmt::format(" ({:.6g}, {})", q.scale[0], q.zero_point[0]);
   const auto [lo, hi] = std::minmax_element(q.scale.begin(), q.scale.end());
@@ -65,14 +71,27 @@ std::string attributes(const Node& n) {
     case OpKind::concat:
     case OpKind::softmax:
     case OpKind::split: return fmt::format(" axis {}", n.axis);
+    case OpKind::log_softmax:
+    case OpKind::gather:
+    case OpKind::layer_norm: return fmt::format(" axis {}", n.axis);
+    case OpKind::conv_transpose:
+    case OpKind::integer_conv: return window_text(n.window) + (n.group == 1 ? "" : fmt::format(" g{}", n.group));
+    case OpKind::compare: return std::string(" ") + kRelations[static_cast<size_t>(n.relation)];
+    case OpKind::logic: return std::string(" ") + kConnectives[static_cast<size_t>(n.connective)];
+    case OpKind::reduce:
+      return fmt::format(" {} over {}", kReductions[static_cast<size_t>(n.reduction)], fmt::join(n.axes, ","));
+    case OpKind::arg: return fmt::format(" {} axis {}", kReductions[static_cast<size_t>(n.reduction)], n.axis);
+    case OpKind::resize: return n.resize.mode == Resize::Mode::nearest ? " nearest" : " linear";
+    case OpKind::depth_to_space:
+    case OpKind::space_to_depth: return fmt::format(" {}", n.block);
+    case OpKind::group_norm: return fmt::format(" of {}", n.group);
     case OpKind::transpose: return fmt::format(" {}", fmt::join(n.perm, ","));
     case OpKind::channel_permute: return fmt::format(" of {}", n.perm.size());
     case OpKind::slice: return fmt::format(" from {} step {}", fmt::join(n.starts, ","), fmt::join(n.steps, ","));
     case OpKind::pad:
-      return fmt::format(" {} ", fmt::join(n.pads, ",")) + (n.pad_mode == PadMode::reflect ? "reflecting"
-                                                            : n.pad_mode == PadMode::edge
-                                                                ? "with edges"
-                                                                : fmt::format("with {:g}", n.alpha));
+      return fmt::format(" {} ", fmt::join(n.pads, ",")) + (n.pad_mode == PadMode::constant
+                                                                ? fmt::format("with {:g}", n.alpha)
+                                                                : kPadModes[static_cast<size_t>(n.pad_mode)]);
     default: return "";
   }
 }
