@@ -17,10 +17,6 @@ std::vector<std::byte> to_bytes(const std::vector<T>& values) {
   return {bytes.begin(), bytes.end()};
 }
 
-int64_t byte_count(const Shape& shape, DType dtype) {
-  return element_count(shape) * static_cast<int64_t>(dtype_bytes(dtype));
-}
-
 [[noreturn]] void fail_not_constant(const NodeImport& n, size_t i) {
   n.fail(fmt::format("input {} is not constant; supported: {} on constants and shapes", in_quotes(n.tensor(i).name),
                      n.file.op));
@@ -273,22 +269,6 @@ void fold_as(NodeImport& n, char op, const Shape& shape) {
 
 }  // namespace
 
-Ints row_major_strides(const Shape& shape) {
-  Ints strides(shape.size(), 1);
-  for (size_t d = shape.size(); d-- > 1;) strides[d - 1] = strides[d] * shape[d];
-  return strides;
-}
-
-std::optional<Ints> broadcast(const Shape& a, const Shape& b) {
-  Shape shape(std::max(a.size(), b.size()), 1);
-  for (size_t d = 0; d < shape.size(); ++d) {
-    const int64_t x = d < a.size() ? a[a.size() - 1 - d] : 1, y = d < b.size() ? b[b.size() - 1 - d] : 1;
-    if (x != y && x != 1 && y != 1) return {};
-    shape[shape.size() - 1 - d] = x == 1 ? y : x;
-  }
-  return shape;
-}
-
 bool fold_binary(NodeImport& n) {
   n.expect_inputs(2, 2);
   const Tensor &a = n.tensor(0), &b = n.tensor(1);
@@ -304,38 +284,6 @@ bool fold_binary(NodeImport& n) {
     case DType::s64: fold_as<int64_t>(n, op, *shape); return true;
     default: return false;
   }
-}
-
-namespace {
-
-template <class T>
-std::byte* copy_rows(const T* from, std::byte* to, const Shape& shape, const Ints& strides, size_t d) {
-  if (d == shape.size()) {
-    std::memcpy(to, from, sizeof(T));
-    return to + sizeof(T);
-  }
-  if (d + 1 == shape.size() && strides[d] == 1) {
-    const size_t bytes = static_cast<size_t>(shape[d]) * sizeof(T);
-    std::memcpy(to, from, bytes);
-    return to + bytes;
-  }
-  for (int64_t i = 0; i < shape[d]; ++i) to = copy_rows(from + i * strides[d], to, shape, strides, d + 1);
-  return to;
-}
-
-}  // namespace
-
-// Elements of `t` at offset + sum of index * stride, in row-major order of `shape`.
-std::vector<std::byte> strided_copy(const Tensor& t, const Shape& shape, int64_t offset, const Ints& strides) {
-  std::vector<std::byte> out(static_cast<size_t>(byte_count(shape, t.dtype)));
-  if (out.empty()) return out;
-  const std::byte* from = t.data->data() + offset * static_cast<int64_t>(dtype_bytes(t.dtype));
-  switch (dtype_bytes(t.dtype)) {
-    case 1: copy_rows(from, out.data(), shape, strides, 0); break;
-    case 4: copy_rows(reinterpret_cast<const int32_t*>(from), out.data(), shape, strides, 0); break;
-    default: copy_rows(reinterpret_cast<const int64_t*>(from), out.data(), shape, strides, 0);
-  }
-  return out;
 }
 
 TensorId transposed(NodeImport& n, TensorId matrix) {
