@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "generator/import/fold.h"
 #include "generator/import/importer.h"
 
 namespace octet::onnx_import {
@@ -247,16 +248,10 @@ void split(NodeImport& n) {
 void fold_concat(NodeImport& n, size_t axis, const Shape& shape) {
   const DType dtype = n.tensor(0).dtype;
   n.charge(byte_count(shape, dtype));
+  std::vector<const Tensor*> pieces;
+  for (size_t i = 0; i < n.input_count(); ++i) pieces.push_back(&n.tensor(i));
   const int64_t outer = element_count(Shape(shape.begin(), shape.begin() + static_cast<long>(axis)));
-  std::vector<std::byte> bytes;
-  for (int64_t o = 0; o < outer; ++o)
-    for (size_t i = 0; i < n.input_count(); ++i) {
-      const Tensor& t = n.tensor(i);
-      const size_t row = t.data->size() / static_cast<size_t>(outer);
-      const std::byte* from = t.data->data() + static_cast<size_t>(o) * row;
-      bytes.insert(bytes.end(), from, from + row);
-    }
-  n.folded(dtype, shape, std::move(bytes));
+  n.folded(dtype, shape, importing::joined(pieces, outer));
 }
 
 void concat(NodeImport& n) {
