@@ -53,6 +53,21 @@ namespace octet_math {
   return static_cast<float>(odd);
 }
 
+// ---- fixed point: TensorFlow Lite's products of integers by real factors --------------------------------------------
+
+// The high half of twice the product, rounded, ties up: floor((a * b + 2^30) / 2^31). Fits but for a = b = -2^31.
+[[maybe_unused]] static inline int32_t srdhm(int32_t a, int32_t b) {
+  return static_cast<int32_t>((static_cast<int64_t>(a) * b + (int64_t{1} << 30)) >> 31);
+}
+
+// x / 2^n rounded, 0 <= n <= 31: ties up, and ties away from zero.
+[[maybe_unused]] static inline int32_t shift_up(int64_t x, int32_t n) {
+  return static_cast<int32_t>(n == 0 ? x : (x + (int64_t{1} << (n - 1))) >> n);
+}
+[[maybe_unused]] static inline int32_t shift_away(int64_t x, int32_t n) {
+  return n == 0 ? static_cast<int32_t>(x) : shift_up(x - (x < 0), n);
+}
+
 }  // namespace octet_math
 
 #endif

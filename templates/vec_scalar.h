@@ -195,6 +195,10 @@ OCTET_LANEWISE(xor_, uint32_t, x ^ y)
 OCTET_LANEWISE(max_u8, uint8_t, x > y ? x : y)
 OCTET_LANEWISE(min_u8, uint8_t, x < y ? x : y)
 OCTET_LANEWISE(adds16, int16_t, sat16(x + y))
+OCTET_LANEWISE(mul32, uint32_t, x* y)
+OCTET_LANEWISE(sllv32, uint32_t, x << y)
+OCTET_LANEWISE(srav32, int32_t, x >> y)
+OCTET_LANEWISE(mulhi32, int32_t, (static_cast<int64_t>(x) * y) >> 32)
 // Float: each one rounding. Where an operand is NaN, max and min give b.
 OCTET_LANEWISE(add_f32, float, x + y)
 OCTET_LANEWISE(sub_f32, float, x - y)
@@ -213,6 +217,12 @@ OCTET_CALL Vec<W> srl16(const Vec<W>& a, int n) {
 OCTET_CALL Vec<W> sll32(const Vec<W>& a, int n) {
   auto x = lanes<uint32_t>(a);
   for (int i = 0; i < W / 4; ++i) x.v[i] <<= n;
+  return bytes(x);
+}
+
+OCTET_CALL Vec<W> sra32(const Vec<W>& a, int n) {
+  auto x = lanes<int32_t>(a);
+  for (int i = 0; i < W / 4; ++i) x.v[i] >>= n;
   return bytes(x);
 }
 
@@ -291,6 +301,18 @@ OCTET_CALL Vec<W> cvt_i32(const Vec<W>& a) {
   return bytes(d);
 }
 
+OCTET_CALL Vec<W> scale64(const Vec<W>& a, const uint8_t* m) {
+  const auto x = lanes<int32_t>(a);
+  Lanes<double, 2 * W> factor;
+  memcpy(factor.v, m, 2 * W);
+  Lanes<int32_t, W> d;
+  for (int i = 0; i < W / 4; ++i) {
+    const double product = x.v[i] * factor.v[i];
+    d.v[i] = product >= 2147483647.0 ? INT32_MAX : product > -2147483648.0 ? static_cast<int32_t>(product) : INT32_MIN;
+  }
+  return bytes(d);
+}
+
 OCTET_CALL Vec<W> fma_f32(const Vec<W>& a, const Vec<W>& b, const Vec<W>& c) {
   const auto x = lanes<float>(a), y = lanes<float>(b), z = lanes<float>(c);
   Lanes<float, W> d;
@@ -324,6 +346,11 @@ static inline Vec<W> srl16(const Vec<W>& a) {
 template <int N, int W>
 static inline Vec<W> sll32(const Vec<W>& a) {
   return sll32(a, N);
+}
+
+template <int N, int W>
+static inline Vec<W> sra32(const Vec<W>& a) {
+  return sra32(a, N);
 }
 
 template <int N>

@@ -255,7 +255,28 @@ OCTET_OP(zip_hi8, unpackhi_epi8)
 OCTET_OP(zip_lo16, unpacklo_epi16)
 OCTET_OP(zip_hi16, unpackhi_epi16)
 OCTET_OP(shuffle8, shuffle_epi8)
+OCTET_OP(mul32, mullo_epi32)
+OCTET_OP(sllv32, sllv_epi32)
+OCTET_OP(srav32, srav_epi32)
 #undef OCTET_OP
+
+// The products of the even and of the odd dwords.
+OCTET_VEC __m128i mulhi32(__m128i a, __m128i b) {
+  const __m128i even = _mm_mul_epi32(a, b), odd = _mm_mul_epi32(_mm_srli_epi64(a, 32), _mm_srli_epi64(b, 32));
+  return _mm_blend_epi32(_mm_srli_epi64(even, 32), odd, 0xa);
+}
+
+OCTET_VEC __m256i mulhi32(__m256i a, __m256i b) {
+  const __m256i even = _mm256_mul_epi32(a, b),
+                odd = _mm256_mul_epi32(_mm256_srli_epi64(a, 32), _mm256_srli_epi64(b, 32));
+  return _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+}
+
+OCTET_512(OCTET_VEC __m512i mulhi32(__m512i a, __m512i b) {
+  const __m512i even = _mm512_mul_epi32(a, b),
+                odd = _mm512_mul_epi32(_mm512_srli_epi64(a, 32), _mm512_srli_epi64(b, 32));
+  return _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+})
 
 // Opaque: what compilers know to be a sum of many terms they add up in another order, with all terms alive at once.
 template <class V>
@@ -294,6 +315,7 @@ OCTET_512(OCTET_VEC __m512i blend8(__m512i a, __m512i b, __m512i c) {
 
 OCTET_OP(srl16, srli_epi16)
 OCTET_OP(sll32, slli_epi32)
+OCTET_OP(sra32, srai_epi32)
 #undef OCTET_OP
 
 // ---- float ----
@@ -327,6 +349,32 @@ OCTET_OP(div_f32, div_ps)
 OCTET_OP(max_f32, max_ps)
 OCTET_OP(min_f32, min_ps)
 #undef OCTET_OP
+
+// What is too small for s32 converts to the smallest anyway.
+OCTET_VEC __m128i scale64(__m128i a, const uint8_t* m) {
+  const double* f = reinterpret_cast<const double*>(m);
+  const __m128d most = _mm_set1_pd(2147483647.0);
+  const __m128d low = _mm_mul_pd(_mm_cvtepi32_pd(a), _mm_loadu_pd(f));
+  const __m128d high = _mm_mul_pd(_mm_cvtepi32_pd(_mm_unpackhi_epi64(a, a)), _mm_loadu_pd(f + 2));
+  return _mm_unpacklo_epi64(_mm_cvttpd_epi32(_mm_min_pd(low, most)), _mm_cvttpd_epi32(_mm_min_pd(high, most)));
+}
+
+OCTET_VEC __m256i scale64(__m256i a, const uint8_t* m) {
+  const double* f = reinterpret_cast<const double*>(m);
+  const __m256d most = _mm256_set1_pd(2147483647.0);
+  const __m256d low = _mm256_mul_pd(_mm256_cvtepi32_pd(_mm256_castsi256_si128(a)), _mm256_loadu_pd(f));
+  const __m256d high = _mm256_mul_pd(_mm256_cvtepi32_pd(_mm256_extracti128_si256(a, 1)), _mm256_loadu_pd(f + 4));
+  return _mm256_setr_m128i(_mm256_cvttpd_epi32(_mm256_min_pd(low, most)),
+                           _mm256_cvttpd_epi32(_mm256_min_pd(high, most)));
+}
+
+OCTET_512(OCTET_VEC __m512i scale64(__m512i a, const uint8_t* m) {
+  const __m512d most = _mm512_set1_pd(2147483647.0);
+  const __m512d low = _mm512_mul_pd(_mm512_cvtepi32_pd(_mm512_castsi512_si256(a)), _mm512_loadu_pd(m));
+  const __m512d high = _mm512_mul_pd(_mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(a, 1)), _mm512_loadu_pd(m + 64));
+  return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvttpd_epi32(_mm512_min_pd(low, most))),
+                            _mm512_cvttpd_epi32(_mm512_min_pd(high, most)), 1);
+})
 
 OCTET_VEC __m128i fma_f32(__m128i a, __m128i b, __m128i c) {
   return as_bits(_mm_fmadd_ps(as_float(a), as_float(b), as_float(c)));

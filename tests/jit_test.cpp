@@ -35,7 +35,7 @@ struct Variant {
 };
 
 bool is_op(const Inst& i) {
-  return (op_row(i.op).operands & (kD | kA)) == (kD | kA) && i.op != Op::store_split;
+  return (op_row(i.op).operands & (kD | kA)) == (kD | kA) && !(op_row(i.op).operands & (kEarlyClobber | kScratch));
 }
 
 bool is_read_after(const Program& p, size_t k, Reg r) {
@@ -59,7 +59,10 @@ Program placed(Program p, Placing placing) {
   std::vector<Reg> operands;
   for (Inst& i : p.code)
     for (Reg* r : {&i.d, &i.a, &i.b, &i.c})
-      if (*r != kNone) operands.push_back(*r = alias[static_cast<size_t>(*r)]);
+      if (*r != kNone) {
+        *r = alias[static_cast<size_t>(*r)];
+        if (r != &i.c || !(op_row(i.op).operands & kScratch)) operands.push_back(*r);
+      }
   if (placing != Placing::apart) return p;
   for (const Reg r : operands) {  // a last look at everything keeps it alive past its op
     p.code.insert(p.code.end() - 1, {.op = Op::copy, .bytes = 16, .d = r, .a = r});

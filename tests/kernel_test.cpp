@@ -1,11 +1,13 @@
 // Specs as text, the scalar formulas at ties and extremes, tables, and the reference convolution by hand.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <set>
 
+#include "generator/kernel/fixed_point.h"
 #include "generator/kernel/lut.h"
 #include "generator/kernel/reference.h"
 #include "generator/kernel/requant.h"
@@ -280,6 +282,40 @@ TEST(Requantize, KnowsWhenAProductLeavesS32) {
   EXPECT_TRUE(requant_is_wide(2147483647, 1.0f));  // f32 makes it 2^31
   EXPECT_FALSE(requant_is_wide(2147483647, 0.99f));
   EXPECT_TRUE(requant_is_wide(1 << 24, 128.0f));
+}
+
+TEST(FixedPoint, FactorsAndProducts) {
+  EXPECT_EQ(fixed_point(0.5), (FixedPoint{1 << 30, 0}));
+  EXPECT_EQ(fixed_point(1.0), (FixedPoint{1 << 30, 1}));
+  EXPECT_EQ(fixed_point(0.75), (FixedPoint{3 << 29, 0}));
+  EXPECT_EQ(fixed_point(1.0 - 0x1p-40), (FixedPoint{1 << 30, 1}));  // rounds up to 2^31
+  EXPECT_EQ(fixed_point(0.0), FixedPoint{});
+  EXPECT_EQ(fixed_point(0x1p-32), (FixedPoint{1 << 30, -31}));
+  EXPECT_EQ(fixed_point(0x1p-33), FixedPoint{});
+  using octet_math::srdhm, octet_math::shift_up, octet_math::shift_away;
+  constexpr int kMin = std::numeric_limits<int32_t>::min(), kMax = std::numeric_limits<int32_t>::max();
+  EXPECT_EQ(srdhm(1, 1 << 30), 1);  // 0.5
+  EXPECT_EQ(srdhm(-1, 1 << 30), 0);
+  EXPECT_EQ(srdhm(3, 1 << 30), 2);
+  EXPECT_EQ(srdhm(-3, 1 << 30), -1);
+  EXPECT_EQ(srdhm(kMax, kMax), kMax - 1);
+  EXPECT_EQ(srdhm(kMin, kMax), kMin + 1);
+  for (const auto& [x, n, up, away] : std::vector<std::array<int, 4>>{{5, 1, 3, 3},
+                                                                      {-5, 1, -2, -3},
+                                                                      {6, 2, 2, 2},
+                                                                      {-6, 2, -1, -2},
+                                                                      {-7, 2, -2, -2},
+                                                                      {9, 0, 9, 9},
+                                                                      {kMax, 31, 1, 1},
+                                                                      {kMin, 31, -1, -1},
+                                                                      {1 << 30, 31, 1, 1},
+                                                                      {-(1 << 30), 31, 0, -1}}) {
+    EXPECT_EQ(shift_up(x, n), up) << x << " >> " << n;
+    EXPECT_EQ(shift_away(x, n), away) << x << " >> " << n;
+  }
+  EXPECT_EQ(scale_away(-10, fixed_point(0.25)), -3);  // -2.5; srdhm is exact here
+  EXPECT_EQ(scale_up(-10, fixed_point(0.25)), -2);
+  EXPECT_EQ(scale_away(7, fixed_point(3.0)), 21);
 }
 
 TEST(Bias, RoundsInBinary64AndRefusesWhatS32CannotHold) {

@@ -44,7 +44,10 @@ class RandomProgram {
         case 2: builder_.fma(16, d, any(known), any(known), any(known)); break;
         case 3: builder_.copy(16, d, any(known)); break;
         case 4: builder_.dot4(16, any(known), any(known), Mem{OCTET_WEIGHTS, 0}, 0); continue;
-        case 5: builder_.store_split(16, {OCTET_DST, 0}, any(known), 2, {2, {0, 8}}); continue;
+        case 5:
+          if (pick(2)) builder_.op(Op::mulhi32, 16, builder_.reg(Role::temp), any(known), any(known));
+          builder_.store_split(16, {OCTET_DST, 0}, any(known), 2, {2, {0, 8}});
+          continue;
         default: builder_.loop(2, {}, [&] { block(known, depth + 1); }); continue;
       }
       if (std::find(known.begin(), known.end(), d) == known.end()) known.push_back(d);
@@ -83,6 +86,7 @@ class Walk {
   void step(const Inst& i, size_t k) {
     const uint8_t operands = op_row(i.op).operands;
     if (operands & kEarlyClobber) of(i.d) = i.d;
+    if (operands & kScratch) of(i.c) = i.c;
     if (operands & kReadsD) read(i.d, k);
     if (operands & kA) read(i.a, k);
     if ((operands & kB) && i.b != kNone) read(i.b, k);

@@ -202,9 +202,11 @@ class KernelEmitter {
       case Op::store_split: store_split(i); break;
       case Op::dot4: dot(i); break;
       case Op::srl16:
-      case Op::sll32: assign(i, fmt::format("{}<{}>({})", op, i.imm, read(i.a, w))); break;
+      case Op::sll32:
+      case Op::sra32: assign(i, fmt::format("{}<{}>({})", op, i.imm, read(i.a, w))); break;
       case Op::cvt_f32:
       case Op::cvt_i32: assign(i, fmt::format("{}({})", op, read(i.a, w))); break;
+      case Op::scale64: assign(i, fmt::format("{}({}, {})", op, read(i.a, w), address(i.m))); break;
       case Op::fma_f32:
         assign(i, fmt::format("{}({}, {}, {})", op, read(i.a, w), operand(i.b, i), operand(i.c, i)));
         break;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <limits>
 
+#include "generator/import/fold.h"
 #include "generator/import/importer.h"
 
 namespace octet::onnx_import {
@@ -15,10 +16,6 @@ template <class T>
 std::vector<std::byte> to_bytes(const std::vector<T>& values) {
   const auto bytes = std::as_bytes(std::span<const T>(values));
   return {bytes.begin(), bytes.end()};
-}
-
-int64_t byte_count(const Shape& shape, DType dtype) {
-  return element_count(shape) * static_cast<int64_t>(dtype_bytes(dtype));
 }
 
 [[noreturn]] void fail_not_constant(const NodeImport& n, size_t i) {
@@ -120,55 +117,6 @@ void range(NodeImport& n) {
   }
 }
 
-template <class To, class From>
-std::vector<std::byte> converted(const NodeImport& n, const Tensor& t) {
-  std::vector<std::byte> bytes(static_cast<size_t>(element_count(t.shape)) * sizeof(To));
-  std::byte* to = bytes.data();
-  for (const From v : t.values<From>()) {
-    To r;
-    if constexpr (std::is_same_v<To, bool>) {
-      r = v != From{};
-    } else if constexpr (std::is_same_v<From, float> && std::is_integral_v<To>) {
-      const double d = std::trunc(static_cast<double>(v));
-      // 2^63 itself is no s64: the limit is exclusive where it does not fit a double.
-      const double top = std::ldexp(1.0, std::numeric_limits<To>::digits);
-      if (!(d >= static_cast<double>(std::numeric_limits<To>::min()) && d < top))
-        n.fail(fmt::format("value {} does not fit the type cast to", v));
-      r = static_cast<To>(d);
-    } else {
-      r = static_cast<To>(v);
-    }
-    std::memcpy(to, &r, sizeof(To));
-    to += sizeof(To);
-  }
-  return bytes;
-}
-
-template <class From>
-std::vector<std::byte> converted_to(const NodeImport& n, const Tensor& t, DType to) {
-  switch (to) {
-    case DType::f32: return converted<float, From>(n, t);
-    case DType::u8: return converted<uint8_t, From>(n, t);
-    case DType::s8: return converted<int8_t, From>(n, t);
-    case DType::s32: return converted<int32_t, From>(n, t);
-    case DType::s64: return converted<int64_t, From>(n, t);
-    case DType::boolean: break;
-  }
-  return converted<bool, From>(n, t);
-}
-
-std::vector<std::byte> cast_values(const NodeImport& n, const Tensor& t, DType to) {
-  switch (t.dtype) {
-    case DType::f32: return converted_to<float>(n, t, to);
-    case DType::u8:
-    case DType::boolean: return converted_to<uint8_t>(n, t, to);
-    case DType::s8: return converted_to<int8_t>(n, t, to);
-    case DType::s32: return converted_to<int32_t>(n, t, to);
-    case DType::s64: break;
-  }
-  return converted_to<int64_t>(n, t, to);
-}
-
 void cast(NodeImport& n) {
   n.expect_inputs(1, 1);
   n.ignore({"saturate"});
@@ -184,7 +132,7 @@ void cast(NodeImport& n) {
         "from {} to {} on {}, which is not constant; supported: casts that change nothing, and on constants",
         dtype_name(t.dtype), dtype_name(to), in_quotes(t.name)));
   n.charge(byte_count(t.shape, to));
-  n.folded(to, t.shape, cast_values(n, t, to));
+  n.folded(to, t.shape, importing::cast_values(n, t, to));
 }
 
 void gather(NodeImport& n) {
@@ -222,120 +170,23 @@ void expand(NodeImport& n) {
   if (!t.is_constant()) fail_not_constant(n, 0);
   n.check_shape(*shape, t.dtype);
   n.charge(byte_count(*shape, t.dtype));
-  Ints strides = row_major_strides(t.shape);
-  for (size_t d = 0; d < strides.size(); ++d)
-    if (t.shape[d] == 1) strides[d] = 0;
-  strides.insert(strides.begin(), shape->size() - strides.size(), 0);
-  n.folded(t.dtype, *shape, strided_copy(t, *shape, 0, strides));
-}
-
-// --- arithmetic
-
-template <class T>
-bool apply(char op, T a, T b, T& r) {
-  if constexpr (std::is_same_v<T, float>) {
-    r = op == '+' ? a + b : op == '-' ? a - b : op == '*' ? a * b : a / b;
-    return true;
-  } else {
-    switch (op) {
-      case '+': return !__builtin_add_overflow(a, b, &r);
-      case '-': return !__builtin_sub_overflow(a, b, &r);
-      case '*': return !__builtin_mul_overflow(a, b, &r);
-      default: break;
-    }
-    if (b == 0 || (b == -1 && a == std::numeric_limits<T>::min())) return false;
-    r = static_cast<T>(a / b);
-    return true;
-  }
-}
-
-template <class T>
-void fold_as(NodeImport& n, char op, const Shape& shape) {
-  const auto operand = [&](size_t i) {
-    const Tensor& t = n.tensor(i);
-    Ints strides = row_major_strides(t.shape);
-    for (size_t d = 0; d < strides.size(); ++d)
-      if (t.shape[d] == 1) strides[d] = 0;
-    strides.insert(strides.begin(), shape.size() - strides.size(), 0);
-    return strided_copy(t, shape, 0, strides);
-  };
-  std::vector<std::byte> a = operand(0);
-  const std::vector<std::byte> b = operand(1);
-  for (size_t i = 0; i < a.size(); i += sizeof(T)) {
-    T x, y, r;
-    std::memcpy(&x, a.data() + i, sizeof(T));
-    std::memcpy(&y, b.data() + i, sizeof(T));
-    if (!apply(op, x, y, r)) n.fail(fmt::format("constants {} {} {} have no result", x, op, y));
-    std::memcpy(a.data() + i, &r, sizeof(T));
-  }
-  n.folded(n.tensor(0).dtype, shape, std::move(a));
+  n.folded(t.dtype, *shape, importing::repeated(t, *shape));
 }
 
 }  // namespace
 
-Ints row_major_strides(const Shape& shape) {
-  Ints strides(shape.size(), 1);
-  for (size_t d = shape.size(); d-- > 1;) strides[d - 1] = strides[d] * shape[d];
-  return strides;
-}
-
-std::optional<Ints> broadcast(const Shape& a, const Shape& b) {
-  Shape shape(std::max(a.size(), b.size()), 1);
-  for (size_t d = 0; d < shape.size(); ++d) {
-    const int64_t x = d < a.size() ? a[a.size() - 1 - d] : 1, y = d < b.size() ? b[b.size() - 1 - d] : 1;
-    if (x != y && x != 1 && y != 1) return {};
-    shape[shape.size() - 1 - d] = x == 1 ? y : x;
-  }
-  return shape;
-}
-
 bool fold_binary(NodeImport& n) {
   n.expect_inputs(2, 2);
   const Tensor &a = n.tensor(0), &b = n.tensor(1);
-  if (!a.is_constant() || !b.is_constant() || a.dtype != b.dtype) return false;
+  const bool computed = a.dtype == DType::f32 || a.dtype == DType::s32 || a.dtype == DType::s64;
+  if (!a.is_constant() || !b.is_constant() || a.dtype != b.dtype || !computed) return false;
   const auto shape = broadcast(a.shape, b.shape);
   if (!shape) return false;
   n.check_shape(*shape, a.dtype);
   n.charge(2 * byte_count(*shape, a.dtype));
   const char op = n.file.op == "Add" ? '+' : n.file.op == "Sub" ? '-' : n.file.op == "Mul" ? '*' : '/';
-  switch (a.dtype) {
-    case DType::f32: fold_as<float>(n, op, *shape); return true;
-    case DType::s32: fold_as<int32_t>(n, op, *shape); return true;
-    case DType::s64: fold_as<int64_t>(n, op, *shape); return true;
-    default: return false;
-  }
-}
-
-namespace {
-
-template <class T>
-std::byte* copy_rows(const T* from, std::byte* to, const Shape& shape, const Ints& strides, size_t d) {
-  if (d == shape.size()) {
-    std::memcpy(to, from, sizeof(T));
-    return to + sizeof(T);
-  }
-  if (d + 1 == shape.size() && strides[d] == 1) {
-    const size_t bytes = static_cast<size_t>(shape[d]) * sizeof(T);
-    std::memcpy(to, from, bytes);
-    return to + bytes;
-  }
-  for (int64_t i = 0; i < shape[d]; ++i) to = copy_rows(from + i * strides[d], to, shape, strides, d + 1);
-  return to;
-}
-
-}  // namespace
-
-// Elements of `t` at offset + sum of index * stride, in row-major order of `shape`.
-std::vector<std::byte> strided_copy(const Tensor& t, const Shape& shape, int64_t offset, const Ints& strides) {
-  std::vector<std::byte> out(static_cast<size_t>(byte_count(shape, t.dtype)));
-  if (out.empty()) return out;
-  const std::byte* from = t.data->data() + offset * static_cast<int64_t>(dtype_bytes(t.dtype));
-  switch (dtype_bytes(t.dtype)) {
-    case 1: copy_rows(from, out.data(), shape, strides, 0); break;
-    case 4: copy_rows(reinterpret_cast<const int32_t*>(from), out.data(), shape, strides, 0); break;
-    default: copy_rows(reinterpret_cast<const int64_t*>(from), out.data(), shape, strides, 0);
-  }
-  return out;
+  n.folded(a.dtype, *shape, importing::combined(n, op, a, b, *shape));
+  return true;
 }
 
 TensorId transposed(NodeImport& n, TensorId matrix) {

@@ -38,7 +38,8 @@ TensorId State::find(const std::string& name) {
   return id;
 }
 
-NodeImport::NodeImport(State& s, const onnx_file::FileNode& f) : state(s), graph(s.graph), file(f), opset(s.opset) {
+NodeImport::NodeImport(State& s, const onnx_file::FileNode& f)
+    : NodeInputs(s.graph, s.folded_bytes), state(s), file(f), opset(s.opset) {
   for (const std::string& name : file.inputs) {
     const TensorId id = name.empty() ? kNoTensor : state.find(name);
     if (id == kNoTensor && !name.empty())
@@ -50,58 +51,9 @@ NodeImport::NodeImport(State& s, const onnx_file::FileNode& f) : state(s), graph
   }
 }
 
-void NodeImport::fail(const std::string& what) const {
-  user_error(fmt::format("node {} ({}{}{}): {}", in_quotes(file.name), file.domain, file.domain.empty() ? "" : ".",
-                         file.op.substr(0, 80), what));
-}
-
-void NodeImport::fail_attribute(std::string_view name, const std::string& value, std::string_view supported) const {
-  fail(fmt::format("attribute {} is {}; supported: {}", name, value.substr(0, 160), supported));
-}
-
-TensorId NodeImport::input(size_t i, std::string_view role) const {
-  if (!has(i)) fail(fmt::format("{} (input {}) is missing", role, i));
-  return inputs_[i];
-}
-
-void NodeImport::expect_inputs(size_t least, size_t most) const {
-  if (inputs_.size() < least || inputs_.size() > most)
-    fail(fmt::format("{} inputs; supported: {}", inputs_.size(),
-                     least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most)));
-}
-
-void NodeImport::expect_dtype(TensorId id, std::initializer_list<DType> allowed) const {
-  const Tensor& t = graph.tensor(id);
-  if (std::find(allowed.begin(), allowed.end(), t.dtype) != allowed.end()) return;
-  std::string names;
-  for (DType d : allowed) names += (names.empty() ? "" : ", ") + std::string(dtype_name(d));
-  fail(fmt::format("input {} has dtype {}; supported: {}", in_quotes(t.name), dtype_name(t.dtype), names));
-}
-
-void NodeImport::expect_rank(TensorId id, size_t least, size_t most) const {
-  const Tensor& t = graph.tensor(id);
-  if (t.shape.size() < least || t.shape.size() > most)
-    fail(fmt::format("input {} of shape {} has rank {}; supported: {}", in_quotes(t.name), to_string(t.shape),
-                     t.shape.size(), least == most ? fmt::format("{}", least) : fmt::format("{} to {}", least, most)));
-}
-
-Ints NodeImport::integers_in(size_t i, std::string_view role) const {
-  const Tensor& t = tensor(i, role);
-  constexpr int64_t kMost = 1 << 16;  // shapes, axes, sizes
-  if (!t.is_constant())
-    fail(fmt::format("{} ({}) is not constant; supported: values known at import", role, in_quotes(t.name)));
-  expect_dtype(input(i), {DType::s64, DType::s32});
-  if (element_count(t.shape) > kMost) fail(fmt::format("{} has {} values", role, element_count(t.shape)));
-  if (t.dtype == DType::s64) return {t.values<int64_t>().begin(), t.values<int64_t>().end()};
-  return {t.values<int32_t>().begin(), t.values<int32_t>().end()};
-}
-
-float NodeImport::real_in(size_t i, std::string_view role) const {
-  const Tensor& t = tensor(i, role);
-  if (!t.is_constant() || t.dtype != DType::f32 || element_count(t.shape) != 1)
-    fail(fmt::format("{} ({}) is {} {}{}; supported: one constant f32", role, in_quotes(t.name), dtype_name(t.dtype),
-                     to_string(t.shape), t.is_constant() ? "" : ", not constant"));
-  return t.values<float>()[0];
+std::string NodeImport::who() const {
+  return fmt::format("{} ({}{}{})", in_quotes(file.name), file.domain, file.domain.empty() ? "" : ".",
+                     file.op.substr(0, 80));
 }
 
 const Attribute* NodeImport::find(std::string_view name, AttributeType type) {
@@ -158,12 +110,6 @@ std::optional<Ints> NodeImport::integers(std::string_view name, size_t index, in
   return has(index) ? std::optional(integers_in(index, name)) : std::nullopt;
 }
 
-int64_t NodeImport::axis(int64_t value, size_t rank) const {
-  const int64_t r = static_cast<int64_t>(rank);
-  if (value < -r || value >= r) fail(fmt::format("axis {} of a tensor of rank {}", value, rank));
-  return value < 0 ? value + r : value;
-}
-
 void NodeImport::done() const {
   for (const Attribute& a : file.attributes)
     if (std::find(known_.begin(), known_.end(), a.name) == known_.end())
@@ -172,10 +118,6 @@ void NodeImport::done() const {
   for (size_t i = 0; i < file.outputs.size(); ++i)
     if (const std::string& name = file.outputs[i]; state.read.count(name) && !state.tensors.count(name))
       fail(fmt::format("output {} ({}) is not supported", i, in_quotes(name)));
-}
-
-void NodeImport::check_shape(const Shape& shape, DType dtype) const {
-  if (const std::string problem = onnx_file::shape_problem(shape, dtype); !problem.empty()) fail("result: " + problem);
 }
 
 void NodeImport::register_output(size_t index, TensorId id) {
@@ -218,12 +160,6 @@ void NodeImport::alias(TensorId id) {
   Shape shape = t.shape;
   auto quant = t.quant;
   emit(OpKind::identity, {id}, {output(dtype, std::move(shape), std::move(quant))});
-}
-
-void NodeImport::charge(int64_t bytes) const {
-  constexpr int64_t kMost = int64_t{1} << 28;
-  state.folded_bytes += bytes;
-  if (state.folded_bytes > kMost) fail("constants computed from constants pass 256 MiB");
 }
 
 void NodeImport::folded(DType dtype, Shape shape, std::vector<std::byte> bytes, size_t index) {

@@ -11,15 +11,20 @@
 #include <vector>
 
 #include "generator/graph/graph.h"
+#include "generator/import/common.h"
 #include "generator/import/onnx.h"
 #include "generator/import/onnx_file.h"
 
 namespace octet::onnx_import {
 
+using importing::broadcast;
+using importing::byte_count;
+using importing::in_quotes;
+using importing::Ints;
+using importing::row_major_strides;
+using importing::strided_copy;
 using onnx_file::Attribute;
 using onnx_file::Constant;
-using onnx_file::in_quotes;
-using Ints = std::vector<int64_t>;
 
 class NodeImport;
 using Handler = void (*)(NodeImport& n);
@@ -44,30 +49,13 @@ struct State {
   TensorId find(const std::string& name);
 };
 
-class NodeImport {
+class NodeImport : public importing::NodeInputs {
  public:
   NodeImport(State& state, const onnx_file::FileNode& file);
 
   State& state;
-  Graph& graph;
   const onnx_file::FileNode& file;
   const int64_t opset;
-
-  [[noreturn]] void fail(const std::string& what) const;  // "node 'name' (Op): what"
-  [[noreturn]] void fail_attribute(std::string_view name, const std::string& value, std::string_view supported) const;
-
-  // Inputs. Reading one that is absent is an error that names `role`.
-  bool has(size_t i) const { return i < inputs_.size() && inputs_[i] != kNoTensor; }
-  size_t input_count() const { return inputs_.size(); }
-  TensorId input(size_t i, std::string_view role = "input") const;
-  const Tensor& tensor(size_t i, std::string_view role = "input") const { return graph.tensor(input(i, role)); }
-  void expect_inputs(size_t least, size_t most) const;
-  void expect_dtype(TensorId id, std::initializer_list<DType> allowed) const;
-  void expect_rank(TensorId id, size_t least, size_t most) const;
-  bool is_constant(size_t i) const { return has(i) && tensor(i).is_constant(); }
-  // The values of a constant of integers (any shape), or of one float.
-  Ints integers_in(size_t i, std::string_view role) const;
-  float real_in(size_t i, std::string_view role) const;
 
   // Attributes. Reading one marks it as known; done() refuses the others.
   int64_t integer(std::string_view name, int64_t otherwise);
@@ -79,7 +67,6 @@ class NodeImport {
   void ignore(std::initializer_list<std::string_view> names);  // known to make no difference
   // An attribute that became an input with opset `since`.
   std::optional<Ints> integers(std::string_view name, size_t index, int64_t since);
-  int64_t axis(int64_t value, size_t rank) const;  // made non-negative; checks the range
   void done() const;
 
   // Results. `output` makes the tensor of the node's index-th output; `temporary` one that the file does not have.
@@ -89,8 +76,6 @@ class NodeImport {
   void folded(DType dtype, Shape shape, std::vector<std::byte> bytes, size_t index = 0);
   void folded(Shape shape, std::shared_ptr<const ConstantBytes> data, const Tensor& like);
   Node& emit(OpKind op, std::vector<TensorId> inputs, std::vector<TensorId> outputs);
-  void charge(int64_t bytes) const;  // against the limit on what is made from constants
-  void check_shape(const Shape& shape, DType dtype) const;
 
   // Quantization (quant.cpp).
   QuantParams quant_params(size_t scale, size_t zero_point, TensorId of, int64_t axis) const;
@@ -98,18 +83,15 @@ class NodeImport {
   TensorId with_quant(TensorId id, const QuantParams& quant);  // constants may be read in several ways
 
  private:
+  std::string who() const override;
   const Attribute* find(std::string_view name, onnx_file::AttributeType type);
   void register_output(size_t index, TensorId id);
 
-  std::vector<TensorId> inputs_;
   std::vector<std::string_view> known_;
 };
 
 // Constants (constants.cpp). `transposed` makes NAME^T, once.
 TensorId transposed(NodeImport& n, TensorId matrix);
-std::optional<Ints> broadcast(const Shape& a, const Shape& b);
-std::vector<std::byte> strided_copy(const Tensor& t, const Shape& shape, int64_t offset, const Ints& strides);
-Ints row_major_strides(const Shape& shape);
 bool fold_binary(NodeImport& n);  // both inputs constant: done
 
 // Weights and bias of conv and linear (linear.cpp).

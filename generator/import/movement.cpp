@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "generator/import/fold.h"
 #include "generator/import/importer.h"
 
 namespace octet::onnx_import {
@@ -16,10 +17,6 @@ std::optional<QuantParams> moved_quant(const NodeImport& n, TensorId x) {
   if (t.quant && !t.quant->per_tensor())
     n.fail(fmt::format("input {} is quantized per channel; supported: per tensor", in_quotes(t.name)));
   return t.quant;
-}
-
-int64_t bytes_of(const Shape& shape, DType dtype) {
-  return element_count(shape) * static_cast<int64_t>(dtype_bytes(dtype));
 }
 
 void drop(NodeImport& n) {
@@ -50,8 +47,8 @@ void reshape(NodeImport& n) {
   const bool zero_is_zero = n.integer("allowzero", 0) != 0;
   const Shape from = n.tensor(0).shape;
   Shape to = n.integers_in(1, "shape");
-  if (to.size() > onnx_file::kMostRank)
-    n.fail(fmt::format("a target of {} dimensions; supported: at most {}", to.size(), onnx_file::kMostRank));
+  if (to.size() > importing::kMostRank)
+    n.fail(fmt::format("a target of {} dimensions; supported: at most {}", to.size(), importing::kMostRank));
   const Shape target = to;
   int open = -1;
   int64_t known = 1;
@@ -116,8 +113,8 @@ void unsqueeze(NodeImport& n) {
   const auto given = n.integers("axes", 1, 13);
   if (!given) n.fail("axes are missing");
   Shape to = n.tensor(0).shape;
-  if (given->size() + to.size() > onnx_file::kMostRank)
-    n.fail(fmt::format("{} axes added; supported: at most {} in all", given->size(), onnx_file::kMostRank));
+  if (given->size() + to.size() > importing::kMostRank)
+    n.fail(fmt::format("{} axes added; supported: at most {} in all", given->size(), importing::kMostRank));
   for (int64_t a : sorted_axes(n, *given, to.size() + given->size())) to.insert(to.begin() + a, 1);
   reshape_to(n, std::move(to));
 }
@@ -143,7 +140,7 @@ void transpose(NodeImport& n) {
     turned.push_back(strides[static_cast<size_t>(p)]);
   }
   if (t.is_constant()) {
-    n.charge(bytes_of(shape, t.dtype));
+    n.charge(byte_count(shape, t.dtype));
     return n.folded(t.dtype, shape, strided_copy(t, shape, 0, turned));
   }
   auto quant = moved_quant(n, n.input(0));
@@ -194,7 +191,7 @@ void slice(NodeImport& n) {
       offset += cut.starts[d] * strides[d];
       if (__builtin_mul_overflow(strides[d], cut.steps[d], &strides[d])) strides[d] = 0;  // one element: never taken
     }
-    n.charge(bytes_of(cut.shape, t.dtype));
+    n.charge(byte_count(cut.shape, t.dtype));
     return n.folded(t.dtype, cut.shape, strided_copy(t, cut.shape, offset, strides));
   }
   auto quant = moved_quant(n, n.input(0));
@@ -237,7 +234,7 @@ void split(NodeImport& n) {
     Shape shape = t.shape;
     shape[axis] = sizes[i];
     if (t.is_constant()) {
-      n.charge(bytes_of(shape, t.dtype));
+      n.charge(byte_count(shape, t.dtype));
       n.folded(t.dtype, shape, strided_copy(t, shape, at * strides[axis], strides), i);
     } else {
       pieces.push_back(n.output(t.dtype, shape, quant, i));
@@ -250,17 +247,11 @@ void split(NodeImport& n) {
 // Constants: outer rows of each input, one after the other.
 void fold_concat(NodeImport& n, size_t axis, const Shape& shape) {
   const DType dtype = n.tensor(0).dtype;
-  n.charge(bytes_of(shape, dtype));
+  n.charge(byte_count(shape, dtype));
+  std::vector<const Tensor*> pieces;
+  for (size_t i = 0; i < n.input_count(); ++i) pieces.push_back(&n.tensor(i));
   const int64_t outer = element_count(Shape(shape.begin(), shape.begin() + static_cast<long>(axis)));
-  std::vector<std::byte> bytes;
-  for (int64_t o = 0; o < outer; ++o)
-    for (size_t i = 0; i < n.input_count(); ++i) {
-      const Tensor& t = n.tensor(i);
-      const size_t row = t.data->size() / static_cast<size_t>(outer);
-      const std::byte* from = t.data->data() + static_cast<size_t>(o) * row;
-      bytes.insert(bytes.end(), from, from + row);
-    }
-  n.folded(dtype, shape, std::move(bytes));
+  n.folded(dtype, shape, importing::joined(pieces, outer));
 }
 
 void concat(NodeImport& n) {
@@ -309,7 +300,7 @@ Ints pad_amounts(NodeImport& n, size_t rank) {
     pads[d + rank] = (*given)[i + axes.size()];
   }
   for (int64_t p : pads)
-    if (p < 0 || p > onnx_file::kMostBytes)
+    if (p < 0 || p > importing::kMostBytes)
       n.fail_attribute("pads", fmt::format("[{}]", fmt::join(*given, ", ")), "0 and more");
   return pads;
 }

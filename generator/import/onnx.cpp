@@ -12,10 +12,11 @@
 namespace octet {
 namespace {
 
-using onnx_file::in_quotes;
+using importing::in_quotes;
+using importing::kMostBatch;
 using onnx_import::NodeImport;
 
-constexpr int64_t kFirstOpset = 10, kLastOpset = 21, kMostBatch = 65536;
+constexpr int64_t kFirstOpset = 10, kLastOpset = 21;
 
 bool moves_values(const Node& n) {
   switch (n.op) {
@@ -84,7 +85,7 @@ class Importer {
         user_error(fmt::format("{}: dtype {}; supported: float, uint8, int8", who, onnx_file::type_name(input.type)));
       if (!input.has_shape) user_error(who + ": no shape; supported: fixed shapes with an open batch");
       for (size_t d = 0; d < input.shape.size(); ++d) t.shape.push_back(dimension(who, d, input.shape[d], open));
-      if (const std::string problem = onnx_file::shape_problem(t.shape, t.dtype); !problem.empty())
+      if (const std::string problem = importing::shape_problem(t.shape, t.dtype); !problem.empty())
         user_error(who + ": " + problem);
       const TensorId id = state_.add(std::move(t));
       if (input.name.empty() || !state_.tensors.emplace(input.name, id).second)

@@ -19,19 +19,8 @@ namespace octet::onnx_file {
 namespace {
 
 namespace fs = std::filesystem;
+using importing::clean_name;
 using Proto = onnx::TensorProto;
-
-// Messages are one line, and names come from anybody. Names are copied where the importer adds tensors: bounded.
-constexpr size_t kMostName = 1024;
-std::string clean(const std::string& name) {
-  if (name.size() > kMostName)
-    user_error(fmt::format("a name of {} characters, {}; supported: up to {}", name.size(),
-                           in_quotes(name.substr(0, 40)), kMostName));
-  std::string text = name;
-  for (char& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  return text;
-}
 
 class TensorReader {
  public:
@@ -39,7 +28,7 @@ class TensorReader {
 
   // Empties `t`. `payload` stands for its raw_data where that was taken out of the message, and lives in the file.
   Constant read(Proto& t, std::span<const std::byte> payload = {}) const {
-    Constant c{.name = clean(t.name()), .shape = {t.dims().begin(), t.dims().end()}};
+    Constant c{.name = clean_name(t.name()), .shape = {t.dims().begin(), t.dims().end()}};
     if (!dtype_of(t.data_type(), c.dtype)) {
       c.problem = fmt::format("dtype {}; supported: float, uint8, int8, int32, int64, bool", type_name(t.data_type()));
     } else if (t.has_segment()) {
@@ -111,7 +100,7 @@ class TensorReader {
         c.problem = "external data with a bad offset or length";
     };
     for (const auto& entry : t.external_data()) {
-      if (entry.key() == "location") location = clean(entry.value());
+      if (entry.key() == "location") location = clean_name(entry.value());
       if (entry.key() == "offset") number(entry.value(), offset);
       if (entry.key() == "length") number(entry.value(), length);
     }
@@ -157,7 +146,7 @@ class TensorReader {
 };
 
 Attribute read_attribute(onnx::AttributeProto& a, const TensorReader& tensors) {
-  Attribute r{.name = clean(a.name())};
+  Attribute r{.name = clean_name(a.name())};
   switch (a.type()) {
     case onnx::AttributeProto::FLOAT:
       r.type = AttributeType::real;
@@ -169,7 +158,7 @@ Attribute read_attribute(onnx::AttributeProto& a, const TensorReader& tensors) {
       break;
     case onnx::AttributeProto::STRING:
       r.type = AttributeType::text;
-      r.text = clean(a.s());
+      r.text = clean_name(a.s());
       break;
     case onnx::AttributeProto::TENSOR:
       r.type = AttributeType::tensor;
@@ -189,23 +178,23 @@ Attribute read_attribute(onnx::AttributeProto& a, const TensorReader& tensors) {
 }
 
 FileNode read_node(onnx::NodeProto& n, const TensorReader& tensors) {
-  FileNode r{.name = clean(n.name()), .op = clean(n.op_type()), .domain = clean(n.domain())};
+  FileNode r{.name = clean_name(n.name()), .op = clean_name(n.op_type()), .domain = clean_name(n.domain())};
   if (r.domain == "ai.onnx") r.domain.clear();
-  for (const std::string& s : n.input()) r.inputs.push_back(clean(s));
-  for (const std::string& s : n.output()) r.outputs.push_back(clean(s));
+  for (const std::string& s : n.input()) r.inputs.push_back(clean_name(s));
+  for (const std::string& s : n.output()) r.outputs.push_back(clean_name(s));
   if (r.name.empty() && !r.outputs.empty()) r.name = r.outputs[0];
   for (onnx::AttributeProto& a : *n.mutable_attribute()) r.attributes.push_back(read_attribute(a, tensors));
   return r;
 }
 
 GraphInput read_input(const onnx::ValueInfoProto& v) {
-  GraphInput r{.name = clean(v.name())};
+  GraphInput r{.name = clean_name(v.name())};
   if (!v.type().has_tensor_type()) return r;
   const auto& type = v.type().tensor_type();
   r.type = type.elem_type();
   r.has_shape = type.has_shape();
   for (const auto& d : type.shape().dim()) {
-    Dimension dim{.symbol = clean(d.dim_param())};
+    Dimension dim{.symbol = clean_name(d.dim_param())};
     if (d.has_dim_value() && d.dim_value() > 0)
       dim.value = d.dim_value();
     else if (d.has_dim_value() && d.dim_value() < -1)
@@ -218,13 +207,13 @@ GraphInput read_input(const onnx::ValueInfoProto& v) {
 Model read_model(onnx::ModelProto& m, const Payloads& payloads, const TensorReader& tensors) {
   Model r;
   auto& g = *m.mutable_graph();
-  r.graph_name = clean(g.name());
-  r.producer = clean(m.producer_name() + (m.producer_version().empty() ? "" : " " + m.producer_version()));
+  r.graph_name = clean_name(g.name());
+  r.producer = clean_name(m.producer_name() + (m.producer_version().empty() ? "" : " " + m.producer_version()));
   for (const auto& set : m.opset_import())
     if (set.domain().empty() || set.domain() == "ai.onnx") r.opset = set.version();
   if (g.sparse_initializer_size())
     user_error(fmt::format("sparse initializer {}; supported: dense ones",
-                           in_quotes(clean(g.sparse_initializer(0).values().name()))));
+                           in_quotes(clean_name(g.sparse_initializer(0).values().name()))));
   for (size_t i = 0; i < static_cast<size_t>(g.initializer_size()); ++i) {
     const auto at = payloads.raw_data.find(i);
     const auto payload = at == payloads.raw_data.end() ? std::span<const std::byte>() : at->second;
@@ -236,7 +225,7 @@ Model read_model(onnx::ModelProto& m, const Payloads& payloads, const TensorRead
     for (const Attribute& a : r.nodes.back().attributes) r.external_data = r.external_data || a.tensor.external;
   }
   for (const auto& v : g.input()) r.inputs.push_back(read_input(v));
-  for (const auto& v : g.output()) r.outputs.push_back(clean(v.name()));
+  for (const auto& v : g.output()) r.outputs.push_back(clean_name(v.name()));
   return r;
 }
 
@@ -280,23 +269,6 @@ std::string type_name(int onnx_type) {
                                         "float8e5m2fnuz", "uint4",    "int4",         "float4e2m1"};
   const bool known = onnx_type >= 0 && onnx_type < static_cast<int>(kNames.size());
   return known ? kNames[static_cast<size_t>(onnx_type)] : fmt::format("number {}", onnx_type);
-}
-
-std::string shape_problem(const Shape& shape, DType dtype) {
-  if (shape.size() > kMostRank) return fmt::format("{} dimensions; supported: at most {}", shape.size(), kMostRank);
-  int64_t bytes = static_cast<int64_t>(dtype_bytes(dtype));
-  bool fits = true;
-  for (int64_t d : shape) {
-    if (d < 0) return fmt::format("shape {} with a negative dimension", to_string(shape));
-    fits = fits && !__builtin_mul_overflow(bytes, std::max<int64_t>(d, 1), &bytes) && bytes <= kMostBytes;
-  }
-  return fits ? "" : fmt::format("shape {} of {}; supported: tensors up to 2 GiB", to_string(shape), dtype_name(dtype));
-}
-
-std::string in_quotes(std::string_view name) {
-  constexpr size_t kMost = 160;
-  if (name.size() <= kMost) return fmt::format("'{}'", name);
-  return fmt::format("'{}...'", name.substr(0, kMost));
 }
 
 }  // namespace octet::onnx_file

@@ -11,11 +11,12 @@
 #include <vector>
 
 #include "generator/graph/graph.h"
+#include "generator/import/common.h"
 
 namespace octet::onnx_file {
 
-inline constexpr int64_t kMostBytes = int64_t{1} << 31;  // of one tensor
-inline constexpr size_t kMostRank = 8;
+using importing::in_quotes;
+using importing::shape_problem;
 
 // A constant. Where `problem` is not empty the rest is not to be relied upon: it is a user error to read this tensor.
 struct Constant {
@@ -76,11 +77,5 @@ Model parse(std::span<const std::byte> bytes, const std::filesystem::path& folde
 // The type of that number in the file; false if it is none of Octet's.
 bool dtype_of(int onnx_type, DType& dtype);
 std::string type_name(int onnx_type);  // "float16"
-
-// "product of dims too large" and the like, or empty. Empty tensors are allowed.
-std::string shape_problem(const Shape& shape, DType dtype);
-
-// For messages: in quotes, never long.
-std::string in_quotes(std::string_view name);
 
 }  // namespace octet::onnx_file

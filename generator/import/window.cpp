@@ -8,7 +8,7 @@
 namespace octet::onnx_import {
 namespace {
 
-constexpr int64_t kMostWindow = 1 << 15;
+using importing::kMostWindow;
 
 // One attribute with a value per spatial axis, in [least, kMostWindow].
 Ints per_axis(NodeImport& n, std::string_view name, size_t count, int64_t least, int64_t otherwise) {

@@ -115,6 +115,11 @@ class Machine {
       case Op::xor_: d() = v::xor_(a(), b()); break;
       case Op::srl16: d() = v::srl16(a(), i.imm); break;
       case Op::sll32: d() = v::sll32(a(), i.imm); break;
+      case Op::sra32: d() = v::sra32(a(), i.imm); break;
+      case Op::sllv32: d() = v::sllv32(a(), b()); break;
+      case Op::srav32: d() = v::srav32(a(), b()); break;
+      case Op::mul32: d() = v::mul32(a(), b()); break;
+      case Op::mulhi32: d() = v::mulhi32(a(), b()); break;
       case Op::max_u8: d() = v::max_u8(a(), b()); break;
       case Op::min_u8: d() = v::min_u8(a(), b()); break;
       case Op::add16: d() = v::add16(a(), b()); break;
@@ -132,6 +137,7 @@ class Machine {
         break;
       case Op::cvt_f32: d() = v::cvt_f32(a()); break;
       case Op::cvt_i32: d() = v::cvt_i32(a()); break;
+      case Op::scale64: d() = v::scale64(a(), address(i.m)); break;
       case Op::add_f32: d() = v::add_f32(a(), b()); break;
       case Op::sub_f32: d() = v::sub_f32(a(), b()); break;
       case Op::mul_f32: d() = v::mul_f32(a(), b()); break;

@@ -17,13 +17,14 @@ enum class Op : uint8_t {
 
 enum Operands : uint8_t {
   kNoRegs = 0,
-  kD = 1,             // writes d
-  kA = 2,             // reads a
-  kB = 4,             // reads b; absent b means the memory operand m
-  kC = 8,             // reads c; absent c means the memory operand m
-  kReadsD = 16,       // d is read too (accumulates in place)
-  kMem = 32,          // always uses m
-  kEarlyClobber = 64  // d is written before a is read for the last time: they must differ
+  kD = 1,              // writes d
+  kA = 2,              // reads a
+  kB = 4,              // reads b; absent b means the memory operand m
+  kC = 8,              // reads c; absent c means the memory operand m
+  kReadsD = 16,        // d is read too (accumulates in place)
+  kMem = 32,           // always uses m
+  kEarlyClobber = 64,  // d is written before the operands are read for the last time: they must differ
+  kScratch = 128       // c is a register that the op destroys on its way, none of the others
 };
 
 struct OpRow {

@@ -47,6 +47,7 @@ std::string print(const Program& p) {
         if (row.operands & kA) line += " " + reg(i.a);
         if (row.operands & kB) line += " " + (i.b == kNone ? memory(i.m) : reg(i.b));
         if (row.operands & kC) line += " " + (i.c == kNone ? memory(i.m) : reg(i.c));
+        if (row.operands & kScratch) line += " ~" + reg(i.c);
         if (row.operands & kMem) line += " " + memory(i.m);
         if (i.imm) line += fmt::format(" #{}", i.imm);
         if (i.op == Op::store_split) {

@@ -95,7 +95,12 @@ void Builder::dot4(int w, Reg d, Reg a, Operand b, int group) {
 }
 
 void Builder::op(Op op, int w, Reg d, Reg a, Operand b) {
-  put({.op = op, .bytes = static_cast<uint8_t>(w), .d = d, .a = a, .b = b.reg, .m = b.mem});
+  const Reg scratch = op_row(op).operands & kScratch ? reg(Role::temp) : kNone;
+  put({.op = op, .bytes = static_cast<uint8_t>(w), .d = d, .a = a, .b = b.reg, .c = scratch, .m = b.mem});
+}
+
+void Builder::scale64(int w, Reg d, Reg a, Mem m) {
+  put({.op = Op::scale64, .bytes = static_cast<uint8_t>(w), .d = d, .a = a, .c = reg(Role::temp), .m = m});
 }
 
 void Builder::unary(Op op, int w, Reg d, Reg a, int imm) {
@@ -171,7 +176,9 @@ const char* fault(const Program& p, const Inst& i, const std::vector<bool>& writ
   if ((need & kB) && i.b != kNone && !is_read(i.b)) return "reads b before it is written";
   if ((need & kC) && i.c != kNone && !is_read(i.c)) return "reads c before it is written";
   if ((need & kC) && i.b == kNone && i.c == kNone) return "two memory operands";
-  if ((need & kEarlyClobber) && i.d == i.a) return "scratch register equals the source";
+  if ((need & kEarlyClobber) && (i.d == i.a || ((need & kB) && i.d == i.b))) return "destination equals a source";
+  if ((need & kScratch) && !is_reg(i.c)) return "no scratch register";
+  if ((need & kScratch) && (i.c == i.d || i.c == i.a || i.c == i.b)) return "scratch register equals another";
   const bool uses_mem = (need & kMem) || ((need & kB) && i.b == kNone) || ((need & kC) && i.c == kNone) ||
                         i.op == Op::ptr_set || i.op == Op::ptr_index;
   if (uses_mem && !is_ptr(i.m.ptr)) return "no memory operand";

@@ -106,9 +106,10 @@ class Builder {
   void store_split(int w, Mem m, Reg a, int pieces, const Split& split);
 
   void dot4(int w, Reg d, Reg a, Operand b, int group);
-  // d = op(a, b); d may equal a.
+  // d = op(a, b); d may equal a unless the op's row says kEarlyClobber.
   void op(Op op, int w, Reg d, Reg a, Operand b);
-  void unary(Op op, int w, Reg d, Reg a, int imm = 0);  // cvt_f32, cvt_i32, srl16, sll32
+  void unary(Op op, int w, Reg d, Reg a, int imm = 0);  // cvt_f32, cvt_i32, srl16, sll32, sra32
+  void scale64(int w, Reg d, Reg a, Mem m);
   void fma(int w, Reg d, Reg a, Operand b, Operand c);  // at most one of b and c is memory
   void blend8(int w, Reg d, Reg a, Operand b, Reg c);
 

@@ -37,6 +37,10 @@ std::vector<Interval> lifetimes_of_registers(const Program& p) {
     const uint8_t operands = op_row(i.op).operands;
     const bool early = operands & kEarlyClobber;  // d lives before the last read, and the operands past the write
     for (const Reg r : Reads(i, operands)) lifetimes.touch(r, early ? 2 * k + 1 : 2 * k);
+    if (operands & kScratch) {  // apart from all that is read or written
+      lifetimes.touch(i.c, 2 * k);
+      lifetimes.touch(i.c, 2 * k + 1);
+    }
     if ((operands & kD) && early) lifetimes.touch(i.d, 2 * k);
     if (operands & kD) lifetimes.touch(i.d, 2 * k + 1);
   }
@@ -59,11 +63,13 @@ class Scan {
       if (i.op == Op::loop_end) release_all_until(2 * k);
       const uint8_t operands = op_row(i.op).operands;
       const Reads reads(i, operands);
+      if ((operands & kScratch) && physical_[static_cast<size_t>(i.c)] == kNone) place(i.c, k, 0);
       uint64_t dying = 0;
       for (const Reg r : reads) dying |= release(r, 2 * k);
       if ((operands & kD) && physical_[static_cast<size_t>(i.d)] == kNone) place(i.d, k, dying);
       for (const Reg r : reads) release(r, 2 * k + 1);
       if (operands & kD) release(i.d, 2 * k + 1);
+      if (operands & kScratch) release(i.c, 2 * k + 1);
     }
     return std::move(physical_);
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <string>
 
 #include "generator/program/registers.h"
@@ -56,6 +57,7 @@ Lowering::Lowering(const Program& p, int vector_registers, std::span<uint8_t> ro
 
 size_t Lowering::run(CodeOffsets* offsets) {
   try {
+    begin();
     enter();
     if (offsets) offsets->clear();
     for (size_t k = 0; k < program_.code.size(); ++k) {
@@ -65,6 +67,11 @@ size_t Lowering::run(CodeOffsets* offsets) {
     if (offsets) offsets->push_back(static_cast<uint32_t>(getSize()));
     leave();
     tables();
+    if (reads_largest_s32_) {
+      align(64);
+      L(largest_s32_);
+      for (int lane = 0; lane < 8; ++lane) dq(std::bit_cast<uint64_t>(2147483647.0));
+    }
     ready();
   } catch (const Xbyak::Error& e) {
     internal_error(program_.name + ": assembler: " + e.what());
@@ -190,6 +197,9 @@ void Lowering::lower(const Inst& i, size_t k) {
     case Op::store_split: return store_split(i);
     case Op::srl16: return vpsrlw(d(), a(), static_cast<uint8_t>(i.imm));
     case Op::sll32: return vpslld(d(), a(), static_cast<uint8_t>(i.imm));
+    case Op::sra32: return vpsrad(d(), a(), static_cast<uint8_t>(i.imm));
+    case Op::mulhi32: return mulhi32(i);
+    case Op::scale64: return scale64(i);
     case Op::cvt_f32: return vcvtdq2ps(d(), a());
     case Op::cvt_i32: return vcvtps2dq(d(), a());
     case Op::fma_f32: return fma(i);
@@ -218,6 +228,9 @@ void Lowering::binary(const Inst& i, const Operand& b) {
     case Op::sub32: return vpsubd(d, a, b);
     case Op::max_i32: return vpmaxsd(d, a, b);
     case Op::min_i32: return vpminsd(d, a, b);
+    case Op::sllv32: return vpsllvd(d, a, b);
+    case Op::srav32: return vpsravd(d, a, b);
+    case Op::mul32: return vpmulld(d, a, b);
     case Op::max_u8: return vpmaxub(d, a, b);
     case Op::min_u8: return vpminub(d, a, b);
     case Op::adds16: return vpaddsw(d, a, b);
@@ -261,6 +274,47 @@ void Lowering::fma(const Inst& i) {
   if (is_d(b())) return vfmadd213ps(d, a, c());
   if (!is_d(a)) vmovaps(d, a);
   return vfmadd213ps(d, b(), c());
+}
+
+// The instruction multiplies even dwords to qwords; the odd ones go to even places first.
+void Lowering::mulhi32(const Inst& i) {
+  const int w = i.bytes;
+  const Xmm d = vector(i.d, w), a = vector(i.a, w), t = vector(i.c, w);
+  const auto with = [&](const Operand& b) {
+    vmovshdup(t, b);
+    vmovshdup(d, a);
+    vpmuldq(d, d, t);
+    vpmuldq(t, a, b);
+  };
+  if (i.b == kNone)
+    with(address(i.m));
+  else
+    with(vector(i.b, w));
+  merge_odd(d, t);
+}
+
+// What is too small for s32 converts to the smallest anyway.
+void Lowering::scale64(const Inst& i) {
+  const int w = i.bytes;
+  const Xmm d = vector(i.d, w), a = vector(i.a, w), t = vector(i.c, w);
+  const auto half = [&](const Xmm& x) { return in_width(x.getIdx(), std::max(16, w / 2)); };
+  const auto scale = [&](const Xmm& to, const Xmm& from, int offset) {
+    vcvtdq2pd(to, half(from));
+    vmulpd(to, to, address(Mem{i.m.ptr, i.m.offset + offset}));
+    vminpd(to, to, ptr[rip + largest_s32_]);
+    vcvttpd2dq(half(to), to);
+  };
+  reads_largest_s32_ = true;
+  if (w == 16)
+    vpshufd(t, a, 0b11'10'11'10);
+  else
+    upper_half(t, a);
+  scale(t, t, w);
+  scale(d, a, 0);
+  if (w == 16)
+    vpunpcklqdq(d, d, t);
+  else
+    put_upper_half(d, t);
 }
 
 void Lowering::load_act(const Inst& i) {

@@ -27,6 +27,16 @@ class LoweringAvx2 final : public Lowering {
     internal_error(program_.name + ": permute128 in a Program for a target without it");
   }
 
+  void merge_odd(const Xmm& d, const Xmm& t) override {
+    vmovshdup(t, t);
+    vpblendd(d, t, d, 0b1010'1010);
+  }
+
+  void upper_half(const Xmm& d, const Xmm& a) override { vextracti128(Xmm(d.getIdx()), Ymm(a.getIdx()), 1); }
+  void put_upper_half(const Xmm& d, const Xmm& a) override {
+    vinserti128(Ymm(d.getIdx()), Ymm(d.getIdx()), Xmm(a.getIdx()), 1);
+  }
+
   void repeat_block(const Xmm& d, const Address& m) override { vbroadcasti128(Ymm(d.getIdx()), m); }
 
   void gather_pieces(const Xmm& d, const Xmm& a, int pieces) override {

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "jit/x64/lower.h"
 #include "jit/x64/lowering.h"
 #include "runtime/status.h"
@@ -21,6 +23,26 @@ class LoweringAvx512Vnni final : public Lowering {
   void bitwise(Op op, const Xmm& d, const Xmm& a, const Operand& b) override {
     if (op == Op::and_) return vpandd(d, a, b);
     return op == Op::or_ ? vpord(d, a, b) : vpxord(d, a, b);
+  }
+
+  void begin() override {
+    const auto& code = program_.code;
+    if (std::none_of(code.begin(), code.end(), [](const Inst& i) { return i.op == Op::mulhi32; })) return;
+    mov(eax, 0b0101'0101'0101'0101);
+    kmovw(even_dwords(), eax);
+  }
+
+  static Xbyak::Opmask even_dwords() { return Xbyak::Opmask(2); }
+
+  void merge_odd(const Xmm& d, const Xmm& t) override { vmovshdup(d | even_dwords(), t); }
+
+  void upper_half(const Xmm& d, const Xmm& a) override {
+    if (a.isZMM()) return vextracti64x4(Ymm(d.getIdx()), Zmm(a.getIdx()), 1);
+    vextracti32x4(Xmm(d.getIdx()), Ymm(a.getIdx()), 1);
+  }
+  void put_upper_half(const Xmm& d, const Xmm& a) override {
+    if (d.isZMM()) return vinserti64x4(Zmm(d.getIdx()), Zmm(d.getIdx()), Ymm(a.getIdx()), 1);
+    vinserti32x4(Ymm(d.getIdx()), Ymm(d.getIdx()), Xmm(a.getIdx()), 1);
   }
 
   // No program value lives in a mask register.

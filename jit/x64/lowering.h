@@ -32,11 +32,16 @@ class Lowering : protected Xbyak::CodeGenerator {
   virtual void bitwise(Op op, const Xmm& d, const Xmm& a, const Operand& b) = 0;
   virtual void blend8(const Xmm& d, const Xmm& a, const Operand& b, const Xmm& c) = 0;
   virtual void permute128(const Xmm& d, const Xmm& a, const Operand& b) = 0;
+  // d = the odd dwords of d and, at the even places, the odd dwords of t, which is destroyed.
+  virtual void merge_odd(const Xmm& d, const Xmm& t) = 0;
+  virtual void upper_half(const Xmm& d, const Xmm& a) = 0;        // of a ymm or zmm `a`, to the low half of d
+  virtual void put_upper_half(const Xmm& d, const Xmm& a) = 0;    // of d, from the low half of a
   virtual void repeat_block(const Xmm& d, const Address& m) = 0;  // 16 bytes of memory, d wider than that
   // Piece q of `pieces` of every block, side by side, becomes bytes [q * w / pieces, ...) of d; w is 32 or 64.
   virtual void gather_pieces(const Xmm& d, const Xmm& a, int pieces) = 0;
   virtual void store_upper(const Address& m, const Xmm& a, int from, int bytes) = 0;  // whole blocks, from >= 16
   virtual void lower_second_block(const Xmm& a) = 0;                                  // block 1 of a ymm to block 0
+  virtual void begin() {}     // before the arguments are loaded; rax is free
   virtual void tables() = 0;  // what the ops above read relative to rip, behind the code
 
   // A physical register in the width of an instruction.
@@ -63,6 +68,8 @@ class Lowering : protected Xbyak::CodeGenerator {
   void lower(const Inst& i, size_t k);
   void binary(const Inst& i, const Operand& b);
   void fma(const Inst& i);
+  void mulhi32(const Inst& i);
+  void scale64(const Inst& i);
   void load_act(const Inst& i);
   void store_low(const Inst& i);
   void store_split(const Inst& i);
@@ -71,6 +78,8 @@ class Lowering : protected Xbyak::CodeGenerator {
   std::vector<int> physical_;  // of each virtual register
   Homes homes_;
   std::vector<const uint8_t*> tops_;  // of the open loops
+  Xbyak::Label largest_s32_;          // as f64, a vector of them
+  bool reads_largest_s32_ = false;
 };
 
 }  // namespace octet

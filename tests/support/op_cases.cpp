@@ -88,6 +88,58 @@ void integer_ops(Cases& cases) {
     unary<uint32_t, uint32_t>(cases, Op::sll32, Elem::s32, n, [=](uint64_t x) { return x << n; });
 }
 
+// Shifts per lane, whose counts are below 32.
+template <class T, class F>
+void shift(Cases& cases, Op op, F f) {
+  for (const bool from_memory : {false, true})
+    cases.push_back({std::string(op_row(op).name) + (from_memory ? "_mem" : ""),
+                     {Elem::s32, Elem::s32, Elem::u8},
+                     [=](Builder& b, int w) {
+                       const Reg a = b.load(w, Role::temp, kA), d = b.reg(Role::temp), n = b.load(w, Role::temp, kB);
+                       b.op(Op::and_, w, n, n, b.constant32(31));
+                       if (from_memory) b.store(w, kDst, n);
+                       b.op(op, w, d, a, from_memory ? Builder::Operand(kDst) : n);
+                       b.store(w, kDst, d);
+                     },
+                     [=](Bytes a, Bytes b, Bytes, uint8_t* d, int w) {
+                       each<T>(d, w, [=](int i) { return f(get<T>(a, i), get<uint32_t>(b, i) % 32); });
+                     }});
+}
+
+// Fixed-point multiplications, with the result in a register of its own as their rows demand.
+void fixed_point_ops(Cases& cases) {
+  for (const int n : {1, 16, 31})
+    unary<int32_t, int32_t>(cases, Op::sra32, Elem::s32, n, [=](int64_t x) { return x >> n; });
+  shift<uint32_t>(cases, Op::sllv32, [](uint64_t x, uint32_t n) { return x << n; });
+  shift<int32_t>(cases, Op::srav32, [](int64_t x, uint32_t n) { return x >> n; });
+  lanewise<uint32_t>(cases, Op::mul32, Elem::s32, [](uint64_t x, uint64_t y) { return x * y; });
+  lanewise<int32_t>(cases, Op::mulhi32, Elem::s32, [](int64_t x, int64_t y) {
+    const double floor = std::floor(static_cast<double>(x) * static_cast<double>(y) / 0x1p32);
+    const int64_t near = static_cast<int64_t>(floor);  // within one, for want of 64 bits of mantissa
+    for (int64_t high = near + 1;; --high)
+      if (high * (int64_t{1} << 32) <= x * y) return high;
+  });
+  cases.push_back({"scale64",
+                   {Elem::s32, Elem::f32, Elem::f32},
+                   [](Builder& b, int w) {
+                     const Reg a = b.load(w, Role::temp, kA), d = b.reg(Role::temp);
+                     const Mem factors{OCTET_DST, 0};  // pairs of f32 as f64: of src2, then of weights
+                     b.store(w, factors, b.load(w, Role::scale, kC));
+                     b.store(w, {OCTET_DST, w}, b.load(w, Role::scale, kB));
+                     b.scale64(w, d, a, factors);
+                     b.store(w, kDst, d);
+                   },
+                   [](Bytes a, Bytes b, Bytes c, uint8_t* d, int w) {
+                     std::memcpy(d + w, b, static_cast<size_t>(w));
+                     each<int32_t>(d, w, [=](int i) {
+                       const int half = w / 8;
+                       const double m = i < half ? get<double>(c, i) : get<double>(b, i - half);
+                       const double x = std::trunc(get<int32_t>(a, i) * m);
+                       return std::clamp(x, -2147483648.0, 2147483647.0);
+                     });
+                   }});
+}
+
 void crossing_ops(Cases& cases) {
   crossing<int16_t>(cases, Op::maddubs, Elem::u8, Elem::s8, [](Bytes a, Bytes b, int i) {
     return saturate<int16_t>(a[2 * i] * get<int8_t>(b, 2 * i) + a[2 * i + 1] * get<int8_t>(b, 2 * i + 1));
@@ -365,7 +417,8 @@ void structure(Cases& cases) {
 
 Cases make_cases() {
   Cases cases;
-  for (auto* add : {memory_ops, integer_ops, crossing_ops, choosing_ops, dot_ops, float_ops, split_ops, structure})
+  for (auto* add :
+       {memory_ops, integer_ops, fixed_point_ops, crossing_ops, choosing_ops, dot_ops, float_ops, split_ops, structure})
     add(cases);
   return cases;
 }
