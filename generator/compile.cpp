@@ -129,7 +129,7 @@ class Compiler {
     if (options_.reference) {
       step.args[OCTET_WEIGHTS] = add_to_blob(bytes_of(raw.weights));
       step.args[OCTET_BIAS] = add_to_blob(bytes_of(raw.bias));
-      step.args[OCTET_SCALE] = add_to_blob(bytes_of(raw.multiplier));
+      step.args[OCTET_SCALE] = add_to_blob(bytes_of(raw.scale));
       return unit("reference " + to_string(spec), spec, "reference", [](KernelUnit&) {});
     }
     const PlannedConv plan = plan_conv(spec, std::move(raw), *model_.target, options_.emitter, options_.tilings);

@@ -70,6 +70,12 @@ std::vector<KernelSpec> conv_variants() {
       .WITH(requant.lo = 1)
       .WITH(requant.hi = 254)
       .WITH(requant.wide = true)
+      .WITH(requant.form = RequantForm::biased)
+      .WITH(requant.form = RequantForm::fixed_away)
+      .WITH(requant.form = RequantForm::fixed_up)
+      .WITH(requant.factor = 2)
+      .WITH(requant.offset = 128)
+      .WITH(requant.mixed = true)
       .WITH(residual = true)
       .WITH(residual_is_first = true)
       .WITH(src2_pitch = 8)
@@ -255,16 +261,16 @@ TEST(SpecText, NamesShapesAndCounts) {
 
 TEST(Requantize, RoundsTiesToEvenBeforeAddingAnOddZeroPoint) {
   for (const auto& [acc, want] : std::vector<std::pair<int, int>>{{1, 7}, {3, 9}, {5, 9}, {-1, 7}, {-3, 5}, {-5, 5}})
-    EXPECT_EQ(requantize(acc, 0.5f, {.zero = 7}), want) << acc;
+    EXPECT_EQ(requantize(acc, {.m = 0.5f}, {.zero = 7}), want) << acc;
 }
 
 TEST(Requantize, SaturatesAtBothEndsAndAtInfinity) {
   constexpr int kMin = std::numeric_limits<int32_t>::min(), kMax = std::numeric_limits<int32_t>::max();
   for (float m : {0x1p-31f, 0.01f, 1.0f, 255.0f, std::numeric_limits<float>::max()}) {
-    EXPECT_EQ(requantize(kMax, m, {.zero = 255, .lo = 3, .hi = 250, .wide = true}), 250);
-    EXPECT_EQ(requantize(kMin, m, {.zero = 0, .lo = 3, .hi = 250, .wide = true}), 3);
+    EXPECT_EQ(requantize(kMax, {.m = m}, {.zero = 255, .lo = 3, .hi = 250, .wide = true}), 250);
+    EXPECT_EQ(requantize(kMin, {.m = m}, {.zero = 0, .lo = 3, .hi = 250, .wide = true}), 3);
   }
-  EXPECT_EQ(requantize(kMax, 0x1p-31f, {.zero = 0}), 1);  // f32(2^31 - 1) is 2^31
+  EXPECT_EQ(requantize(kMax, {.m = 0x1p-31f}, {.zero = 0}), 1);  // f32(2^31 - 1) is 2^31
 }
 
 TEST(Requantize, EqualsConvertingFirstWhereTheProductFits) {
@@ -272,16 +278,16 @@ TEST(Requantize, EqualsConvertingFirstWhereTheProductFits) {
     for (float m : {0.00390625f, 0.0123f, 0.5f, 1.5f}) {
       const Requant r = {.zero = 113, .lo = 20, .hi = 240};
       const int direct = static_cast<int>(std::nearbyintf(static_cast<float>(acc) * m)) + r.zero;
-      ASSERT_EQ(requantize(acc, m, r), std::clamp(direct, r.lo, r.hi)) << acc << " * " << m;
+      ASSERT_EQ(requantize(acc, {.m = m}, r), std::clamp(direct, r.lo, r.hi)) << acc << " * " << m;
     }
 }
 
 TEST(Requantize, KnowsWhenAProductLeavesS32) {
-  EXPECT_FALSE(requant_is_wide(1 << 30, 1.0f));
-  EXPECT_TRUE(requant_is_wide(int64_t{1} << 31, 1.0f));
-  EXPECT_TRUE(requant_is_wide(2147483647, 1.0f));  // f32 makes it 2^31
-  EXPECT_FALSE(requant_is_wide(2147483647, 0.99f));
-  EXPECT_TRUE(requant_is_wide(1 << 24, 128.0f));
+  EXPECT_FALSE(requant_is_wide(1 << 30, {.m = 1.0f}, {}));
+  EXPECT_TRUE(requant_is_wide(int64_t{1} << 31, {.m = 1.0f}, {}));
+  EXPECT_TRUE(requant_is_wide(2147483647, {.m = 1.0f}, {}));  // f32 makes it 2^31
+  EXPECT_FALSE(requant_is_wide(2147483647, {.m = 0.99f}, {}));
+  EXPECT_TRUE(requant_is_wide(1 << 24, {.m = 128.0f}, {}));
 }
 
 TEST(FixedPoint, FactorsAndProducts) {
@@ -319,13 +325,13 @@ TEST(FixedPoint, FactorsAndProducts) {
 }
 
 TEST(Bias, RoundsInBinary64AndRefusesWhatS32CannotHold) {
-  EXPECT_EQ(quantize_bias(0.375f, 0.5f, 0.5f), 2);  // 1.5
-  EXPECT_EQ(quantize_bias(0.625f, 0.5f, 0.5f), 2);  // 2.5
-  EXPECT_EQ(quantize_bias(-0.625f, 0.5f, 0.5f), -2);
-  EXPECT_EQ(quantize_bias(-2147483648.0f, 1.0f, 1.0f), std::numeric_limits<int32_t>::min());
-  EXPECT_EQ(quantize_bias(2147483648.0f, 1.0f, 1.0f), std::nullopt);
-  EXPECT_EQ(quantize_bias(1.0f, 1e-20f, 1e-20f), std::nullopt);
-  EXPECT_EQ(quantize_bias(std::nanf(""), 1.0f, 1.0f), std::nullopt);
+  EXPECT_EQ(quantize_bias(Profile::ort, 0.375f, 0.5f, 0.5f), 2);  // 1.5
+  EXPECT_EQ(quantize_bias(Profile::ort, 0.625f, 0.5f, 0.5f), 2);  // 2.5
+  EXPECT_EQ(quantize_bias(Profile::ort, -0.625f, 0.5f, 0.5f), -2);
+  EXPECT_EQ(quantize_bias(Profile::ort, -2147483648.0f, 1.0f, 1.0f), std::numeric_limits<int32_t>::min());
+  EXPECT_EQ(quantize_bias(Profile::ort, 2147483648.0f, 1.0f, 1.0f), std::nullopt);
+  EXPECT_EQ(quantize_bias(Profile::ort, 1.0f, 1e-20f, 1e-20f), std::nullopt);
+  EXPECT_EQ(quantize_bias(Profile::ort, std::nanf(""), 1.0f, 1.0f), std::nullopt);
 }
 
 TEST(Quantize, TiesSaturationInfinitiesAndNan) {

@@ -125,7 +125,7 @@ TEST(LowerConv, MultipliersZeroPointsAndRange) {
   EXPECT_EQ(spec.requant, (Requant{.zero = 131, .lo = 0, .hi = 255}));
   for (size_t c = 0; c < 2; ++c) {
     const float product = 0.7f * (c ? 0.3f : 0.1f);
-    EXPECT_EQ(n->conv.multiplier[c], product / 0.9f);
+    EXPECT_EQ(n->conv.scale[c].m, product / 0.9f);
   }
   EXPECT_EQ(n->conv.bias, (std::vector<int32_t>{0, 0}));
   EXPECT_EQ(std::tuple(spec.iw, spec.ow, spec.ic, spec.oc, spec.src_pitch, spec.dst_pitch),
@@ -134,9 +134,9 @@ TEST(LowerConv, MultipliersZeroPointsAndRange) {
 
 TEST(LowerConv, MultipliersAtTheEndsOfTheWindow) {
   LinearNet tiny(DType::s8, 1, {127, 127}, {{0x1p-30f}, {0}, -1}, 0, 0x1p-20f, 1.0f);  // every product rounds to 0
-  EXPECT_EQ(find<ConvSpec>(lowered(tiny))->conv.multiplier[0], 0x1p-32f);
+  EXPECT_EQ(find<ConvSpec>(lowered(tiny))->conv.scale[0].m, 0x1p-32f);
   LinearNet most(DType::s8, 1, {1, 1}, {{255.0f}, {0}, -1}, 0, 1.0f, 1.0f);
-  EXPECT_EQ(find<ConvSpec>(lowered(most))->conv.multiplier[0], 255.0f);
+  EXPECT_EQ(find<ConvSpec>(lowered(most))->conv.scale[0].m, 255.0f);
   LinearNet beyond(DType::s8, 2, {1, 1, 1, 1}, {{1.0f, 256.0f}, {0, 0}, 0}, 0, 1.0f, 1.0f);
   EXPECT_THAT(error_of(beyond), HasSubstr("linear 'fc': multiplier 256 of output channel 1 is out of range"));
   LinearNet silent(DType::s8, 2, {1, 1, 0, 0}, {{1.0f, 256.0f}, {0, 0}, 0}, 0, 1.0f, 1.0f);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/status.h"
 #include "templates/exact_math.h"
 
 namespace octet {
@@ -21,27 +22,63 @@ int32_t round_to_int(double x) {
   return octet_math::round_even(x);
 }
 
-float conv_multiplier(Profile, float src_scale, float weight_scale, float dst_scale) {
-  const float product = src_scale * weight_scale;
-  return product / dst_scale;
+namespace {
+
+uint8_t clamp_byte(int64_t q, const Requant& r) {
+  return static_cast<uint8_t>(std::clamp<int64_t>(q + r.zero, r.lo, r.hi));
 }
 
-uint8_t requantize(int32_t acc, float multiplier, const Requant& r) {
-  const float v = static_cast<float>(acc) * multiplier;
-  const float clamped = clamp_f32(v, static_cast<float>(r.lo - r.zero), static_cast<float>(r.hi - r.zero));
-  return static_cast<uint8_t>(round_to_int(clamped) + r.zero);
+// rne(v) + zero, clamped; v before its clamp may be infinite.
+uint8_t round_byte(float v, const Requant& r, int zero) {
+  const float clamped = clamp_f32(v, static_cast<float>(r.lo - zero), static_cast<float>(r.hi - zero));
+  return static_cast<uint8_t>(round_to_int(clamped) + zero);
 }
 
-bool requant_is_wide(int64_t largest, float multiplier) {
-  // f32(acc) and the product each round up by at most one part in 2^24.
-  constexpr double kRoundings = 1.0 + 0x1p-22, kLargestS32 = 2147483647.0;
-  return static_cast<double>(largest) * static_cast<double>(multiplier) * kRoundings >= kLargestS32;
+float affine_value(float acc, const ChannelScale& c, const Requant& r) {
+  const float product = acc * c.m;
+  const float sum = product + c.b;
+  const float scaled = sum * r.factor;
+  return scaled + static_cast<float>(r.zero - r.offset);
 }
 
-std::optional<int32_t> quantize_bias(float bias, float src_scale, float weight_scale) {
-  const double q = std::nearbyint(static_cast<double>(bias) / (static_cast<double>(src_scale) * weight_scale));
-  if (!(q >= std::numeric_limits<int32_t>::min() && q <= std::numeric_limits<int32_t>::max())) return std::nullopt;
-  return static_cast<int32_t>(q);
+}  // namespace
+
+uint8_t requantize(int32_t acc, const ChannelScale& c, const Requant& r) {
+  const auto x = static_cast<float>(acc);
+  switch (r.form) {
+    case RequantForm::scaled: return round_byte(x * c.m, r, r.zero);
+    case RequantForm::biased: return round_byte(octet_math::fma_once(c.b, r.factor, x) * c.m, r, r.zero);
+    case RequantForm::affine: return round_byte(affine_value(x, c, r), r, r.offset);
+    case RequantForm::fixed_away:
+      if (!c.ties_up) return clamp_byte(scale_away(acc, c.fixed), r);
+      [[fallthrough]];
+    case RequantForm::fixed_up: return clamp_byte(scale_up(acc, c.fixed), r);
+    case RequantForm::doubles: {
+      const double v = std::round(static_cast<double>(acc) * c.real);  // ties away from zero
+      return clamp_byte(static_cast<int64_t>(std::clamp(v, -1024.0, 1024.0)), r);
+    }
+    case RequantForm::shift: return clamp_byte(octet_math::shift_up(acc, -c.fixed.exponent), r);
+  }
+  internal_error("an unknown form of requantization");
+}
+
+bool requant_is_wide(int64_t largest, const ChannelScale& c, const Requant& r) {
+  // Each operation rounds up by at most one part in 2^24.
+  constexpr double kRoundings = 1.0 + 0x1p-20, kLargestS32 = 2147483647.0;
+  const auto acc = static_cast<double>(largest);
+  const double m = static_cast<double>(c.m), b = std::abs(static_cast<double>(c.b)),
+               factor = static_cast<double>(r.factor);
+  double most = 0;
+  switch (r.form) {
+    case RequantForm::scaled: most = acc * m; break;
+    case RequantForm::biased: most = (acc + b * factor) * m; break;
+    case RequantForm::affine: most = (acc * m + b) * factor + std::abs(r.zero - r.offset); break;
+    case RequantForm::doubles: most = 2 * acc * c.real; break;  // kernels convert twice the value
+    case RequantForm::fixed_away:
+    case RequantForm::fixed_up:
+    case RequantForm::shift: return false;  // integers that cannot be held are refused where constants are made
+  }
+  return !(most * kRoundings < kLargestS32);
 }
 
 uint8_t quantize(float x, const QuantView& quant, int lo, int hi) {
@@ -107,7 +144,7 @@ uint8_t global_average_bytes(std::span<const uint8_t> taps, const PoolSpec& s) {
   int32_t sum = 0;
   for (uint8_t tap : taps) sum += tap - s.src.zero();
   const float m = global_average_multiplier(s.profile, s.src, s.dst, static_cast<int>(taps.size()));
-  return requantize(sum, m, {.zero = s.dst.zero(), .lo = s.lo, .hi = s.hi, .wide = true});
+  return requantize(sum, {.m = m}, {.zero = s.dst.zero(), .lo = s.lo, .hi = s.hi, .wide = true});
 }
 
 uint8_t mean_bytes(std::span<const uint8_t> taps, int64_t row, const PoolSpec& s) {

@@ -14,10 +14,8 @@ namespace octet {
 // rne of any finite x within s32.
 int32_t round_to_int(double x);
 
-// m of `clamp(rne(RN32(f32(acc) * m)) + zero, lo, hi)`: RN32(RN32(s_x * s_w) / s_y).
-float conv_multiplier(Profile profile, float src_scale, float weight_scale, float dst_scale);
-
-// Storage byte of an accumulator that holds bias and zero-point corrections.
+// Storage byte of an accumulator that holds its s32 bias and zero-point corrections, as RequantForm says. Monotonic in
+// acc. Where the scale comes from: conv_scale.h.
 //
 // Why clamping first changes nothing, and why no conversion can overflow: let v = RN32(f32(acc) * m), L = lo - zero and
 // H = hi - zero. L and H are integers of at most 9 bits, so f32 holds them exactly. rne is monotonic and rne(L) = L, so
@@ -28,13 +26,10 @@ float conv_multiplier(Profile profile, float src_scale, float weight_scale, floa
 //
 // Kernels may convert first and clamp integers where |acc * m| < 2^31 is proved (Requant::wide is false): then rne(v)
 // fits s32, and clamp(rne(v) + zero, lo, hi) is the same integer.
-uint8_t requantize(int32_t acc, float multiplier, const Requant& requant);
+uint8_t requantize(int32_t acc, const ChannelScale& scale, const Requant& requant);
 
-// Whether some accumulator of magnitude at most `largest` gives a product that no s32 holds.
-bool requant_is_wide(int64_t largest, float multiplier);
-
-// s32 bias of a float one: rne(f64(b) / (f64(s_x) * f64(s_w))); nothing if s32 cannot hold it (ORT only warns).
-std::optional<int32_t> quantize_bias(float bias, float src_scale, float weight_scale);
+// Requant::wide: whether some accumulator of magnitude at most `largest` gives a number that no s32 holds.
+bool requant_is_wide(int64_t largest, const ChannelScale& scale, const Requant& requant);
 
 // q = sat(rne(RN32(x / scale)) + zero_point) as a storage byte; NaN gives the lowest, infinities saturate.
 uint8_t quantize(float x, const QuantView& quant, int lo = 0, int hi = 255);

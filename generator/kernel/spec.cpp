@@ -61,9 +61,16 @@ std::string range_text(int lo, int hi) {
   return lo == 0 && hi == 255 ? "" : fmt::format("clamp {}..{}", lo, hi);
 }
 
+const char* form_name(RequantForm form) {
+  static const char* const names[] = {"scaled", "biased", "affine", "fixed_away", "fixed_up", "doubles", "shift"};
+  return names[static_cast<size_t>(form)];
+}
+
 std::string requant_text(const Requant& r) {
   Line line("requant");
   line.add("zero", r.zero, 0).raw(range_text(r.lo, r.hi)).flag("wide", r.wide);
+  if (r.form != RequantForm::scaled) line.raw(form_name(r.form));
+  line.add("factor", r.factor, 1.0f).add("offset", r.offset, 0).flag("mixed", r.mixed);
   return line.text();
 }
 
@@ -86,7 +93,7 @@ Line start(const KernelSpec& spec) {
 
 Line describe(const KernelSpec& spec, const ConvSpec& s) {
   Line line = start(spec);
-  line.raw(profile_name(s.profile)).add("groups", s.groups, 1);
+  line.add("groups", s.groups, 1);
   line.add("src_pitch", s.src_pitch, round_up(s.ic, 4)).add("dst_pitch", s.dst_pitch, round_up(s.oc, 4));
   line.add("src_zero", s.src_zero, 0).add("terms", s.weight_terms, 1).raw(requant_text(s.requant));
   line.flag("residual", s.residual).flag("residual_is_first", s.residual_is_first);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "generator/graph/graph.h"
+#include "generator/kernel/fixed_point.h"
 
 namespace octet {
 
@@ -21,10 +22,25 @@ inline int round_up(int value, int to) {
   return (value + to - 1) / to * to;
 }
 
-// out = clamp(rne(f32(acc) * multiplier[c]) + zero, lo, hi)
+// How an accumulator becomes a byte (numerics.md 2.1). Constants of a channel are those of its ChannelScale; RN32 is
+// one rounding to binary32, rne the nearest integer with ties to even, haz with ties away from zero.
+enum class RequantForm : uint8_t {
+  scaled,      // clamp(rne(RN32(f32(acc) * m)) + zero)
+  biased,      // clamp(rne(RN32(fma(b, factor, f32(acc)) * m)) + zero)
+  affine,      // clamp(rne(RN32(RN32(RN32(RN32(f32(acc) * m) + b) * factor) + zero point)))
+  fixed_away,  // clamp(scale_away(acc, fixed) + zero); channels with ties_up as the next
+  fixed_up,    // clamp(scale_up(acc, fixed) + zero)
+  doubles,     // clamp(haz(f64(acc) * real) + zero)
+  shift,       // clamp(floor((acc + 2^(k-1)) / 2^k) + zero), k = -fixed.exponent
+};
+
 struct Requant {
-  int zero = 0, lo = 0, hi = 255;
-  bool wide = false;  // |acc * multiplier| may reach 2^31: clamp in float before converting
+  int zero = 0, lo = 0, hi = 255;  // storage bytes
+  bool wide = false;               // what is converted or rounded may leave s32: clamp it first
+  RequantForm form = RequantForm::scaled;
+  float factor = 1;    // biased: of the bias; affine: 1 / s_y
+  int offset = 0;      // affine: zero point = zero - offset
+  bool mixed = false;  // fixed: some channel's factor is 1/2 or more, or in fixed_away rounds ties up
   bool operator==(const Requant&) const = default;
 };
 
@@ -47,9 +63,18 @@ struct QuantView {  // one per-tensor quantized tensor as formulas need it
 };
 AddFormula add_formula(Profile profile, const QuantView& a, const QuantView& b, const QuantView& out, int lo, int hi);
 
+// What a channel's accumulators are scaled by; each form reads its own.
+struct ChannelScale {
+  float m = 0;           // scaled, biased, affine
+  float b = 0;           // biased, affine
+  FixedPoint fixed;      // fixed_away, fixed_up, shift
+  double real = 0;       // doubles
+  bool ties_up = false;  // fixed_away
+  bool operator==(const ChannelScale&) const = default;
+};
+
 // Dense, grouped and depthwise convolution, and linear layers (a 1x1 convolution over n * h * w pixels).
 struct ConvSpec {
-  Profile profile = Profile::ort;
   int n = 1, ih = 1, iw = 1, ic = 4, oh = 1, ow = 1, oc = 4;
   Window window;
   int groups = 1;
@@ -75,9 +100,9 @@ struct ByteRange {
 // Weights of a ConvSpec, unpacked: [term][oc][kh][kw][ic / groups]. bias holds no zero-point correction.
 struct ConvData {
   std::vector<int8_t> weights;
-  std::vector<int32_t> bias;      // [oc]
-  std::vector<float> multiplier;  // [oc], m = RN32(RN32(s_x * s_w) / s_y)
-  ByteRange source;               // what the source is proved to hold, padding included
+  std::vector<int32_t> bias;        // [oc]
+  std::vector<ChannelScale> scale;  // [oc]
+  ByteRange source;                 // what the source is proved to hold, padding included
 };
 
 // Which operand is one pixel per image.

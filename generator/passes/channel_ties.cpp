@@ -33,8 +33,9 @@ std::vector<bool> zero_columns(const Tensor& w) {
   return zero;
 }
 
-// Whether a bias that takes in any of the source's channels surely fits s32.
+// Whether a bias takes in any of the source's channels: it is an integer, and the sum surely fits s32.
 bool can_fold(const Graph& graph, const Node& n) {
+  if (!float_bias_of(graph, n).empty()) return false;
   const Tensor& w = graph.tensor(n.inputs[1]);
   int64_t largest = 0;
   for (int64_t b : bias_of(graph, n)) largest = std::max(largest, std::abs(b));
@@ -178,7 +179,7 @@ void ChannelTies::visit_dense(const Node& n) {
   const Tensor& source = graph_.tensor(x);
   for (size_t c = 0; c < unread.size(); ++c) {
     const QRange r = source.proved[c];
-    const bool foldable = folds && r.lo == r.hi && (!padded || r.lo == source.quant->zero_point[0]);
+    const bool foldable = r.lo == r.hi && ((folds && !padded) || r.lo == source.quant->zero_point[0]);
     if (!unread[c] && !foldable) keep(item(x, static_cast<int64_t>(c)));
   }
 }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "generator/kernel/conv_scale.h"
 #include "generator/kernel/requant.h"
 #include "generator/passes/edit.h"
 #include "generator/passes/passes.h"
@@ -121,8 +122,8 @@ TensorId matching_integers(const Edit& edit, const Graph& graph, TensorId bias, 
   return q;
 }
 
-int32_t bias_or_error(const Node& node, size_t channel, float bias, float x_scale, float w_scale) {
-  const std::optional<int32_t> q = octet::quantize_bias(bias, x_scale, w_scale);
+int32_t bias_or_error(const Node& node, Profile profile, size_t channel, float bias, float x_scale, float w_scale) {
+  const std::optional<int32_t> q = octet::quantize_bias(profile, bias, x_scale, w_scale);
   if (!q)
     user_error(
         fmt::format("{}: bias {} of output channel {} does not fit s32 at its scale, {} (the input's) times {} "
@@ -148,9 +149,15 @@ void fold_bias(Edit& edit, int i) {
           fmt::format("{}: bias '{}' of shape {} is not a constant of {} values; supported are constant biases, "
                       "one value per output channel",
                       describe(node), graph.tensor(bias).name, to_string(graph.tensor(bias).shape), channels));
-    std::vector<int32_t> q(channels);
-    for (size_t c = 0; c < channels; ++c) q[c] = bias_or_error(node, c, values[c], x_scale, weight_scale(weights, c));
-    result = add_integers(graph, graph.tensor(bias).name, DType::s32, {weights.shape[0]}, q);
+    const std::string name = graph.tensor(bias).name;
+    if (keeps_float_bias(graph.profile)) {
+      result = graph.add_constant<float>(name, DType::f32, {weights.shape[0]}, values);
+    } else {
+      std::vector<int32_t> q(channels);
+      for (size_t c = 0; c < channels; ++c)
+        q[c] = bias_or_error(node, graph.profile, c, values[c], x_scale, weight_scale(weights, c));
+      result = add_integers(graph, name, DType::s32, {weights.shape[0]}, q);
+    }
   }
   edit.set_input(i, 2, result);
 }

@@ -41,10 +41,12 @@ std::vector<Affine> affine_channels(const Graph& graph, const Node& node);
 AffineSpec affine_formula(const Graph& graph, const Node& node);
 // The conv's own result, before a fused add where there is one.
 QuantView own_result(const Graph& graph, const Node& conv);
-Requant conv_requant(const Graph& graph, const Node& conv);
+Requant conv_requant(const Graph& graph, const Node& conv);  // `wide` and `mixed` are not set
 AddFormula fused_add_formula(const Graph& graph, const Node& conv);
-// m of output channel c, as kernels multiply; node.sums are known.
-float channel_multiplier(const Graph& graph, const Node& conv, size_t c);
+// What kernels scale each output channel by; node.sums are known.
+std::vector<ChannelScale> channel_scales(const Graph& graph, const Node& conv);
+// Real factor of a channel that fixed point, binary32 and the kernels' shifts can hold.
+bool in_window(const ChannelScale& scale);
 
 template <class T>
 void put(LoweredNode& node, OctetArg arg, const std::vector<T>& values) {

@@ -52,8 +52,9 @@ class Result {
     requant.hi = 255;
     const int offset = own_result(graph_, n_).offset();
     QRange all{255, -128};
+    const std::vector<ChannelScale> scales = channel_scales(graph_, n_);
     for (size_t c = 0; c < channels_; ++c) {
-      const ByteRange r = requantized(n_.sums[c], channel_multiplier(graph_, n_, c), requant);
+      const ByteRange r = requantized(n_.sums[c], scales[c], requant);
       all = united(all, {r.lo - offset, r.hi - offset});
     }
     return all;
@@ -114,8 +115,9 @@ class Result {
     if (add && !monotonic(*add)) return unknown();
     const Ranges other = add ? of(3) : Ranges();
     Ranges out;
+    const std::vector<ChannelScale> scales = channel_scales(graph_, n_);
     for (size_t c = 0; c < channels_; ++c) {
-      const ByteRange inner = requantized(n_.sums[c], channel_multiplier(graph_, n_, c), requant);
+      const ByteRange inner = requantized(n_.sums[c], scales[c], requant);
       if (!add) {
         out.push_back({inner.lo - y.offset(), inner.hi - y.offset()});
         continue;
@@ -131,10 +133,11 @@ class Result {
   }
 
   // Sums that leave s32 and multipliers that are out of range are refused when the graph is lowered.
-  static ByteRange requantized(SumRange sum, float m, const Requant& requant) {
+  static ByteRange requantized(SumRange sum, const ChannelScale& scale, const Requant& requant) {
     constexpr int64_t kLeast = std::numeric_limits<int32_t>::min(), kMost = std::numeric_limits<int32_t>::max();
-    if (sum.lo < kLeast || sum.hi > kMost || !(m < 256.0f)) return {requant.lo, requant.hi};
-    return {requantize(static_cast<int32_t>(sum.lo), m, requant), requantize(static_cast<int32_t>(sum.hi), m, requant)};
+    if (sum.lo < kLeast || sum.hi > kMost || !in_window(scale)) return {requant.lo, requant.hi};
+    return {requantize(static_cast<int32_t>(sum.lo), scale, requant),
+            requantize(static_cast<int32_t>(sum.hi), scale, requant)};
   }
 
   // No operand gives an infinity, so none gives a NaN.

@@ -153,7 +153,7 @@ class PoolBuilder {
   void global_average() {
     const int pixels = s_.ih * s_.iw, zero = s_.dst.zero();
     const float m = global_average_multiplier(s_.profile, s_.src, s_.dst, pixels);
-    const bool wide = requant_is_wide(int64_t{255} * pixels, m);
+    const bool wide = requant_is_wide(int64_t{255} * pixels, {.m = m}, {});
     const BytePack pack = wide ? BytePack{zero, 0, 255} : BytePack{zero, s_.lo, s_.hi};
     const std::vector<Walk> walks = {{OCTET_SRC, int64_t{pixels} * s_.src_pitch}, {OCTET_DST, s_.dst_pitch}};
     const Ptr at = b_.ptr();

@@ -4,41 +4,12 @@
 #include <array>
 #include <cmath>
 
+#include "generator/program/requantize.h"
+
 namespace octet {
 namespace {
 
-// Registers with f32 multipliers, or their memory operands where registers are short.
-class Scales {
- public:
-  Scales(Builder& b, const Epilogue& e, const OutputTile& t) : b_(b), t_(t) {
-    const int n = t.one_scale ? 1 : t.group.vectors;
-    int live = t.live + n + (e.residual ? 4 : 0);  // a residual holds bytes, words, lanes and a factor
-    for (const auto& pixel : t.acc) live += static_cast<int>(pixel.size());
-    const bool used_again = static_cast<int>(t.acc.size()) > 4 / t.group.vectors;
-    if (live > e.registers || !used_again) return;
-    for (int j = 0; j < n; ++j) regs_.push_back(b.load(t.group.bytes, Role::scale, at(j)));
-  }
-
-  void multiply(Reg x, int vector) {
-    if (t_.one_scale) vector = 0;
-    if (regs_.empty())
-      b_.op(Op::mul_f32, t_.group.bytes, x, x, at(vector));
-    else
-      b_.op(Op::mul_f32, t_.group.bytes, x, x, regs_[static_cast<size_t>(vector)]);
-  }
-
- private:
-  Mem at(int vector) const {
-    if (t_.one_scale) return t_.scale_at;
-    return {t_.scale, 4 * t_.group.oc + vector * t_.group.bytes};
-  }
-
-  Builder& b_;
-  const OutputTile& t_;
-  std::vector<Reg> regs_;
-};
-
-// The float work of one vector, acc -> q.
+// One vector, acc -> q.
 class Formula {
  public:
   Formula(Builder& b, const Epilogue& e, const OutputTile& t)
@@ -46,33 +17,40 @@ class Formula {
         e_(e),
         t_(t),
         w_(t.group.bytes),
-        scales_(b, e, t),
+        requantize_(b, e.requant, {t.group, t.scale, t.one_scale, t.scale_at}, spare(e, t),
+                    static_cast<int>(t.acc.size())),
         src2_(b, t.group, t.src2, e.residual_is_first ? e.add.offset_a : e.add.offset_b) {}
 
   Reg operator()(int pixel, int vector, Reg x) {
-    const Requant& r = e_.requant;
-    b_.unary(Op::cvt_f32, w_, x, x);
-    scales_.multiply(x, vector);
-    if (r.wide) clamp_f32(x, r.lo - r.zero, r.hi - r.zero);
-    b_.unary(Op::cvt_i32, w_, x, x);
+    x = requantize_(vector, x);
     return e_.residual ? add_residual(pixel, vector, x) : x;
   }
 
+  // What is left to do with the lanes.
+  BytePack pack() const {
+    if (e_.residual) return {e_.add.offset_out, e_.add.lo, e_.add.hi};
+    if (requantize_.clamped()) return {requantize_.add(), 0, 255};
+    return {requantize_.add(), e_.requant.lo, e_.requant.hi};
+  }
+
  private:
-  void clamp_f32(Reg x, int lo, int hi) {
-    b_.op(Op::max_f32, w_, x, x, b_.constant_f32(static_cast<float>(lo)));
-    b_.op(Op::min_f32, w_, x, x, b_.constant_f32(static_cast<float>(hi)));
+  // Registers beside accumulators and temporaries: a residual's bytes, words, lanes and factor, or a product's two.
+  static int spare(const Epilogue& e, const OutputTile& t) {
+    const bool fixed = e.requant.form == RequantForm::fixed_away || e.requant.form == RequantForm::fixed_up;
+    int live = t.live + (e.residual ? 4 : fixed ? 2 : e.requant.form == RequantForm::biased ? 1 : 0);
+    for (const auto& pixel : t.acc) live += static_cast<int>(pixel.size());
+    return e.registers - live;
   }
 
   // The inner result becomes the byte that a convolution of its own would have stored, then the add's formula.
   Reg add_residual(int pixel, int vector, Reg x) {
     const Requant& r = e_.requant;
     const AddFormula& f = e_.add;
-    if (!r.wide) {
-      b_.op(Op::max_i32, w_, x, x, b_.constant32(r.lo - r.zero));
-      b_.op(Op::min_i32, w_, x, x, b_.constant32(r.hi - r.zero));
+    if (!requantize_.clamped()) {
+      b_.op(Op::max_i32, w_, x, x, b_.constant32(r.lo - requantize_.add()));
+      b_.op(Op::min_i32, w_, x, x, b_.constant32(r.hi - requantize_.add()));
     }
-    const int shift = r.zero - (e_.residual_is_first ? f.offset_b : f.offset_a);
+    const int shift = requantize_.add() - (e_.residual_is_first ? f.offset_b : f.offset_a);
     if (shift) b_.op(Op::add32, w_, x, x, b_.constant32(shift));
     b_.unary(Op::cvt_f32, w_, x, x);
     Reg y = src2_.lanes(t_.src2_offset[static_cast<size_t>(pixel)] + t_.group.oc, vector);
@@ -82,7 +60,10 @@ class Formula {
     b_.fma(w_, b, b, rb, b_.constant_f32(f.k));
     b_.fma(w_, a, a, b_.constant_f32(f.ra), b);
     const double most = 255.0 * (std::abs(double(f.ra)) + std::abs(double(f.rb))) + std::abs(double(f.k));
-    if (most >= 2147483520.0) clamp_f32(a, f.lo - f.offset_out, f.hi - f.offset_out);
+    if (most >= 2147483520.0) {
+      b_.op(Op::max_f32, w_, a, a, b_.constant_f32(static_cast<float>(f.lo - f.offset_out)));
+      b_.op(Op::min_f32, w_, a, a, b_.constant_f32(static_cast<float>(f.hi - f.offset_out)));
+    }
     b_.unary(Op::cvt_i32, w_, a, a);
     return a;
   }
@@ -91,7 +72,7 @@ class Formula {
   const Epilogue& e_;
   const OutputTile& t_;
   int w_;
-  Scales scales_;
+  Requantizer requantize_;
   ByteLanes src2_;
 };
 
@@ -152,10 +133,7 @@ void emit_bytes(Builder& b, const BytePack& pack, const OutputTile& t, const Fin
 
 void emit_epilogue(Builder& b, const Epilogue& e, const OutputTile& tile) {
   Formula formula(b, e, tile);
-  BytePack pack{e.requant.zero, e.requant.lo, e.requant.hi};
-  if (e.requant.wide) pack = {e.requant.zero, 0, 255};  // clamped already
-  if (e.residual) pack = {e.add.offset_out, e.add.lo, e.add.hi};
-  emit_bytes(b, pack, tile, [&](int pixel, int vector, Reg acc) { return formula(pixel, vector, acc); });
+  emit_bytes(b, formula.pack(), tile, [&](int pixel, int vector, Reg acc) { return formula(pixel, vector, acc); });
 }
 
 }  // namespace octet

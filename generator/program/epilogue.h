@@ -18,8 +18,7 @@ struct OutputTile {
   std::vector<int32_t> dst_offset;  // per pixel, bytes
   Ptr src2 = OCTET_SRC2;
   std::vector<int32_t> src2_offset;  // per pixel; residual only
-  Ptr scale = OCTET_SCALE;           // f32 of the group's first channel lies at scale + 4 * group.oc, in the order
-                                     // of the vectors' lanes; vector j at 4 * j * lanes from there
+  Ptr scale = OCTET_SCALE;           // of the group's first channel (ScaleSource)
   bool one_scale = false;            // one splatted vector at `scale_at` serves all channels instead
   Mem scale_at;
   int live = 0;  // registers that others hold across this epilogue (accumulators still to come)
@@ -34,7 +33,7 @@ struct Epilogue {
   int registers = 16;  // budget: scales stay in registers only where it leaves room
 };
 
-// acc -> rne(acc * scale) -> (residual) -> zero point, clamp -> bytes in memory.
+// acc -> requantize -> (residual) -> zero point, clamp -> bytes in memory.
 void emit_epilogue(Builder& b, const Epilogue& e, const OutputTile& tile);
 
 // The second half alone, for ops with a formula of their own (average pool): finish(pixel, vector, acc) emits the

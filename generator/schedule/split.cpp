@@ -189,7 +189,7 @@ ConvData select_channels(const ConvSpec& spec, const ConvData& data, int begin, 
     out.weights.insert(out.weights.end(), from, from + count * row);
   }
   out.bias.assign(data.bias.begin() + begin, data.bias.begin() + begin + count);
-  out.multiplier.assign(data.multiplier.begin() + begin, data.multiplier.begin() + begin + count);
+  out.scale.assign(data.scale.begin() + begin, data.scale.begin() + begin + count);
   return out;
 }
 

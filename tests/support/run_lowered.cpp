@@ -87,7 +87,7 @@ class Runner {
     if (std::holds_alternative<ConvSpec>(n.spec)) {
       args.p[OCTET_WEIGHTS] = n.conv.weights.data();
       args.p[OCTET_BIAS] = n.conv.bias.data();
-      args.p[OCTET_SCALE] = n.conv.multiplier.data();
+      args.p[OCTET_SCALE] = n.conv.scale.data();
     }
     reference(n.spec, args);
   }
