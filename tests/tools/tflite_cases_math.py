@@ -32,6 +32,8 @@ def scales_of(c, n):
     qs = [c.pick() for _ in range(3)]
     if n == "equal":
         qs = [Q(qs[0].scale, q.zero, q.dtype) for q in qs]
+    if n == "tiny":  # beyond what XNNPACK takes
+        qs[0] = c.pick(qs[2].scale / 2000)
     if n == "doubled":
         qs = [Q(qs[0].scale * m, q.zero, q.dtype) for m, q in zip((1, 2, 4), qs)]
     return qs
@@ -46,7 +48,7 @@ def binary(large):
         fused = op in ("add", "sub", "mul")
         for t, dtype in TYPES.items():
             kinds = [("equal", "", False), ("doubled", "relu", False), ("any", "", False), ("ties", "", True)]
-            kinds += [("any", "relu6", False), ("any", "relun1", False)] if fused else []
+            kinds += [("any", "relu6", False), ("any", "relun1", False), ("tiny", "", False)] if fused else []
             kinds += [(f"any{n}", "", False) for n in range(12)] if large else []
             for kind, activation, pow2 in kinds:
                 c = Case(f"{op}.pairs.{t}_{kind}{activation}", dtype, pow2)
@@ -79,6 +81,8 @@ UNARY = {  # code, options, fields
     "logistic": ("LOGISTIC", None, {}), "tanh": ("TANH", None, {}), "relu": ("RELU", None, {}),
     "relu6": ("RELU6", None, {}), "relu_n1_to_1": ("RELU_N1_TO_1", None, {}),
     "leaky_relu": ("LEAKY_RELU", "LeakyRelu", {"alpha": 0.13}),
+    "leaky_relu_small": ("LEAKY_RELU", "LeakyRelu", {"alpha": 0.01}),
+    "leaky_relu_tiny": ("LEAKY_RELU", "LeakyRelu", {"alpha": 0.001}),  # beyond what XNNPACK takes
     "leaky_relu_steep": ("LEAKY_RELU", "LeakyRelu", {"alpha": 1.7}),
     "leaky_relu_negative": ("LEAKY_RELU", "LeakyRelu", {"alpha": -0.3}),
     "hard_swish": ("HARD_SWISH", "HardSwish", {}), "elu": ("ELU", None, {}),
@@ -107,13 +111,16 @@ def unary(large):
 
 def quantizes(large):
     for kind, (to, factor) in {"s8_u8": (U8, 1), "u8_s8": (S8, 1), "s8_s8": (S8, None), "u8_u8": (U8, None),
-                               "s8_u8_rescaled": (U8, None), "u8_s8_rescaled": (S8, None)}.items():
+                               "s8_u8_rescaled": (U8, None), "u8_s8_rescaled": (S8, None),
+                               "s8_s8_coarse": (S8, 300), "u8_u8_fine": (U8, 1 / 200)}.items():  # XNNPACK takes neither
         for n in range(24 if large else 4):
             c = Case(f"quantize.{kind}.{n}", TYPES[kind[:2]], n == 3)
             xq = c.pick()
             c.dtype = to
             flip = 128 if to is U8 else -128
-            yq = Q(xq.scale, xq.zero + flip, to) if factor else c.pick(xq.scale * c.rng.uniform(0.3, 3))
+            yq = c.pick(xq.scale * (factor or c.rng.uniform(0.3, 3)))
+            if factor == 1:
+                yq = Q(xq.scale, xq.zero + flip, to)
             data = bytes_of(np.resize(EVERY, 300), xq.dtype).reshape(1, 3, 100)
             yield c.op("QUANTIZE", [c.input(data.shape, xq, data)], [c.output(data.shape, yq)], "Quantize")
     for c in typed("quantize.float", large, 24):
