@@ -11,6 +11,7 @@
 #include "generator/kernel/lut.h"
 #include "generator/kernel/reference.h"
 #include "generator/kernel/requant.h"
+#include "runtime/status.h"
 
 namespace octet {
 namespace {
@@ -75,8 +76,9 @@ std::vector<KernelSpec> conv_variants() {
       .WITH(src2_pitch = 8)
       .WITH(add.ra = 1)
       .WITH(add.rb = 1)
-      .WITH(add.k = 1)
-      .WITH(add.k = std::nextafter(1.0f, 2.0f))
+      .WITH(add.form = AddForm::doubling)
+      .WITH(add.kb = 1)
+      .WITH(add.kb = std::nextafter(1.0f, 2.0f))
       .WITH(add.offset_a = 128)
       .WITH(add.offset_b = 128)
       .WITH(add.offset_out = 128)
@@ -88,8 +90,7 @@ std::vector<KernelSpec> conv_variants() {
 std::vector<KernelSpec> pool_variants() {
   return Variants<PoolSpec>()
       .WITH(kind = PoolKind::average)
-      .WITH(kind = PoolKind::global_average)
-      .WITH(kind = PoolKind::mean)
+      .WITH(kind = PoolKind::whole)
       .WITH(n = 2)
       .WITH(ih = 2)
       .WITH(iw = 2)
@@ -100,14 +101,22 @@ std::vector<KernelSpec> pool_variants() {
       .WITH(count_include_pad = true)
       .WITH(src_pitch = 8)
       .WITH(dst_pitch = 8)
-      .WITH(src.scale = 2)
-      .WITH(src.zero_point = 1)
-      .WITH(src.is_signed = true)
-      .WITH(dst.scale = 2)
-      .WITH(dst.zero_point = 1)
-      .WITH(dst.is_signed = true)
-      .WITH(lo = 1)
-      .WITH(hi = 254)
+      .WITH(mean.form = MeanForm::vectors)
+      .WITH(mean.form = MeanForm::integer)
+      .WITH(mean.src.scale = 2)
+      .WITH(mean.src.zero_point = 1)
+      .WITH(mean.src.is_signed = true)
+      .WITH(mean.dst.scale = 2)
+      .WITH(mean.dst.zero_point = 1)
+      .WITH(mean.dst.is_signed = true)
+      .WITH(mean.sum_zero = 1)
+      .WITH(mean.offset_out = 1)
+      .WITH(mean.m = 2)
+      .WITH(mean.z = 1)
+      .WITH(mean.fixed = (FixedPoint{1 << 30, 0}))
+      .WITH(mean.fixed = (FixedPoint{1 << 30, -1}))
+      .WITH(mean.lo = 1)
+      .WITH(mean.hi = 254)
       .all();
 }
 
@@ -149,6 +158,21 @@ std::vector<std::vector<KernelSpec>> all_variants() {
           .WITH(b_pitch = 8)
           .WITH(dst_pitch = 8)
           .WITH(add.ra = 1)
+          .WITH(add.ka = 1)
+          .WITH(add.rb = 1)
+          .WITH(add.kb = 1)
+          .WITH(add.r_out = 2)
+          .WITH(add.form = AddForm::product)
+          .WITH(add.form = AddForm::quotient)
+          .WITH(add.form = AddForm::shifted_up)
+          .WITH(add.form = AddForm::shifted_away)
+          .WITH(add.form = AddForm::doubling)
+          .WITH(add.ma.multiplier = 1)
+          .WITH(add.mb.multiplier = 1)
+          .WITH(add.m_out.multiplier = 1)
+          .WITH(add.shift = 1)
+          .WITH(add.subtracts = true)
+          .WITH(add.offset_out = 1)
           .WITH(add.lo = 1)
           .all(),
       Variants<MulSpec>()
@@ -159,13 +183,15 @@ std::vector<std::vector<KernelSpec>> all_variants() {
           .WITH(a_pitch = 8)
           .WITH(b_pitch = 8)
           .WITH(dst_pitch = 8)
-          .WITH(a_zero = 1)
-          .WITH(b_zero = 1)
-          .WITH(m = 2)
-          .WITH(out_zero_point = 1)
-          .WITH(out_offset = 128)
-          .WITH(lo = 1)
-          .WITH(hi = 254)
+          .WITH(mul.form = MulForm::fixed)
+          .WITH(mul.a_zero = 1)
+          .WITH(mul.b_zero = 1)
+          .WITH(mul.m = 2)
+          .WITH(mul.z = 1)
+          .WITH(mul.fixed.multiplier = 1)
+          .WITH(mul.offset_out = 128)
+          .WITH(mul.lo = 1)
+          .WITH(mul.hi = 254)
           .all(),
       Variants<LutSpec>()
           .WITH(pixels = 2)
@@ -230,8 +256,8 @@ TEST(SpecText, TellsAnyTwoSpecsApartAndNoEqualOnes) {
 
 TEST(SpecText, NegativeZeroEqualsZeroInTextAsInValue) {
   AddSpec a, b;
-  a.add.k = 0.0f, a.add.ra = b.add.ra = 1;
-  b.add.k = -0.0f;
+  a.add.kb = 0.0f, a.add.ra = b.add.ra = 1;
+  b.add.kb = -0.0f;
   EXPECT_EQ(a, b);
   EXPECT_EQ(to_string(a), to_string(b));
 }
@@ -357,7 +383,7 @@ TEST(Add, ConstantsAndTies) {
   const AddFormula f = add_formula(Profile::ort, a, b, y, 0, 255);
   EXPECT_EQ(f.ra, 1.0f);
   EXPECT_EQ(f.rb, 0.5f);
-  EXPECT_EQ(f.k, 7.0f - 103.0f);
+  EXPECT_EQ(f.kb, 7.0f - 103.0f);
   EXPECT_EQ(add_bytes(3, 201, f), 8);  // 7.5: the zero point is in before rounding, so 8 and not 7
   EXPECT_EQ(add_bytes(4, 201, f), 8);  // 8.5
   EXPECT_EQ(add_bytes(255, 255, f), 255);
@@ -368,14 +394,84 @@ TEST(Add, ConstantsAndTies) {
   EXPECT_EQ(add_bytes(103, 201, g), 104);  // q: -25 + 0.5 = -24.5 -> -24
 }
 
-TEST(Mul, AddsTheZeroPointBeforeRounding) {
-  MulSpec s{.a_zero = 10, .b_zero = 20, .m = 0.5f, .out_zero_point = 7};
-  EXPECT_EQ(mul_bytes(11, 21, s), 8);  // 7.5
-  EXPECT_EQ(mul_bytes(13, 21, s), 8);  // 8.5
-  EXPECT_EQ(mul_bytes(9, 21, s), 6);   // 6.5
-  EXPECT_EQ(mul_bytes(255, 255, s), 255);
-  EXPECT_EQ(mul_bytes(0, 255, s), 0);
-  EXPECT_EQ(mul_multiplier(Profile::ort, {.scale = 0.5f}, {.scale = 0.25f}, {.scale = 0.125f}), 1.0f);
+// The sums of two s8 values in every form; q values in and out. 0.5 * 5 + 0.25 * 6 = 4, and so on by hand.
+int add_q(const AddFormula& f, int a, int b) {
+  return add_bytes(static_cast<uint8_t>(a + 128), static_cast<uint8_t>(b + 128), f) - 128;
+}
+
+const QuantView kHalf{.scale = 0.5f, .is_signed = true}, kQuarter{.scale = 0.25f, .is_signed = true},
+    kOne{.scale = 1, .zero_point = 3, .is_signed = true};
+
+TEST(Add, EachProfileRoundsItsTiesItsOwnWay) {
+  // 2.5, 3.5, -2.5, -3.5 in units of the result, whose zero point is 3.
+  const std::vector<std::pair<int, int>> pairs = {{3, 4}, {5, 4}, {-3, -4}, {-5, -4}};
+  const auto sums = [&](Profile profile) {
+    std::vector<int> q;
+    for (const auto& [a, b] : pairs) q.push_back(add_q(add_formula(profile, kHalf, kQuarter, kOne, 0, 255), a, b) - 3);
+    return q;
+  };
+  EXPECT_EQ(sums(Profile::ort), (std::vector<int>{3, 3, -3, -3}));  // 5.5 and 6.5 are 6, 0.5 and -0.5 are 0
+  EXPECT_EQ(sums(Profile::fbgemm), (std::vector<int>{2, 4, -2, -4}));
+  EXPECT_EQ(sums(Profile::qnnpack), (std::vector<int>{3, 4, -3, -4}));
+  EXPECT_EQ(sums(Profile::xnn), (std::vector<int>{3, 4, -2, -3}));
+  EXPECT_EQ(sums(Profile::tidl), (std::vector<int>{3, 4, -2, -3}));
+  for (Profile p : {Profile::tfl_ref, Profile::tflm, Profile::tfl_ruy})
+    EXPECT_EQ(sums(p), (std::vector<int>{3, 4, -3, -4}));
+}
+
+TEST(Add, DifferencesOfEachProfile) {
+  for (const Profile p : all_profiles()) {
+    const AddFormula f = sub_formula(p, kHalf, kQuarter, kOne, 0, 255);
+    EXPECT_EQ(add_q(f, 10, 4), 7) << profile_name(p);       // 5 - 1 + 3
+    EXPECT_EQ(add_q(f, -10, 4), -3) << profile_name(p);     // -5 - 1 + 3
+    EXPECT_EQ(add_q(f, 127, -128), 99) << profile_name(p);  // 63.5 + 32 + 3 = 98.5, which all round to 99 or 98
+  }
+}
+
+TEST(Add, FactorsOfTheIntegerForms) {
+  const AddFormula xnn = add_formula(Profile::xnn, {.scale = 0.3f}, {.scale = 0.1f}, {.scale = 0.2f}, 0, 255);
+  EXPECT_EQ(xnn.form, AddForm::shifted_up);
+  EXPECT_EQ(xnn.shift, 20);
+  EXPECT_EQ(xnn.ma.multiplier, 1572864);  // 1.5 * 2^20
+  EXPECT_EQ(xnn.mb.multiplier, 524288);
+  const AddFormula qnn = add_formula(Profile::qnnpack, {.scale = 0.3f}, {.scale = 0.1f}, {.scale = 0.2f}, 0, 255);
+  EXPECT_EQ(qnn.shift, 21);
+  EXPECT_EQ(qnn.ma.multiplier, 2 * 1572864);
+  const AddFormula tfl = add_formula(Profile::tflm, {.scale = 0.5f}, {.scale = 0.125f}, {.scale = 1}, 0, 255);
+  EXPECT_EQ(tfl.ma, (FixedPoint{1 << 30, 0}));
+  EXPECT_EQ(tfl.mb, (FixedPoint{1 << 30, -2}));
+  EXPECT_EQ(tfl.m_out, (FixedPoint{1 << 30, -19}));
+  // XNNPACK leaves such scales to the builtin kernels.
+  EXPECT_EQ(add_formula(Profile::xnn, {.scale = 300}, {}, {}, 0, 255).form, AddForm::doubling);
+  EXPECT_EQ(add_formula(Profile::xnn, {}, {.scale = 0x1p-11f}, {}, 0, 255).form, AddForm::doubling);
+}
+
+TEST(Add, ScalesThatNoKernelTakesAreRefused) {
+  EXPECT_THROW(add_formula(Profile::tfl_ref, {}, {}, {.scale = 0x1p-20f}, 0, 255), Error);
+  EXPECT_THROW(add_formula(Profile::qnnpack, {.scale = 256}, {}, {}, 0, 255), Error);
+  EXPECT_THROW(add_formula(Profile::qnnpack, {.scale = 0x1p-11f}, {.scale = 0x1p-11f}, {}, 0, 255), Error);
+  EXPECT_THROW(mul_formula(Profile::tfl_ref, {.scale = 128}, {.scale = 128}, {}, 0, 255), Error);
+  EXPECT_THROW(mul_formula(Profile::tidl, {}, {}, {}, 0, 255), Error);
+  EXPECT_THROW(average_formula(Profile::xnn, {}, {.scale = 2}, 0, 255), Error);
+  EXPECT_THROW(average_formula(Profile::fbgemm, {}, {.zero_point = 2}, 0, 255), Error);
+  EXPECT_THROW(global_average_formula(Profile::tidl, {}, {}, 4, 0, 255), Error);
+}
+
+TEST(Mul, EachProfileRoundsItsTiesItsOwnWay) {
+  const QuantView a{.scale = 0.5f, .zero_point = 10}, b{.zero_point = 20}, y{.zero_point = 7};
+  const auto products = [&](Profile profile) {  // 0.5, 1.5, -0.5, -1.5
+    const MulFormula f = mul_formula(profile, a, b, y, 0, 255);
+    EXPECT_EQ(mul_bytes(255, 255, f), 255);
+    EXPECT_EQ(mul_bytes(0, 255, f), 0);
+    std::vector<int> q;
+    for (const uint8_t x : {uint8_t{11}, uint8_t{13}, uint8_t{9}, uint8_t{7}}) q.push_back(mul_bytes(x, 21, f) - 7);
+    return q;
+  };
+  EXPECT_EQ(products(Profile::ort), (std::vector<int>{1, 1, -1, -1}));  // 7.5 and 8.5 are 8, 6.5 and 5.5 are 6
+  for (Profile p : {Profile::xnn, Profile::fbgemm, Profile::qnnpack})
+    EXPECT_EQ(products(p), (std::vector<int>{0, 2, 0, -2})) << profile_name(p);
+  for (Profile p : {Profile::tfl_ref, Profile::tflm, Profile::tfl_ruy})
+    EXPECT_EQ(products(p), (std::vector<int>{1, 2, 0, -1})) << profile_name(p);  // no shift to round away
 }
 
 TEST(Clamp, RangesFoldAndMayLieBesideEachOther) {
@@ -390,28 +486,50 @@ TEST(Clamp, RangesFoldAndMayLieBesideEachOther) {
   EXPECT_EQ(byte_range({}, s8), (ByteRange{0, 255}));
 }
 
-TEST(Pool, AverageRoundsWithTheZeroPointInside) {
-  PoolSpec s{.kind = PoolKind::average, .src = {.scale = 1}, .dst = {.scale = 1, .zero_point = 1}};
-  const std::vector<uint8_t> taps = {1, 2};
-  EXPECT_EQ(average_bytes(taps, 2, s), 2);  // 1.5 + 1 = 2.5
-  EXPECT_EQ(average_bytes(taps, 4, s), 2);  // 0.75 + 1
-  EXPECT_EQ(average_bytes({}, 0, s), 1);
-  EXPECT_EQ(global_average_bytes(taps, s), 3);  // rne(1.5) + 1
+TEST(Pool, EachProfileRoundsItsTiesItsOwnWay) {
+  const QuantView u8{.zero_point = 1}, s8{.zero_point = 1, .is_signed = true};
+  const auto average = [](Profile p, const QuantView& v, const std::vector<uint8_t>& taps, int count) {
+    return mean_bytes(taps, count, 0, average_formula(p, v, v, 0, 255));
+  };
+  EXPECT_EQ(average(Profile::ort, u8, {1, 4}, 2), 2);  // (0 + 3) / 2 + 1 = 2.5
+  EXPECT_EQ(average(Profile::ort, u8, {2, 3}, 4), 2);  // 0.75 + 1
+  EXPECT_EQ(average(Profile::ort, u8, {}, 0), 1);
+  EXPECT_EQ(average(Profile::fbgemm, u8, {1, 4}, 2), 3);          // rne(1.5) + 1
+  EXPECT_EQ(average(Profile::fbgemm, u8, {1, 2}, 2), 1);          // rne(0.5) + 1
+  EXPECT_EQ(average(Profile::xnn, u8, {1, 4}, 2), 3);             // 2.5
+  EXPECT_EQ(average(Profile::xnn, u8, {1, 2, 2}, 3), 2);          // 5 / 3
+  EXPECT_EQ(average(Profile::xnn, s8, {126, 127}, 2), 126);       // q: -1.5 -> -2
+  EXPECT_EQ(average(Profile::xnn, s8, {127, 127, 128}, 3), 127);  // -2 / 3 -> -1
+  EXPECT_EQ(average(Profile::xnn, s8, {129, 130}, 2), 130);
+  const auto global = [](Profile p, const QuantView& v, const std::vector<uint8_t>& taps) {
+    const auto count = static_cast<int>(taps.size());
+    return mean_bytes(taps, count, 0, global_average_formula(p, v, v, count, 0, 255));
+  };
+  EXPECT_EQ(global(Profile::ort, u8, {1, 4}), 3);  // rne(1.5) + 1
+  EXPECT_EQ(global(Profile::ort, u8, {1, 2}), 1);
+  EXPECT_EQ(global(Profile::xnn, u8, {1, 2}), 2);   // rne(0.5 + 1)
+  EXPECT_EQ(global(Profile::xnn, u8, {1, 4}), 2);   // rne(1.5 + 1)
+  EXPECT_EQ(global(Profile::tflm, u8, {1, 2}), 2);  // 0.5, away from zero
+}
+
+TEST(Pool, TensorFlowLitesMeanDividesTheFactor) {
+  const MeanFormula f = global_average_formula(Profile::tfl_ref, {.scale = 0.75f}, {.scale = 1}, 49, 0, 255);
+  EXPECT_EQ(f.fixed, (FixedPoint{static_cast<int32_t>((int64_t{3} << 29) * 32 / 49), -5}));
 }
 
 // The order of ORT's float additions, spelled out for ten values that start one float behind an aligned address: three
 // before the first vector, one vector, three after.
 TEST(Pool, MeanAddsInTheOrderOfAlignedVectors) {
-  const PoolSpec s{.kind = PoolKind::mean, .src = {.scale = 0.1f}, .dst = {.scale = 0x1p-20f, .zero_point = 0}};
+  const MeanFormula s = reduce_mean_formula(Profile::ort, {.scale = 0.1f}, {.scale = 0x1p-20f}, 13, 0, 255);
   const std::vector<uint8_t> taps = {200, 3, 177, 91, 255, 14, 68, 33, 129, 250, 1, 99, 180};
   const auto d = [&](size_t i) { return dequantize(taps[i], s.src); };
   float sum = (d(3) + d(7) + (d(5) + d(9))) + (d(4) + d(8) + (d(6) + d(10)));
   for (size_t i : {0, 1, 2, 11, 12}) sum += d(i);
   // Too fine a scale to saturate: compare the low bits of the mean.
   const float mean = sum / 13.0f;
-  PoolSpec fine = s;
+  MeanFormula fine = s;
   fine.dst.scale = mean / 200.0f;
-  EXPECT_EQ(mean_bytes(taps, 5, fine), quantize(mean, fine.dst));  // 5 * 13 = 1 mod 4
+  EXPECT_EQ(mean_bytes(taps, 13, 5, fine), quantize(mean, fine.dst));  // 5 * 13 = 1 mod 4
 }
 
 TEST(Affine, RoundsTheProductAndTheSumApart) {
