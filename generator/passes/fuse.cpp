@@ -14,6 +14,7 @@ bool clamps(OpKind op) {
     case OpKind::conv:
     case OpKind::linear:
     case OpKind::add:
+    case OpKind::sub:
     case OpKind::mul:
     case OpKind::average_pool:
     case OpKind::global_average_pool:
@@ -129,7 +130,7 @@ void fuse_tables(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order()) {
     if (edit.removed(i)) continue;
-    if (edit.node(i).op == OpKind::add || edit.node(i).op == OpKind::mul) join_operands(edit, i);
+    if (is_binary(edit.node(i).op)) join_operands(edit, i);
     if (is_table(edit, i)) join_tables(edit, i);
   }
   edit.finish();

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 
+#include "generator/program/binary_code.h"
 #include "generator/program/requantize.h"
 
 namespace octet {
@@ -17,9 +17,9 @@ class Formula {
         e_(e),
         t_(t),
         w_(t.group.bytes),
-        requantize_(b, e.requant, {t.group, t.scale, t.one_scale, t.scale_at}, spare(e, t),
-                    static_cast<int>(t.acc.size())),
-        src2_(b, t.group, t.src2, e.residual_is_first ? e.add.offset_a : e.add.offset_b) {}
+        requantize_(b, e.requant, {t.group, t.scale}, spare(e, t), static_cast<int>(t.acc.size())),
+        add_(b, e.add, 0),
+        src2_(b, t.group, t.src2, e.residual_is_first ? add_.lane_zero_a() : add_.lane_zero_b()) {}
 
   Reg operator()(int pixel, int vector, Reg x) {
     x = requantize_(vector, x);
@@ -45,27 +45,17 @@ class Formula {
   // The inner result becomes the byte that a convolution of its own would have stored, then the add's formula.
   Reg add_residual(int pixel, int vector, Reg x) {
     const Requant& r = e_.requant;
-    const AddFormula& f = e_.add;
     if (!requantize_.clamped()) {
       b_.op(Op::max_i32, w_, x, x, b_.constant32(r.lo - requantize_.add()));
       b_.op(Op::min_i32, w_, x, x, b_.constant32(r.hi - requantize_.add()));
     }
-    const int shift = requantize_.add() - (e_.residual_is_first ? f.offset_b : f.offset_a);
+    const int shift = requantize_.add() - (e_.residual_is_first ? add_.lane_zero_b() : add_.lane_zero_a());
     if (shift) b_.op(Op::add32, w_, x, x, b_.constant32(shift));
-    b_.unary(Op::cvt_f32, w_, x, x);
-    Reg y = src2_.lanes(t_.src2_offset[static_cast<size_t>(pixel)] + t_.group.oc, vector);
-    b_.unary(Op::cvt_f32, w_, y, y);
-    const Reg a = e_.residual_is_first ? y : x, b = e_.residual_is_first ? x : y;
-    const Reg rb = b_.load(w_, Role::scale, b_.constant_f32(f.rb));
-    b_.fma(w_, b, b, rb, b_.constant_f32(f.k));
-    b_.fma(w_, a, a, b_.constant_f32(f.ra), b);
-    const double most = 255.0 * (std::abs(double(f.ra)) + std::abs(double(f.rb))) + std::abs(double(f.k));
-    if (most >= 2147483520.0) {
-      b_.op(Op::max_f32, w_, a, a, b_.constant_f32(static_cast<float>(f.lo - f.offset_out)));
-      b_.op(Op::min_f32, w_, a, a, b_.constant_f32(static_cast<float>(f.hi - f.offset_out)));
-    }
-    b_.unary(Op::cvt_i32, w_, a, a);
-    return a;
+    const Reg own = e_.residual_is_first ? kNone : add_.a_part(w_, x);
+    const Reg y = src2_.lanes(t_.src2_offset[static_cast<size_t>(pixel)] + t_.group.oc, vector);
+    if (own != kNone) return add_.sum(w_, own, add_.b_part(w_, y));
+    const Reg b = add_.b_part(w_, x);
+    return add_.sum(w_, add_.a_part(w_, y), b);
   }
 
   Builder& b_;
@@ -73,6 +63,7 @@ class Formula {
   const OutputTile& t_;
   int w_;
   Requantizer requantize_;
+  AddCode add_;
   ByteLanes src2_;
 };
 

@@ -19,9 +19,7 @@ struct OutputTile {
   Ptr src2 = OCTET_SRC2;
   std::vector<int32_t> src2_offset;  // per pixel; residual only
   Ptr scale = OCTET_SCALE;           // of the group's first channel (ScaleSource)
-  bool one_scale = false;            // one splatted vector at `scale_at` serves all channels instead
-  Mem scale_at;
-  int live = 0;  // registers that others hold across this epilogue (accumulators still to come)
+  int live = 0;                      // registers that others hold across this epilogue (accumulators still to come)
 };
 
 // What to do with an accumulator. The bias is already in it.

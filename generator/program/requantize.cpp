@@ -7,20 +7,19 @@ namespace octet {
 
 Requantizer::Requantizer(Builder& b, const Requant& requant, const ScaleSource& source, int spare, int uses)
     : b_(b), r_(requant), from_(source), w_(source.group.bytes), words_(scale_words(requant)) {
-  const int vectors = from_.one_scale ? 1 : from_.group.vectors;
+  const int vectors = from_.group.vectors;
   if (words_ * vectors > spare || uses <= 4 / from_.group.vectors || r_.form == RequantForm::doubles) return;
   for (int v = 0; v < vectors; ++v)
     for (int k = 0; k < words_; ++k) held_.push_back(b.load(w_, Role::scale, word_at(v, k)));
 }
 
 Mem Requantizer::word_at(int vector, int k) const {
-  if (from_.one_scale) return from_.at;
   return {from_.ptr, words_ * (4 * from_.group.oc + vector * w_) + k * w_};
 }
 
 Builder::Operand Requantizer::word(int vector, int k) const {
   if (held_.empty()) return word_at(vector, k);
-  return held_[static_cast<size_t>((from_.one_scale ? 0 : vector) * words_ + k)];
+  return held_[static_cast<size_t>(vector * words_ + k)];
 }
 
 int Requantizer::add() const {

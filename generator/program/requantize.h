@@ -12,9 +12,7 @@ namespace octet {
 // Where the constants of a group's channels lie (generator/schedule/scales.h).
 struct ScaleSource {
   VectorGroup group;
-  Ptr ptr = OCTET_SCALE;   // words of vector 0 of the group at ptr + words * 4 * group.oc
-  bool one_scale = false;  // one splatted vector at `at` serves all channels instead
-  Mem at;
+  Ptr ptr = OCTET_SCALE;  // words of vector 0 of the group at ptr + words * 4 * group.oc
 };
 
 class Requantizer {
