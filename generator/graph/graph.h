@@ -220,6 +220,7 @@ struct Node {
   std::vector<TensorId> inputs, outputs;
   Window window;
   int64_t group = 1;
+  int64_t residues = 1;  // conv: a transposed one whose channels this many neighbouring outputs have (split_transposed)
   Unary function = Unary::relu;
   float alpha = 0, beta = 0;
   int axis = 0;

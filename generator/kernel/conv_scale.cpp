@@ -105,7 +105,7 @@ ChannelScale channel_scale(const ConvTraits& t, int64_t channel, float weight_sc
 
 std::optional<int> power_of_two(double real) {
   int exponent = 0;
-  if (std::frexp(real, &exponent) != 0.5 || exponent > 1 || exponent < -30) return std::nullopt;
+  if (std::frexp(real, &exponent) != 0.5 || exponent > 1 || exponent < -29) return std::nullopt;
   return 1 - exponent;
 }
 

@@ -49,7 +49,7 @@ void set_form(const ConvTraits& traits, bool float_bias, Requant& requant);
 // for the last elements of u8 transposed convolutions under tfl-ruy, which round by their place in the tensor.)
 ChannelScale channel_scale(const ConvTraits& traits, int64_t c, float weight_scale, float bias);
 
-// The k of a rounding shift: real = 2^-k, 0 <= k <= 31; nothing for other factors.
+// The k of a rounding shift: real = 2^-k, 0 <= k <= 30; nothing for other factors.
 std::optional<int> power_of_two(double real);
 
 }  // namespace octet

@@ -100,12 +100,12 @@ class Check {
   }
 
   void check_quantized(const Node& n) {
-    const size_t activations =
-        n.op == OpKind::conv || n.op == OpKind::linear || n.op == OpKind::batch_norm ? 1 : n.inputs.size();
+    const bool weights = n.op == OpKind::conv || n.op == OpKind::conv_transpose || n.op == OpKind::linear;
+    const size_t activations = weights || n.op == OpKind::batch_norm ? 1 : n.inputs.size();
     for (size_t k = 0; k < activations; ++k)
       if (!(n.op == OpKind::unary && k == 1)) check_activation(n, n.inputs[k]);
     for (TensorId t : n.outputs) check_per_tensor(n, t);
-    if (n.op == OpKind::conv || n.op == OpKind::linear) check_weights(n);
+    if (weights) check_weights(n);
     if (n.op == OpKind::unary && n.inputs.size() != 2)
       refuse(n, fmt::format("{} on these tensors has no table", unary_name(n.function)));
   }
@@ -131,11 +131,12 @@ class Check {
     if (!w.is_constant() || !w.is_quantized())
       refuse(n, fmt::format("weights {} are not constants of type u8 or s8; supported are constant quantized weights",
                             quoted(w)));
-    if (!w.quant->per_tensor() && w.quant->axis != 0)
+    const int axis = n.op == OpKind::conv_transpose ? 1 : 0;
+    if (!w.quant->per_tensor() && w.quant->axis != axis)
       refuse(n,
              fmt::format("weights {} have scales along axis {}; supported are scales per tensor or per output channel "
-                         "(axis 0)",
-                         quoted(w), w.quant->axis));
+                         "(axis {})",
+                         quoted(w), w.quant->axis, axis));
   }
 
   const Graph& graph_;

@@ -18,6 +18,7 @@ namespace {
 size_t activation_inputs(OpKind op) {
   switch (op) {
     case OpKind::conv:
+    case OpKind::conv_transpose:
     case OpKind::linear:
     case OpKind::average_pool:
     case OpKind::global_average_pool:
@@ -31,7 +32,7 @@ size_t activation_inputs(OpKind op) {
 }
 
 bool has_weights(OpKind op) {
-  return op == OpKind::conv || op == OpKind::linear;
+  return op == OpKind::conv || op == OpKind::conv_transpose || op == OpKind::linear;
 }
 
 bool is_clamp(const Node& node) {
@@ -104,8 +105,13 @@ void fold_qdq(Graph& graph) {
 
 namespace {
 
+// A transposed convolution's scales are those of one group's channels, and every group has the same.
 float weight_scale(const Tensor& w, size_t channel) {
-  return w.quant->scale[w.quant->per_tensor() ? 0 : channel];
+  return w.quant->scale[channel % w.quant->scale.size()];
+}
+
+int64_t output_channels(const Node& n, const Tensor& weights) {
+  return n.op == OpKind::conv_transpose ? weights.shape[1] * n.group : weights.shape[0];
 }
 
 // The s32 constant behind a bias whose scale is what the accumulators have: RN32(s_x * s_w) for each channel.
@@ -143,7 +149,7 @@ void fold_bias(Edit& edit, int i) {
   TensorId result = matching_integers(edit, graph, bias, x_scale, weights);
   if (result == kNoTensor) {
     std::vector<float> values = constant_floats(edit, graph, bias);
-    const auto channels = static_cast<size_t>(weights.shape[0]);
+    const auto channels = static_cast<size_t>(output_channels(node, weights));
     if (values.size() == 1) values.resize(channels, values[0]);  // Gemm broadcasts its C
     if (values.size() != channels)
       user_error(
@@ -152,12 +158,12 @@ void fold_bias(Edit& edit, int i) {
                       describe(node), graph.tensor(bias).name, to_string(graph.tensor(bias).shape), channels));
     const std::string name = graph.tensor(bias).name;
     if (keeps_float_bias(graph.profile)) {
-      result = graph.add_constant<float>(name, DType::f32, {weights.shape[0]}, values);
+      result = graph.add_constant<float>(name, DType::f32, {output_channels(node, weights)}, values);
     } else {
       std::vector<int32_t> q(channels);
       for (size_t c = 0; c < channels; ++c)
         q[c] = bias_or_error(node, graph.profile, c, values[c], x_scale, weight_scale(weights, c));
-      result = add_integers(graph, name, DType::s32, {weights.shape[0]}, q);
+      result = add_integers(graph, name, DType::s32, {output_channels(node, weights)}, q);
     }
   }
   edit.set_input(i, 2, result);

@@ -12,6 +12,7 @@ namespace {
 bool clamps(OpKind op) {
   switch (op) {
     case OpKind::conv:
+    case OpKind::conv_transpose:
     case OpKind::linear:
     case OpKind::add:
     case OpKind::sub:

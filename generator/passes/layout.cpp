@@ -39,7 +39,7 @@ std::vector<T> picked(const std::vector<T>& values, const Axes& order, size_t ba
 }
 
 bool is_spatial(OpKind op) {
-  return op == OpKind::conv || op == OpKind::max_pool || op == OpKind::average_pool ||
+  return op == OpKind::conv || op == OpKind::conv_transpose || op == OpKind::max_pool || op == OpKind::average_pool ||
          op == OpKind::global_average_pool || op == OpKind::batch_norm || op == OpKind::channel_permute;
 }
 

@@ -163,6 +163,7 @@ QuantView own_result(const Graph& graph, const Node& n) {
 namespace {
 
 ConvKind kind_of(const Graph& graph, const Node& n) {
+  if (n.source == "TRANSPOSE_CONV" || n.source == "ConvTranspose") return ConvKind::transposed;
   if (n.op == OpKind::conv)
     return n.source == "DEPTHWISE_CONV_2D" || is_depthwise(graph, n) ? ConvKind::depthwise : ConvKind::conv;
   return n.source == "BATCH_MATMUL" ? ConvKind::matmul : ConvKind::fully_connected;
@@ -174,7 +175,7 @@ ConvTraits traits_of(const Graph& graph, const Node& n) {
   return {.profile = graph.profile,
           .kind = kind_of(graph, n),
           .groups = n.group,
-          .channels = w.shape[0],
+          .channels = w.shape[0] / n.residues,
           .is_signed = x.dtype == DType::s8,
           .per_tensor = w.quant->per_tensor(),
           .centred = std::all_of(zeros.begin(), zeros.end(), [](int32_t z) { return z == 0; }),
@@ -217,8 +218,8 @@ std::vector<ChannelScale> channel_scales(const Graph& graph, const Node& n) {
   const RequantForm form = conv_requant(graph, n).form;
   const bool product = form == RequantForm::scaled || form == RequantForm::biased;
   for (size_t c = 0; c < n.sums.size(); ++c) {
-    ChannelScale s =
-        channel_scale(traits, static_cast<int64_t>(c), w.scale[w.per_tensor() ? 0 : c], bias.empty() ? 0.0f : bias[c]);
+    ChannelScale s = channel_scale(traits, static_cast<int64_t>(c) % traits.channels, w.scale[w.per_tensor() ? 0 : c],
+                                   bias.empty() ? 0.0f : bias[c]);
     // Below 2^-32 every product rounds to 0, and so it does at 2^-32; a channel that is always 0 needs no multiplier.
     if (largest_of(n.sums[c]) == 0 && s.b == 0)
       s = {.m = 0x1p-32f};

@@ -42,6 +42,7 @@ const std::vector<Pass>& all_passes() {
       {"requantize_moves", requantize_moves},
       {"fold_requantize", fold_requantize},
       {"check_integer", check_integer},
+      {"check_profile", check_profile},
       {"fuse_ranges", fuse_ranges, Pass::fusing},
       {"fuse_tables", fuse_tables, Pass::fusing},
       {"fuse_concats", fuse_concats, Pass::fusing},
@@ -49,6 +50,7 @@ const std::vector<Pass>& all_passes() {
       {"fuse_shuffles", fuse_shuffles, Pass::fusing},
       {"fuse_adds", fuse_adds, Pass::fusing},
       {"layout", layout},
+      {"split_transposed", split_transposed},
       {"expand_operands", expand_operands},
       {"prove_ranges", prove_ranges},
       {"forget_ranges", forget_ranges, Pass::not_proving},
@@ -61,9 +63,6 @@ const std::vector<Pass>& all_passes() {
 
 void run_passes(Graph& graph, const PassOptions& options) {
   verify(graph);
-  if (graph.profile != Profile::ort)
-    user_error(fmt::format("profile {} ({}) is not supported yet; supported: ort", profile_name(graph.profile),
-                           graph.profile_reason));
   dump(graph, options.dump_dir, 0, "import");
   size_t index = 0;
   for (const Pass& pass : all_passes()) {

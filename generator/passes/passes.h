@@ -22,11 +22,12 @@ void merge_quantize(Graph& graph);     // equal quantize nodes on one tensor
 void move_quantization(Graph& graph);  // dequantize sinks, quantize rises through ops that only move values
 void fold_qdq(Graph& graph);           // dequantize -> op -> relu, clip -> quantize becomes the quantized op
 void align_operands(Graph& graph);     // operands of add and mul get the result's rank, and ORT's order
-void quantize_biases(Graph& graph);    // every bias s32 with scale s_x * s_w
+void quantize_biases(Graph& graph);    // every bias s32 with scale s_x * s_w, or f32 where the profile adds it in float
 void fold_tables(Graph& graph);        // elementwise functions of one quantized tensor become a 256-entry table
 void requantize_moves(Graph& graph);   // ops that only move bytes get equal parameters on both sides
 void fold_requantize(Graph& graph);    // dequantize -> quantize becomes requantize, or nothing
 void check_integer(Graph& graph);      // user error naming the node where a float op is left
+void check_profile(Graph& graph);      // user error naming the node where the graph's profile has no formula
 
 // ---- to fewer nodes; every rounding stays
 void fuse_ranges(Graph& graph);    // a table that only clamps joins its producer
@@ -38,6 +39,7 @@ void fuse_adds(Graph& graph);      // residual add joins the conv or linear that
 
 // ---- to memory
 void layout(Graph& graph);            // channels last; edges where integers enter and leave
+void split_transposed(Graph& graph);  // transposed convolutions become ordinary ones and moves
 void join_interleaves(Graph& graph);  // a shuffle of two joined pieces reads the pieces where they lie
 void expand_operands(Graph& graph);   // operands of add and mul become what kernels read
 

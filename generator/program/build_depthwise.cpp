@@ -178,6 +178,7 @@ class DepthwiseBuilder {
       if (carried) at = *carried;
       for (int kx = 0; kx < w().kw; ++kx) tap_column(key, quad, kx, at, out, carried != nullptr);
     }
+    if (d_.carry) out.live = 2 * d_.group.vectors;  // two columns
     emit_epilogue(b_, {s_.requant, s_.residual, s_.residual_is_first, s_.add, d_.registers}, out);
   }
 

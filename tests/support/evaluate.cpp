@@ -101,6 +101,7 @@ class Evaluator {
           return (at(x, i) - in.quant->zero_point[c]) * static_cast<double>(in.quant->scale[c]);
         });
       case OpKind::conv: return conv(n);
+      case OpKind::conv_transpose: return conv_transpose(n);
       case OpKind::linear: return linear(n);
       case OpKind::max_pool:
       case OpKind::average_pool:
@@ -152,6 +153,33 @@ class Evaluator {
               sum += pixel(x, y[0], y[1] / per_group * ic + c, ih, iw) * pixel(w, y[1], c, ky, kx);
       return sum;
     });
+  }
+
+  // Every input scatters its products; the pads crop what they make.
+  void conv_transpose(const Node& n) {
+    const TensorId x = n.inputs[0], w = n.inputs[1], y = n.outputs[0];
+    const int64_t per_group = shape(w)[1], ic = shape(x)[1] / n.group;
+    fill(y, [&](const Index& i) { return n.inputs.size() > 2 ? of(n.inputs[2])[static_cast<size_t>(i[1])] : 0.0; });
+    const Shape &in = shape(x), &out = shape(y);
+    std::vector<double>& sums = of(y);
+    const auto scatter = [&](const Index& from, int64_t oh, int64_t ow, int ky, int kx) {
+      for (int64_t c = 0; c < per_group; ++c) {
+        const int64_t to = from[1] / ic * per_group + c;
+        sums[static_cast<size_t>(((from[0] * out[1] + to) * out[2] + oh) * out[3] + ow)] +=
+            at(x, from) * at(w, {from[1], c, ky, kx});
+      }
+    };
+    const Window& v = n.window;
+    for (Index from(4, 0); from[0] < in[0]; ++from[0])
+      for (from[1] = 0; from[1] < in[1]; ++from[1])
+        for (from[2] = 0; from[2] < in[2]; ++from[2])
+          for (from[3] = 0; from[3] < in[3]; ++from[3])
+            for (int ky = 0; ky < v.kh; ++ky)
+              for (int kx = 0; kx < v.kw; ++kx) {
+                const int64_t oh = from[2] * v.stride_h - v.pad_top + ky * v.dilation_h;
+                const int64_t ow = from[3] * v.stride_w - v.pad_left + kx * v.dilation_w;
+                if (oh >= 0 && oh < out[2] && ow >= 0 && ow < out[3]) scatter(from, oh, ow, ky, kx);
+              }
   }
 
   void linear(const Node& n) {
