@@ -143,6 +143,7 @@ TensorId NodeImport::output(DType dtype, Shape shape, std::optional<QuantParams>
 
 TensorId NodeImport::temporary(const std::string& suffix, DType dtype, Shape shape, std::optional<QuantParams> quant) {
   check_shape(shape, dtype);
+  if (file.outputs.empty()) fail("output 0 is missing");
   return state.add(
       {.name = file.outputs[0] + suffix, .dtype = dtype, .shape = std::move(shape), .quant = std::move(quant)});
 }
