@@ -61,6 +61,7 @@ class Dropper {
       case OpKind::conv:
       case OpKind::linear: return shrink_conv(n);
       case OpKind::add:
+      case OpKind::sub:
       case OpKind::mul:
         if (!whole(n.outputs[0])) shrink_operands(n, kept(n.outputs[0]));
         return;
