@@ -51,11 +51,11 @@ class Check {
   void check_op(const Node& n) {
     if (n.op == OpKind::matmul)
       refuse(n, "a product of two activations is not supported; supported is a constant right side of two dimensions");
-    if (n.op == OpKind::sub || n.op == OpKind::div)
-      refuse(n,
-             fmt::format("{} of two activations is not supported; supported are add and mul, and any function of one "
-                         "quantized tensor",
-                         op_name(n.op)));
+    if (n.op == OpKind::div)
+      refuse(
+          n,
+          "div of two activations is not supported; supported are add, sub and mul, and any function of one quantized "
+          "tensor");
   }
 
   void check_quantize(const Node& n) {
@@ -111,8 +111,8 @@ class Check {
   }
 
   void check_activation(const Node& n, TensorId t) {
-    if (graph_.tensor(t).is_constant() && n.op != OpKind::add && n.op != OpKind::mul)
-      refuse(n, fmt::format("constant operand {} is not supported; supported are constants in add and mul",
+    if (graph_.tensor(t).is_constant() && !is_binary(n.op))
+      refuse(n, fmt::format("constant operand {} is not supported; supported are constants in add, sub and mul",
                             quoted(graph_.tensor(t))));
     check_per_tensor(n, t);
   }
