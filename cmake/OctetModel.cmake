@@ -1,11 +1,11 @@
-# octet_add_model(NAME <name> MODEL <file.onnx> TARGETS <target>... [PROFILE <name>] [BATCH <n>]
+# octet_add_model(NAME <name> MODEL <file> TARGETS <target>... [PROFILE <name>] [BATCH <n>]
 #                 [KERNEL_FILES <n>])
 #
 # Makes a static library <name> of a quantized network, with the header <name>.h: what `octet compile` writes, built with
 # this project's C++ compiler. Link to it; it needs nothing else, and it is made again when the model or octet changes.
 #
 #   NAME          C++ identifier: the library, its namespace and its header
-#   MODEL         the network, relative to the current source folder
+#   MODEL         the network, .onnx or .tflite, relative to the current source folder
 #   TARGETS       scalar, avx2, avx512_vnni, avx512_vbmi: what the program picks from when it runs; scalar runs everywhere
 #   PROFILE       whose rounding the bytes follow, instead of what the file asks for
 #   BATCH         images at a time, where the file leaves it open

@@ -10,7 +10,7 @@
 namespace octet::cli {
 
 void ModelOptions::add_model(CLI::App& verb) {
-  verb.add_option("MODEL", model, "The network: an int8 .onnx file")->required()->check(no_empty_name());
+  verb.add_option("MODEL", model, "The network: a quantized .onnx or .tflite file")->required()->check(no_empty_name());
 }
 
 void ModelOptions::add_target(CLI::App& verb) {

@@ -7,10 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "generator/cli/common.h"
-#include "generator/import/importer.h"
 #include "generator/import/model.h"
-#include "generator/import/onnx_file.h"
-#include "generator/io/file.h"
 #include "generator/io/npy.h"
 #include "generator/passes/passes.h"
 #include "runtime/status.h"
@@ -39,26 +36,20 @@ struct Inspection {
   size_t nodes = 0, constant_bytes = 0;
 };
 
-std::string full_name(const onnx_file::FileNode& n) {
-  return n.domain.empty() ? n.op : n.domain + "." + n.op;
-}
-
 // Ops by name; those that the importer does not know at all.
-void count_file_ops(const onnx_file::Model& file, Inspection& out) {
-  const auto& known = onnx_import::handlers();
+void count_file_ops(const FileSummary& file, Inspection& out) {
   std::map<std::string, std::string> first;  // unknown op -> its first node
-  for (const onnx_file::FileNode& n : file.nodes) {
+  for (const FileOp& n : file.ops) {
     OpCount& c = out.ops[n.op];
     ++c.count;
-    if (known.contains(full_name(n))) continue;
+    if (n.known) continue;
     ++c.unsupported;
-    first.emplace(full_name(n), n.name);
+    first.emplace(n.full_name, n.node);
   }
   for (const auto& [op, node] : first)
-    out.faults.push_back(fmt::format("operator {} is not supported (first at node '{}')", op, node));
-  for (const onnx_file::Constant& c : file.constants)
-    if (c.data) out.constant_bytes += c.data->size();
-  out.nodes = file.nodes.size();
+    out.faults.push_back(fmt::format("operator {} is not supported (first at node {})", op, node));
+  out.constant_bytes = file.constant_bytes;
+  out.nodes = file.ops.size();
 }
 
 TensorInfo tensor_info(const Graph& graph, TensorId id) {
@@ -110,21 +101,12 @@ void count_graph_ops(const Graph& graph, bool floats_run, Inspection& out) {
   for (auto& [op, c] : out.ops) c.folded = std::max(0, c.count - c.int8 - c.in_float - c.unsupported);
 }
 
-onnx_file::Model parse_file(const std::string& path) {
-  const std::vector<uint8_t> bytes = read_file(path);
-  try {
-    return onnx_file::parse(std::as_bytes(std::span(bytes)), std::filesystem::path(path).parent_path());
-  } catch (const Error& e) {
-    throw Error(e.kind(), path + ": " + e.what());
-  }
-}
-
 Inspection inspect_file(const InspectOptions& o) {
   Inspection out;
-  const onnx_file::Model file = parse_file(o.model);
+  const FileSummary file = summarize_model(o.model);
   out.name = file.graph_name;
   out.producer = file.producer;
-  out.format = fmt::format("ONNX opset {}", file.opset);
+  out.format = file.format;
   count_file_ops(file, out);
   if (!out.faults.empty()) return out;
   try {
@@ -230,7 +212,7 @@ void inspect(const InspectOptions& o) {
 void add_inspect(CLI::App& app) {
   auto o = std::make_shared<InspectOptions>();
   CLI::App* verb = app.add_subcommand("inspect", "Say what a model is, and which of its ops run in int8");
-  verb->add_option("MODEL", o->model, "The network: an .onnx file")->required()->check(no_empty_name());
+  verb->add_option("MODEL", o->model, "The network: an .onnx or .tflite file")->required()->check(no_empty_name());
   o->add_profile(*verb);
   verb->add_option("--batch", o->batch, "Images at a time, where the file leaves it open")->capture_default_str();
   verb->add_flag("--json", o->json, "As JSON on standard output");
@@ -239,7 +221,7 @@ For every operator of the file: how many have integer kernels, how many fold int
 nothing, how many stay in float at the end, and what is not supported, with the reason.
 
 Examples:
-  octet inspect model.onnx
+  octet inspect model.tflite
   octet inspect model.onnx --json)");
   verb->callback([o] { inspect(*o); });
 }

@@ -22,6 +22,10 @@ bool begins_like_tflite(const std::filesystem::path& path) {
 
 }  // namespace
 
+FileSummary summarize_model(const std::filesystem::path& path) {
+  return begins_like_tflite(path) ? summarize_tflite(path) : summarize_onnx(path);
+}
+
 Graph import_model(const std::filesystem::path& path, const ImportOptions& options) {
   const bool tflite = begins_like_tflite(path);
   Graph graph = tflite ? import_tflite(path, options) : import_onnx(path, options);
