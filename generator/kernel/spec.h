@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "generator/graph/graph.h"
+#include "generator/kernel/float_spec.h"
 
 namespace octet {
 
@@ -195,7 +196,7 @@ struct InterleaveSpec {
 };
 
 using KernelSpec = std::variant<ConvSpec, AddSpec, MulSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
-                                EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec>;
+                                EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec, FloatSpec>;
 
 const char* spec_op_name(const KernelSpec& spec);  // "conv", "depthwise", "linear", "add", ...
 std::string to_string(const KernelSpec& spec);     // one line, complete: equal text if and only if equal spec

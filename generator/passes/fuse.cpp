@@ -45,7 +45,7 @@ void fuse_ranges(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order()) {
     const Node node = edit.node(i);
-    if (node.op != OpKind::unary) continue;
+    if (node.op != OpKind::unary || !edit.quantizes(i)) continue;
     const int p = only_feeder(edit, i);
     const TensorId out = node.outputs[0];
     QRange range;
@@ -62,7 +62,8 @@ void fuse_ranges(Graph& graph) {
 namespace {
 
 bool is_table(const Edit& edit, int i) {
-  return i >= 0 && (edit.node(i).op == OpKind::unary || edit.node(i).op == OpKind::requantize);
+  return i >= 0 && (edit.node(i).op == OpKind::unary || edit.node(i).op == OpKind::requantize) &&
+         edit.quantizes(i);
 }
 
 // Node i becomes the function of x that `table` says; `like` is where its description comes from.
@@ -129,7 +130,7 @@ void fuse_tables(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order()) {
     if (edit.removed(i)) continue;
-    if (edit.node(i).op == OpKind::add || edit.node(i).op == OpKind::mul) join_operands(edit, i);
+    if (edit.quantizes(i) && (edit.node(i).op == OpKind::add || edit.node(i).op == OpKind::mul)) join_operands(edit, i);
     if (is_table(edit, i)) join_tables(edit, i);
   }
   edit.finish();

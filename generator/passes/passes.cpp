@@ -22,6 +22,7 @@ bool wanted(const Pass& pass, const PassOptions& options) {
     case Pass::fusing: return options.fuse;
     case Pass::proving: return options.prove;
     case Pass::not_proving: return !options.prove;
+    case Pass::strict: return options.strict_int8;
   }
   return true;
 }
@@ -41,7 +42,8 @@ const std::vector<Pass>& all_passes() {
       {"fold_tables", fold_tables},
       {"requantize_moves", requantize_moves},
       {"fold_requantize", fold_requantize},
-      {"check_integer", check_integer},
+      {"check_integer", check_integer, Pass::strict},
+      {"make_islands", make_islands},
       {"fuse_ranges", fuse_ranges, Pass::fusing},
       {"fuse_tables", fuse_tables, Pass::fusing},
       {"fuse_concats", fuse_concats, Pass::fusing},
