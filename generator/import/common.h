@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "generator/graph/graph.h"
+#include "runtime/status.h"
 
 namespace octet::importing {
 
@@ -74,5 +76,17 @@ class NodeInputs {
  private:
   int64_t& folded_bytes_;
 };
+
+// Every user error says which file it is about.
+template <class Import>
+Graph named(const std::string& name, Import import) {
+  try {
+    return import();
+  } catch (const Error& e) {
+    throw Error(e.kind(), name + ": " + e.what());
+  } catch (const std::bad_alloc&) {
+    user_error(name + ": not enough memory for this model");
+  }
+}
 
 }  // namespace octet::importing

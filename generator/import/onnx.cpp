@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
 
 #include "generator/import/importer.h"
 #include "generator/io/mapped_file.h"
@@ -223,22 +222,10 @@ Graph import_bytes(std::span<const std::byte> bytes, const std::filesystem::path
   return Importer(file, options).run();
 }
 
-// Every user error says which file it is about.
-template <class Import>
-Graph named(const std::string& name, Import import) {
-  try {
-    return import();
-  } catch (const Error& e) {
-    throw Error(e.kind(), fmt::format("{}: {}", name, e.what()));
-  } catch (const std::bad_alloc&) {
-    user_error(name + ": not enough memory for this model");
-  }
-}
-
 }  // namespace
 
 Graph import_onnx(const std::filesystem::path& path, const ImportOptions& options) {
-  return named(path.string(), [&] {
+  return importing::named(path.string(), [&] {
     std::string why;
     const auto file = MappedFile::open(path, false, why);
     if (!file) user_error("cannot read the model: " + why);
@@ -250,7 +237,7 @@ Graph import_onnx(const std::filesystem::path& path, const ImportOptions& option
 }
 
 Graph import_onnx(std::span<const std::byte> bytes, const ImportOptions& options, const std::string& name) {
-  return named(name, [&] { return import_bytes(bytes, {}, options, nullptr); });
+  return importing::named(name, [&] { return import_bytes(bytes, {}, options, nullptr); });
 }
 
 std::vector<std::string> supported_onnx_ops() {

@@ -156,15 +156,17 @@ bool take_pads(const Graph& graph, const Node& pad, Window& window) {
   if (rank < 3 || rank > 4 || !x.is_quantized()) return false;
   const float scale = x.quant->scale[0];
   const int32_t zero = x.quant->zero_point[0];
+  const size_t width = graph.channels_last ? rank - 2 : rank - 1, channels = graph.channels_last ? rank - 1 : 1;
   if (pad.pad_mode != PadMode::constant || quantize_value(pad.alpha, scale, zero, x.dtype) != zero) return false;
   for (size_t d = 0; d < 2 * rank; ++d)
-    if (pad.pads[d] < 0 || pad.pads[d] > 4096 || (d % rank < 2 && pad.pads[d] != 0)) return false;
+    if (pad.pads[d] < 0 || pad.pads[d] > 4096 || ((d % rank == 0 || d % rank == channels) && pad.pads[d] != 0))
+      return false;
   if (rank == 4) {
-    window.pad_top += static_cast<int>(pad.pads[2]);
-    window.pad_bottom += static_cast<int>(pad.pads[rank + 2]);
+    window.pad_top += static_cast<int>(pad.pads[width - 1]);
+    window.pad_bottom += static_cast<int>(pad.pads[rank + width - 1]);
   }
-  window.pad_left += static_cast<int>(pad.pads[rank - 1]);
-  window.pad_right += static_cast<int>(pad.pads[2 * rank - 1]);
+  window.pad_left += static_cast<int>(pad.pads[width]);
+  window.pad_right += static_cast<int>(pad.pads[rank + width]);
   return true;
 }
 
@@ -187,16 +189,20 @@ void fuse_pads(Graph& graph) {
 namespace {
 
 // [n, c, ..] -> [n, g, c/g, ..] -> [n, c/g, g, ..] -> [n, c, ..]: output channel j * g + k is input channel k * (c/g) +
-// j.
+// j. Channels last: [.., c] -> [.., g, c/g] -> [.., c/g, g] -> [.., c].
 std::vector<int64_t> shuffle_perm(const Graph& graph, const Node& split, const Node& turn, const Node& join) {
   const Shape &x = graph.tensor(split.inputs[0]).shape, &mid = graph.tensor(split.outputs[0]).shape;
   if (x.size() < 3 || mid.size() != x.size() + 1 || graph.tensor(join.outputs[0]).shape != x) return {};
-  if (mid[0] != x[0] || mid[1] * mid[2] != x[1] || !std::equal(x.begin() + 2, x.end(), mid.begin() + 3)) return {};
+  const size_t c = graph.channels_last ? x.size() - 1 : 1;
+  const auto at = static_cast<std::ptrdiff_t>(c);
+  if (!std::equal(x.begin(), x.begin() + at, mid.begin()) || mid[c] * mid[c + 1] != x[c] ||
+      !std::equal(x.begin() + at + 1, x.end(), mid.begin() + at + 2))
+    return {};
   for (size_t d = 0; d < turn.perm.size(); ++d)
-    if (turn.perm[d] != static_cast<int64_t>(d == 1 ? 2 : d == 2 ? 1 : d)) return {};
+    if (turn.perm[d] != static_cast<int64_t>(d == c ? c + 1 : d == c + 1 ? c : d)) return {};
   std::vector<int64_t> perm;
-  for (int64_t j = 0; j < mid[2]; ++j)
-    for (int64_t k = 0; k < mid[1]; ++k) perm.push_back(k * mid[2] + j);
+  for (int64_t j = 0; j < mid[c + 1]; ++j)
+    for (int64_t k = 0; k < mid[c]; ++k) perm.push_back(k * mid[c + 1] + j);
   return perm;
 }
 

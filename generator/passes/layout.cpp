@@ -1,7 +1,7 @@
 // Channels last: rank-4 activations become n, h, w, c, and so do the rank-3 ones around 1-D convolutions (n, w, c).
 // Everything else, and every float tensor, keeps the file's order. Where an op wants the other order, an explicit
 // transpose stands before it, unless the bytes are the same in both, or a linear's weights can be permuted instead.
-// A conv's weights stay as in the file; lower() turns them.
+// A conv's weights stay as in the file; lower() turns them. Graphs that come channels last get their edges only.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -65,6 +65,23 @@ class Layout {
 
   void run() {
     add_edges();
+    last_.assign(graph_.tensors.size(), false);
+    if (graph_.channels_last)
+      drop_idle_transposes();
+    else
+      turn();
+    edit_.finish();
+    graph_.channels_last = true;
+  }
+
+ private:
+  // Files that are channels last are stored as they are: every tensor keeps the file's order.
+  void drop_idle_transposes() {
+    for (int i : edit_.order())
+      if (edit_.node(i).op == OpKind::transpose) convert_transpose(i);
+  }
+
+  void turn() {
     decide();
     for (int i : edit_.order()) convert(i);
     for (size_t t = 0; t < last_.size(); ++t) {
@@ -73,11 +90,8 @@ class Layout {
       tensor.file_shape = tensor.shape;
       tensor.shape = picked(tensor.shape, stored_order(tensor.shape.size(), true));
     }
-    edit_.finish();
-    graph_.channels_last = true;
   }
 
- private:
   bool last(TensorId t) const { return last_[static_cast<size_t>(t)]; }
   Axes order_of(TensorId t) const { return stored_order(graph_.tensor(t).shape.size(), last(t)); }
 
@@ -133,7 +147,6 @@ class Layout {
   }
 
   void decide() {
-    last_.assign(graph_.tensors.size(), false);
     for (size_t t = 0; t < last_.size(); ++t) {
       const auto id = static_cast<TensorId>(t);
       last_[t] = graph_.tensors[t].shape.size() == 4 && may_be_last(id) && !lies_between_edge_and_transpose(id);
@@ -340,7 +353,6 @@ class Layout {
 }  // namespace
 
 void layout(Graph& graph) {
-  if (graph.channels_last) return;
   Layout(graph).run();
 }
 

@@ -1,38 +1,12 @@
 """Builds one small quantized ONNX model and an input that reaches its extremes; used by make_cases.py."""
 import zlib
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from ort_golden import run_all, session
-
-U8, S8 = np.uint8, np.int8
-
-
-@dataclass(frozen=True)
-class Q:
-    """How a tensor is quantized: real = scale * (q - zero). Weights may have vectors here."""
-    scale: object
-    zero: object
-    dtype: type = U8
-
-    @property
-    def low(self):
-        return np.iinfo(self.dtype).min
-
-    @property
-    def high(self):
-        return np.iinfo(self.dtype).max
-
-    def with_relu_range(self):
-        """As quantizers choose it behind a relu: the type's minimum means 0."""
-        return Q(self.scale, self.low, self.dtype)
-
-
-def power_of_two(scale):
-    return float(2.0 ** np.round(np.log2(scale)))
+from quantizer import Q, S8, U8, integers, pick, power_of_two
 
 
 class Case:
@@ -72,13 +46,7 @@ class Case:
 
     def pick(self, scale=None, zero=None, dtype=None):
         """A quantizer with an odd zero point away from the middle."""
-        dtype = dtype or self.dtype
-        scale = float(self.rng.uniform(0.01, 0.05)) if scale is None else float(scale)
-        if self.pow2:
-            scale = power_of_two(scale)
-        if zero is None:
-            zero = int(self.rng.integers(40, 100)) * 2 + 1 + (0 if dtype is U8 else -128)
-        return Q(scale, zero, dtype)
+        return pick(self.rng, dtype or self.dtype, self.pow2, scale, zero)
 
     def params(self, q):
         return (self.const(np.asarray(q.scale, np.float32), "scale"), self.const(np.asarray(q.zero, q.dtype), "zero"))
@@ -96,13 +64,7 @@ class Case:
     # --- graph inputs and outputs
 
     def integers(self, shape, dtype):
-        info = np.iinfo(dtype)
-        values = self.rng.integers(info.min, info.max + 1, shape).astype(dtype)
-        flat = values.reshape(-1)
-        flat[:2] = [info.min, info.max][:flat.size]
-        if flat.size > 8:
-            flat[-2:] = [info.min, info.max]
-        return values
+        return integers(self.rng, shape, dtype)
 
     def int_input(self, shape, q):
         """A graph input that is already quantized."""

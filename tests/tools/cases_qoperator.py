@@ -2,7 +2,8 @@
 import numpy as np
 from onnx import TensorProto
 
-from case_builder import S8, U8, Case, Q
+from case_builder import Case
+from quantizer import S8, U8, Q
 
 MS = "com.microsoft"
 

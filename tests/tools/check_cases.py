@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from check_network import TARGETS, configurations, octet_run
 from compare_npz import compare, read_waivers
+from octet_run import TARGETS, configurations, octet_run
 from ort_golden import require_vnni, run_all, session
 
 FLOAT_OPS = {"Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "Add", "Mul", "ReduceMean", "BatchNormalization"}

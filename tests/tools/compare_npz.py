@@ -11,6 +11,7 @@ fits applies; a mismatch count above max_count is a failure all the same. Ops ar
 QuantizeLinear output, the op in front of it.
 """
 import argparse
+import re
 import sys
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -27,16 +28,19 @@ class Waiver:
     reason: str
 
 
-def read_waivers(path):
-    waivers = []
+def waiver_lines(path, counts=r"\d+"):
+    """The four fields of every line; the third must match `counts`."""
     for number, line in enumerate(Path(path).read_text().splitlines(), 1):
         fields = line.split("#", 1)[0].split(None, 3)
         if not fields:
             continue
-        if len(fields) < 4 or not fields[2].isdigit():
-            sys.exit(f"{path}:{number}: expected `network  op-or-tensor-glob  max_count  reason`, not: {line.strip()}")
-        waivers.append(Waiver(fields[0], fields[1], int(fields[2]), fields[3]))
-    return waivers
+        if len(fields) < 4 or not re.fullmatch(counts, fields[2]):
+            sys.exit(f"{path}:{number}: expected `name  glob  max_count  reason`, not: {line.strip()}")
+        yield fields
+
+
+def read_waivers(path):
+    return [Waiver(network, glob, int(count), reason) for network, glob, count, reason in waiver_lines(path)]
 
 
 def producers(model_path):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from check_network import NOTHING_LEFT
+from octet_run import NOTHING_LEFT
 
 ROOT = Path(__file__).resolve().parents[2]
 NETWORKS = ["resnet18", "resnet50", "mobilenet_v2", "googlenet", "squeezenet1_1", "shufflenet_v2_x1_0",

@@ -1,0 +1,110 @@
+"""Compares Octet with LiteRT and TFLite Micro over the models of tflite_cases.py; every output must be the same bytes.
+
+    python check_tflite.py OCTET DIR [--large] [--only GLOB] [--profile xnn,tfl-ref,tfl-ruy,tflm]
+                           [--engine jit,cpp,reference] [--target scalar,avx2,avx512_vnni,avx512_vbmi]
+                           [--jobs N] [--waivers FILE]
+
+Writes cases and what the runtimes give for them into DIR; what the runtimes gave before is kept there. --large runs
+some 4600 models with 50 million outputs, which takes minutes.
+
+Prints a line per mismatch and a closing `N passed, N failed`, counting each case on each profile, engine and target.
+A waiver file holds lines `profile  case-glob  max_count  reason`: how many values of one case may differ; `refused` for
+max_count says that Octet turns the case down. Ends with 77, a skip, where the runtimes are not installed.
+"""
+import argparse
+import os
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+
+from compare_npz import Waiver, difference, waiver_lines
+from octet_run import NOTHING_LEFT, TARGETS, configurations, octet_run
+from tflite_golden import PROFILES, make_goldens, missing
+
+REFUSED = -1  # Waiver.max_count of cases that Octet does not take
+
+
+def read_waivers(path):
+    return [Waiver(profile, glob, REFUSED if count == "refused" else int(count), reason)
+            for profile, glob, count, reason in waiver_lines(path, r"\d+|refused")]
+
+
+def differences(expected, got):
+    """(how many values differ, a sentence about the first tensor that does)."""
+    count, text = 0, ""
+    for name, wanted in expected.items():
+        if name not in got:
+            return max(1, count), f"no output {name}"
+        found = difference(wanted, got[name], exact=True, rtol=0, atol=0)
+        if isinstance(found, str):
+            return max(1, count), f"{name}: {found}"
+        if found:
+            n, worst, first = found
+            count += n
+            text = text or (f"{name}: {n} of {wanted.size} differ, by at most {worst:g}, first at {first}: "
+                            f"{wanted[tuple(first)]} against {got[name][tuple(first)]}")
+    return count, text
+
+
+def check(args, pairs, folder, profile, name, golden):
+    """(passed, complaints) of one case on one profile."""
+    with np.load(golden) as stored:
+        if "refused" in stored:
+            return 0, []
+        expected = {k: v for k, v in stored.items() if k.startswith("y")}
+    waiver = next((w for w in args.waivers if w.network == profile and fnmatchcase(name, w.glob)), None)
+    allowed = waiver.max_count if waiver else 0
+    passed, complaints = 0, []
+    for engine, target in pairs:
+        got = octet_run(args.octet, args.cases / f"{name}.tflite", args.cases / f"{name}.npz",
+                        folder / f"{profile}-{name}.npz", engine, target, "--profile", profile)
+        refused = isinstance(got, str) and got.startswith("exit 1: octet: ")
+        count, text = (0, "") if isinstance(got, str) else differences(expected, got)
+        if refused and allowed == REFUSED or not isinstance(got, str) and 0 <= count <= allowed:
+            passed += 1
+        else:
+            what = got if isinstance(got, str) else text or "waived as refused, but it ran"
+            complaints.append(f"{profile} {name} {engine} {target or ''}".rstrip() + f": {what}")
+    return passed, complaints
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("octet", type=Path)
+    p.add_argument("folder", type=Path)
+    p.add_argument("--large", action="store_true")
+    p.add_argument("--only", default="*", help="case names to run, as a glob")
+    p.add_argument("--profile", default=PROFILES, type=lambda s: s.split(","))
+    p.add_argument("--engine", default="jit,reference", type=lambda s: s.split(","))
+    p.add_argument("--target", default=",".join(TARGETS), type=lambda s: s.split(","))
+    p.add_argument("--jobs", type=int, default=os.cpu_count())
+    p.add_argument("--waivers", type=read_waivers, default=[])
+    args = p.parse_args()
+    reason = missing()
+    if reason:
+        print(f"skipped: {reason}")
+        return NOTHING_LEFT
+    from tflite_cases import write_cases  # builds with LiteRT's schema
+    pairs = configurations(args.engine, args.target)
+    args.cases = args.folder / ("large" if args.large else "small")
+    names = write_cases(args.cases, args.large, args.only)
+    if not pairs or not names:
+        sys.exit("nothing to check: no case, or no engine and target, is left")
+    goldens = make_goldens(args.cases, names, args.folder / "goldens", args.profile, args.jobs)
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as tmp, ThreadPoolExecutor(args.jobs) as pool:
+        for good, complaints in pool.map(lambda g: check(args, pairs, Path(tmp), *g[0], g[1]), goldens.items()):
+            passed += good
+            failed += len(complaints)
+            for line in complaints:
+                print(line, flush=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
