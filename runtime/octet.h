@@ -37,6 +37,7 @@ struct Options {
   std::string profile;    // whose rounding the bytes follow: ort, xnn, tfl-ref, ...; empty: what the file asks for
   bool keep_all = false;  // every quantized tensor keeps its memory, for Context::read; costs memory
   bool fuse = true;       // false: residual adds stay kernels of their own, so that every tensor exists
+  bool strict_int8 = false;  // true: a network of which anything would run in f32 is refused
   bool prove = true;      // false: channels that the weights prove needless are computed, so that every tensor exists
   std::string tuned;      // a file that `octet tune` wrote: measured choices of register tiles; empty: none
   std::string dump_dir;   // graph, programs and code as text are written here; empty: nowhere

@@ -65,7 +65,7 @@ class Islands {
     const TensorId real = edit_.add_tensor({.name = from.name + "_real", .shape = from.shape});
     edit_.add_node({.op = OpKind::dequantize,
                     .name = from.name,
-                    .source = edit_.node(near).source,
+                    .source = op_name(OpKind::dequantize),
                     .inputs = {q},
                     .outputs = {real}},
                    near);
@@ -84,14 +84,18 @@ class Islands {
       q = edit_.add_tensor({.name = to.name + "_unclamped", .dtype = to.dtype, .shape = to.shape, .quant = to.quant});
       edit_.add_node({.op = OpKind::requantize,
                       .name = node.name,
-                      .source = node.source,
+                      .source = op_name(OpKind::requantize),
                       .inputs = {q},
                       .outputs = {out},
                       .range = node.range},
                      i);
     }
-    edit_.add_node(
-        {.op = OpKind::quantize, .name = node.name, .source = node.source, .inputs = {real}, .outputs = {q}}, i);
+    edit_.add_node({.op = OpKind::quantize,
+                    .name = node.name,
+                    .source = op_name(OpKind::quantize),
+                    .inputs = {real},
+                    .outputs = {q}},
+                   i);
   }
 
   // Constants behind dequantize become f32; s32 activations are converted and scaled.
@@ -134,7 +138,7 @@ class Islands {
     const TensorId out = edit_.add_tensor(std::move(to));
     edit_.add_node({.op = OpKind::reshape,
                     .name = edit_.node(near).name,
-                    .source = edit_.node(near).source,
+                    .source = op_name(OpKind::reshape),
                     .inputs = {t},
                     .outputs = {out}},
                    near);
@@ -149,9 +153,12 @@ class Islands {
     flat.name += "_flat";
     const TensorId written = edit_.add_tensor(std::move(flat));
     edit_.set_output(i, 0, written);
-    edit_.add_node(
-        {.op = OpKind::reshape, .name = node.name, .source = node.source, .inputs = {written}, .outputs = node.outputs},
-        i);
+    edit_.add_node({.op = OpKind::reshape,
+                    .name = node.name,
+                    .source = op_name(OpKind::reshape),
+                    .inputs = {written},
+                    .outputs = node.outputs},
+                   i);
   }
 
   // Kernels take a list of indices, or of tuples.
@@ -198,6 +205,7 @@ class Islands {
       inner.shape = shape;
       const TensorId out = edit_.add_tensor(std::move(inner));
       Node part = node;
+      part.source = op_name(OpKind::resize);
       part.axis = axes[k];
       part.inputs = {x};
       part.outputs = {out};

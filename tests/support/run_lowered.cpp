@@ -82,6 +82,7 @@ class Runner {
     if (n.src != kNoTensor) args.p[OCTET_SRC] = buffer(n.src) + n.src_offset;
     if (n.src2 != kNoTensor) args.p[OCTET_SRC2] = buffer(n.src2);
     args.p[OCTET_DST] = buffer(n.dst) + n.dst_offset;
+    for (const auto& [arg, tensor] : n.operands) args.p[arg] = buffer(tensor);
     for (size_t a = 0; a < n.data.size(); ++a)
       if (!n.data[a].empty()) args.p[a] = n.data[a].data();
     if (std::holds_alternative<ConvSpec>(n.spec)) {
