@@ -301,9 +301,9 @@ class Compiler {
       const bool lost_channels = !t.file_shape.empty() && element_count(t.file_shape) != element_count(t.shape);
       if (t.is_constant() || at == buffer_of_.end() || lost_channels) continue;
       const bool moved = !t.file_shape.empty();  // even where both orders have equal shapes
-      model_.plan.tensors.push_back({t.name, t.dtype, t.is_quantized(), t.shape, t.file_shape.empty() ? t.shape : t.file_shape,
-                                     moved && t.shape.size() >= 3, place.pitch,
-                                     in_arena(at->second, static_cast<uint64_t>(place.offset))});
+      model_.plan.tensors.push_back({t.name, t.dtype, t.is_quantized(), t.shape,
+                                     t.file_shape.empty() ? t.shape : t.file_shape, moved && t.shape.size() >= 3,
+                                     place.pitch, in_arena(at->second, static_cast<uint64_t>(place.offset))});
     }
   }
 

@@ -112,7 +112,10 @@ LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) 
   Stopwatch watch;
   m.graph = import_model(path, {.batch = options.batch, .profile = options.profile});
   m.import_seconds = watch.lap();
-  run_passes(m.graph, {.fuse = options.fuse, .prove = options.prove, .strict_int8 = options.strict_int8, .dump_dir = options.dump_dir.string()});
+  run_passes(m.graph, {.fuse = options.fuse,
+                       .prove = options.prove,
+                       .strict_int8 = options.strict_int8,
+                       .dump_dir = options.dump_dir.string()});
   m.passes_seconds = watch.lap();
   m.compiled =
       compile(m.graph, {.target = &target,

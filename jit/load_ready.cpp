@@ -21,10 +21,12 @@ std::string made_how(const std::filesystem::path& path, const LoadOptions& optio
   static_cast<void>(engine);                                 // only jit is cached
   static_cast<void>(compiler), static_cast<void>(dump_dir);  // of other engines; not cached
   return fmt::format(
-      "{} {} threads {} sharing {} {} {} {} batch {} profile {} keep {} fuse {} views {} strict {} prove {} tilings {} {} name "
+      "{} {} threads {} sharing {} {} {} {} batch {} profile {} keep {} fuse {} views {} strict {} prove {} tilings {} "
+      "{} name "
       "{}",
       build_id(), target.name, threads, sharing.wake, sharing.step, sharing.remote_byte, sharing.shared_row, batch,
-      profile ? profile_name(*profile) : "", keep_all, fuse, views, strict_int8, prove, tiling_candidate, tuned ? tuned->text() : "",
+      profile ? profile_name(*profile) : "", keep_all, fuse, views, strict_int8, prove, tiling_candidate,
+      tuned ? tuned->text() : "",
       path.stem().string());  // the name of graphs that have none
 }
 

@@ -242,7 +242,8 @@ void check_place(const TensorPlace& t, const Plan& plan) {
   const uint64_t last = t.shape.empty() ? 1 : static_cast<uint64_t>(t.shape.back());
   const uint64_t length = last * dtype_bytes(t.dtype);
   uint64_t bytes = 0;
-  const bool good = count > 0 && (t.quantized || static_cast<uint64_t>(t.pitch) >= length) && (!t.channels_last || t.shape.size() >= 2) && t.pitch >= 0 &&
+  const bool good = count > 0 && (t.quantized || static_cast<uint64_t>(t.pitch) >= length) &&
+                    (!t.channels_last || t.shape.size() >= 2) && t.pitch >= 0 &&
                     !__builtin_mul_overflow(count / last - 1, uint64_t(t.pitch), &bytes) &&
                     !__builtin_add_overflow(bytes, length, &bytes);
   if (!good || t.ref.space != OCTET_ARENA || !fits(t.ref.offset, bytes, static_cast<uint64_t>(plan.arena_bytes)))

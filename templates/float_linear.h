@@ -231,9 +231,7 @@ struct Span {
 inline Span span_of(const Conv& p, int64_t kx, int64_t first, int64_t end) {
   const Window& w = p.window;
   Span s = {first, end};
-  const auto inside = [&](int64_t o) {
-    return input_of(o, kx, p.iw, w.stride_w, w.dilation_w, w.pad_left, 0) >= 0;
-  };
+  const auto inside = [&](int64_t o) { return input_of(o, kx, p.iw, w.stride_w, w.dilation_w, w.pad_left, 0) >= 0; };
   while (s.begin < s.end && !inside(s.begin)) ++s.begin;
   while (s.end > s.begin && !inside(s.end - 1)) --s.end;
   return s;
@@ -315,8 +313,10 @@ inline void integer_conv(const OctetArgs* args, const IntegerConv& p) {
 OCTET_FLOAT void octet_float_matmul(const OctetArgs* args) {
   using namespace octet_float;
   const MatMul p = params<MatMul>(args);
-  if (p.a_type == kU8) return p.b_type == kU8 ? matmul_of<uint8_t, uint8_t>(args, p) : matmul_of<uint8_t, int8_t>(args, p);
-  if (p.a_type == kS8) return p.b_type == kU8 ? matmul_of<int8_t, uint8_t>(args, p) : matmul_of<int8_t, int8_t>(args, p);
+  if (p.a_type == kU8)
+    return p.b_type == kU8 ? matmul_of<uint8_t, uint8_t>(args, p) : matmul_of<uint8_t, int8_t>(args, p);
+  if (p.a_type == kS8)
+    return p.b_type == kU8 ? matmul_of<int8_t, uint8_t>(args, p) : matmul_of<int8_t, int8_t>(args, p);
   for_each_matrix(p, [&](int64_t number, int64_t a, int64_t b) {
     matmul_floats(out<float>(args) + number * p.m * p.n, in<float>(args, OCTET_SRC) + a,
                   in<float>(args, OCTET_SRC2) + b, p);

@@ -71,9 +71,8 @@ inline double log_of(double x) {
   const int32_t e = static_cast<int32_t>(shifted >> 52) - 1024;
   const double m = double_of(bits_of(x) - (static_cast<uint64_t>(int64_t{e}) << 52));
   const double s = (m - 1.0) / (m + 1.0), z = s * s;
-  const double tail = polynomial({1.0 / 23, 1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13, 1.0 / 11, 1.0 / 9,
-                                  1.0 / 7, 1.0 / 5, 1.0 / 3},
-                                 z);
+  const double tail = polynomial(
+      {1.0 / 23, 1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13, 1.0 / 11, 1.0 / 9, 1.0 / 7, 1.0 / 5, 1.0 / 3}, z);
   return e * 0.693147180369123816490 + ((2.0 * s + 2.0 * s * z * tail) + e * 1.90821492927058770002e-10);
 }
 
@@ -133,11 +132,11 @@ inline double erfc_tail(double x) {
 
 // erf x of |x| <= 1: 2 / sqrt(pi) times the sum of (-1)^n x^(2n+1) / (n! (2n+1)).
 inline double erf_near(double x) {
-  const double series = polynomial({-1.0 / (6227020800.0 * 27), 1.0 / (479001600.0 * 25), -1.0 / (39916800.0 * 23),
-                                    1.0 / (3628800.0 * 21), -1.0 / (362880.0 * 19), 1.0 / (40320.0 * 17),
-                                    -1.0 / (5040.0 * 15), 1.0 / (720.0 * 13), -1.0 / (120.0 * 11), 1.0 / (24.0 * 9),
-                                    -1.0 / (6.0 * 7), 1.0 / (2.0 * 5), -1.0 / 3, 1.0},
-                                   x * x);
+  const double series = polynomial(
+      {-1.0 / (6227020800.0 * 27), 1.0 / (479001600.0 * 25), -1.0 / (39916800.0 * 23), 1.0 / (3628800.0 * 21),
+       -1.0 / (362880.0 * 19), 1.0 / (40320.0 * 17), -1.0 / (5040.0 * 15), 1.0 / (720.0 * 13), -1.0 / (120.0 * 11),
+       1.0 / (24.0 * 9), -1.0 / (6.0 * 7), 1.0 / (2.0 * 5), -1.0 / 3, 1.0},
+      x * x);
   return x * series * 1.1283791670955126;
 }
 
@@ -170,8 +169,8 @@ inline Quarter quarter_near(double x) {
   return {static_cast<uint32_t>(n), r};
 }
 
-// For a larger x = m 2^e, m of 24 bits: bits of 2 / pi that m 2^e makes multiples of four quarters are left out; m times
-// the next 96 has the quarter and at least 62 bits of what is left.
+// For a larger x = m 2^e, m of 24 bits: bits of 2 / pi that m 2^e makes multiples of four quarters are left out; m
+// times the next 96 has the quarter and at least 62 bits of what is left.
 inline Quarter quarter_far(double x) {
   constexpr uint32_t kTwoOverPi[] = {0xA2F9836E, 0x4E441529, 0xFC2757D1, 0xF534DDC0,
                                      0xDB629599, 0x3C439041, 0xFE5163AB, 0xDEBBC561};

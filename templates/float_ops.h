@@ -69,18 +69,17 @@ inline void unary_floats(const OctetArgs* args, const Unary& p) {
     case kTanh: return map_doubles(args, n, [](double x) { return tanh_of(x); });
     case kHardSigmoid:
       return map_floats(args, n, [alpha, beta](float x) { return hard_sigmoid_value(alpha, beta, x); });
-    case kHardSwish:
-      return map_floats(args, n, [](float x) { return x * hard_sigmoid_value(1.0f / 6.0f, 0.5f, x); });
+    case kHardSwish: return map_floats(args, n, [](float x) { return x * hard_sigmoid_value(1.0f / 6.0f, 0.5f, x); });
     case kLeakyRelu: return map_floats(args, n, [alpha](float x) { return x >= 0.0f ? x : alpha * x; });
     case kElu:
-      return map_doubles(args, n, [alpha](double x) { return x >= 0.0 ? x : static_cast<double>(alpha) * expm1_of(x); });
+      return map_doubles(args, n,
+                         [alpha](double x) { return x >= 0.0 ? x : static_cast<double>(alpha) * expm1_of(x); });
     case kExp: return map_doubles(args, n, [](double x) { return exp_of(x); });
     case kSqrt: return map_doubles(args, n, [](double x) { return sqrt_value(x); });
     case kNeg: return map_floats(args, n, [](float x) { return -x; });
     case kAbs: return map_doubles(args, n, [](double x) { return absolute(x); });
     case kErf: return map_doubles(args, n, [](double x) { return erf_of(x); });
-    case kSilu:
-      return map_doubles(args, n, [](double x) { return x < -120.0 ? -0.0 : x * sigmoid_of(x); });
+    case kSilu: return map_doubles(args, n, [](double x) { return x < -120.0 ? -0.0 : x * sigmoid_of(x); });
     case kGelu: return map_doubles(args, n, [](double x) { return gelu_of(x); });
     case kSoftplus: return map_doubles(args, n, [](double x) { return softplus_of(x); });
     case kReciprocal: return map_floats(args, n, [](float x) { return 1.0f / x; });
@@ -243,8 +242,7 @@ inline void binary_floats(const OctetArgs* args, const Binary& p) {
     case kDiv: return rows([](float a, float b) { return a / b; });
     case kMaximum: return rows([either](float a, float b) { return either(a, b, a > b); });
     case kMinimum: return rows([either](float a, float b) { return either(a, b, a < b); });
-    case kPow:
-      return rows([](float a, float b) { return pow_value(static_cast<double>(a), static_cast<double>(b)); });
+    case kPow: return rows([](float a, float b) { return pow_value(static_cast<double>(a), static_cast<double>(b)); });
     case kFloorDiv: return rows([](float a, float b) { return floor_value(a / b); });
     case kFloorMod: return rows([](float a, float b) { return floor_mod_value(a, b); });
     case kSquaredDifference: return rows([](float a, float b) { return (a - b) * (a - b); });
@@ -273,9 +271,7 @@ inline T integer_power(T a, T b) {
 
 template <class T, class U>
 inline void binary_integers(const OctetArgs* args, const Binary& p) {
-  const auto rows = [&](auto f) {
-    binary_rows<T, T>(args, p, [f](T a, T b) { return static_cast<T>(f(a, b)); });
-  };
+  const auto rows = [&](auto f) { binary_rows<T, T>(args, p, [f](T a, T b) { return static_cast<T>(f(a, b)); }); };
   switch (p.op) {
     case kAdd: return rows([](T a, T b) { return static_cast<U>(a) + static_cast<U>(b); });
     case kSub: return rows([](T a, T b) { return static_cast<U>(a) - static_cast<U>(b); });
@@ -289,15 +285,15 @@ inline void binary_integers(const OctetArgs* args, const Binary& p) {
     case kPow: return rows(integer_power<T, U>);
     case kFloorDiv: return rows(floor_div_value<T, U>);
     case kFloorMod:
-      return rows([](T a, T b) {
-        return static_cast<U>(a) - static_cast<U>(floor_div_value<T, U>(a, b)) * static_cast<U>(b);
-      });
+      return rows(
+          [](T a, T b) { return static_cast<U>(a) - static_cast<U>(floor_div_value<T, U>(a, b)) * static_cast<U>(b); });
     case kSquaredDifference:
       return rows([](T a, T b) {
         const U difference = static_cast<U>(a) - static_cast<U>(b);
         return difference * difference;
       });
-    case kPrelu: return rows([](T a, T b) { return a >= 0 ? static_cast<U>(a) : static_cast<U>(a) * static_cast<U>(b); });
+    case kPrelu:
+      return rows([](T a, T b) { return a >= 0 ? static_cast<U>(a) : static_cast<U>(a) * static_cast<U>(b); });
     default: return compare<T>(args, p);
   }
 }
@@ -325,8 +321,7 @@ inline void where(const OctetArgs* args, const Where& p) {
   constexpr int32_t kLast = kRank - 1;
   for_each_row(p.dims, p.condition, p.a, p.b, [&](int64_t dst, int64_t at, int64_t at_a, int64_t at_b) {
     for (int64_t i = 0; i < p.dims[kLast]; ++i)
-      y[dst + i] =
-          condition[at + i * p.condition[kLast]] ? a[at_a + i * p.a[kLast]] : b[at_b + i * p.b[kLast]];
+      y[dst + i] = condition[at + i * p.condition[kLast]] ? a[at_a + i * p.a[kLast]] : b[at_b + i * p.b[kLast]];
   });
 }
 

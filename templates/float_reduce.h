@@ -57,8 +57,7 @@ inline A reduce_row(const T* x, const Reduce& p, A first) {
     int64_t i = 0;
     for (; i + kLanes <= length; i += kLanes)
       for (int64_t lane = 0; lane < kLanes; ++lane) lanes[lane] = F::join(lanes[lane], static_cast<A>(row[i + lane]));
-    for (int64_t lane = 0; i + lane < length; ++lane)
-      lanes[lane] = F::join(lanes[lane], static_cast<A>(row[i + lane]));
+    for (int64_t lane = 0; i + lane < length; ++lane) lanes[lane] = F::join(lanes[lane], static_cast<A>(row[i + lane]));
   });
   for (int64_t half = kLanes / 2; half > 0; half /= 2)
     for (int64_t lane = 0; lane < half; ++lane) lanes[lane] = F::join(lanes[lane], lanes[lane + half]);
@@ -168,8 +167,7 @@ inline void log_softmax_row(float* y, const float* x, int64_t length, int64_t st
   double sum = 0;
   for (int64_t i = 0; i < length; ++i) sum += exp_of(static_cast<double>(x[i * step]) - shift);
   const double logarithm = log_value(sum);
-  for (int64_t i = 0; i < length; ++i)
-    y[i * step] = settled((static_cast<double>(x[i * step]) - shift) - logarithm);
+  for (int64_t i = 0; i < length; ++i) y[i * step] = settled((static_cast<double>(x[i * step]) - shift) - logarithm);
 }
 
 struct Moments {
@@ -233,7 +231,8 @@ OCTET_FLOAT void octet_float_softmax(const OctetArgs* args) {
 OCTET_FLOAT void octet_float_norm(const OctetArgs* args) {
   using namespace octet_float;
   const Norm p = params<Norm>(args);
-  const float *x = in<float>(args, OCTET_SRC), *gamma = in<float>(args, OCTET_SCALE), *beta = in<float>(args, OCTET_BIAS);
+  const float *x = in<float>(args, OCTET_SRC), *gamma = in<float>(args, OCTET_SCALE),
+              *beta = in<float>(args, OCTET_BIAS);
   float* y = out<float>(args);
   for (int64_t r = 0; r < p.rows; ++r, x += p.length, y += p.length) {
     const Moments m = moments(x, p.length, p.epsilon);

@@ -1,4 +1,4 @@
-// Every op but convolution and tables as plain C++17 loops: what emitted C++ calls where no Program exists, and what
+// Ops as plain C++17 loops: what emitted C++ calls where no Program exists, and what
 // the runtime does the same with. Written beside emitted C++, which includes abi.h first.
 //
 // Each op reads its parameters by OCTET_CONSTANTS and its tables by OCTET_WEIGHTS, OCTET_SCALE and OCTET_BIAS. No
@@ -51,25 +51,18 @@ inline Rounder round_then_zero(int32_t zero, int32_t lo, int32_t hi) {
 
 // ---- parameters -----------------------------------------------------------------------------------------------------
 
-struct Add {
-  int32_t images, pixels, channels, a_pitch, b_pitch, dst_pitch;
-  int32_t a_image, b_image;  // bytes to step behind an image, beyond its pixels: for an operand of one pixel
-  int32_t offset_a, offset_b, offset_out, lo, hi;
-  float ra, rb, k;
-};
-
-struct Mul {
-  int32_t images, pixels, channels, broadcast, a_pitch, b_pitch, dst_pitch;
-  int32_t a_zero, b_zero, zero_point, offset, lo, hi;
-  float m;
-};
-
 struct Pool {
   int32_t images, ih, iw, oh, ow, channels, src_pitch, dst_pitch;
   int32_t kh, kw, stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, count_include_pad;
-  int32_t src_zero, zero_point, offset, lo, hi;  // src_zero, lo, hi: storage bytes
-  float src_scale, dst_scale, multiplier;
+  int32_t form;      // as generator/kernel/pooling.h has them
+  int32_t src_zero;  // subtracted from every byte
+  int32_t offset;    // added after rounding
+  int32_t lo, hi;    // storage bytes
+  float src_scale, dst_scale, m, z;
+  int32_t multiplier, exponent;  // of the fixed forms
 };
+
+enum MeanForm { kSequential, kVectors, kReciprocal, kScaled, kFixedAway, kFixedUp, kInteger };
 
 struct Rows {  // channel_permute
   int32_t pixels, channels, src_pitch, dst_pitch;
@@ -189,22 +182,55 @@ OCTET_PLAIN void octet_plain_average_pool(const OctetArgs* args) {
       for (int64_t i = 0; i < width; ++i) {
         const float mean = sum[i] / static_cast<float>(count);
         const float scaled = mean / p.dst_scale;
-        dst[c + i] = round(scaled + static_cast<float>(p.zero_point));
+        dst[c + i] = round(scaled + p.z);
       }
     }
   });
 }
 
-OCTET_PLAIN void octet_plain_global_average_pool(const OctetArgs* args) {
+namespace octet_plain {
+namespace {
+
+// The end of a mean whose sum is an integer.
+inline int32_t fixed_mean(int32_t sum, int32_t count, const Pool& p) {
+  if (p.form == kInteger) return sum < 0 ? -((-sum + count / 2) / count) : (sum + count / 2) / count;
+  const int32_t left = p.exponent > 0 ? p.exponent : 0, right = left - p.exponent;
+  const int32_t x = octet_math::srdhm(static_cast<int32_t>(int64_t{sum} << left), p.multiplier);
+  return p.form == kFixedUp ? octet_math::shift_up(x, right) : octet_math::shift_away(x, right);
+}
+
+inline void round_means(uint8_t* __restrict dst, const int32_t* __restrict sum, int64_t width, int32_t count,
+                        const Pool& p) {
+  if (p.form >= kFixedAway) {
+    for (int64_t i = 0; i < width; ++i) {
+      const int32_t q = fixed_mean(sum[i], count, p) + p.offset;
+      dst[i] = static_cast<uint8_t>(q < p.lo ? p.lo : q > p.hi ? p.hi : q);
+    }
+    return;
+  }
+  const Rounder round = round_then_zero(p.offset, p.lo, p.hi);
+  const float m = p.form == kReciprocal ? 1.0f / static_cast<float>(count) : p.m;
+  for (int64_t i = 0; i < width; ++i) {
+    const float scaled = static_cast<float>(sum[i]) * m;
+    dst[i] = round(scaled + p.z);
+  }
+}
+
+}  // namespace
+}  // namespace octet_plain
+
+// Integer sums, whatever follows.
+OCTET_PLAIN void octet_plain_integer_average_pool(const OctetArgs* args) {
   using namespace octet_plain;
   const Pool p = *in<Pool>(args, OCTET_CONSTANTS);
-  const Rounder round = round_then_zero(p.zero_point + p.offset, p.lo, p.hi);
   for_each_window(args, p, [&](const Taps& t, uint8_t* dst) {
+    const int32_t inside = (t.y_end - t.y_begin) * (t.x_end - t.x_begin);
+    const int32_t count = p.count_include_pad ? p.kh * p.kw : inside > 1 ? inside : 1;
     for (int64_t c = 0; c < p.channels; c += kChunk) {
       const int64_t width = smaller(kChunk, p.channels - c);
       int32_t sum[kChunk] = {};
       for_each_tap(p, t, [&](const uint8_t* tap) { sum_into(sum, tap + c, width, p.src_zero); });
-      for (int64_t i = 0; i < width; ++i) dst[c + i] = round(static_cast<float>(sum[i]) * p.multiplier);
+      round_means(dst + c, sum, width, count, p);
     }
   });
 }
@@ -213,7 +239,7 @@ namespace octet_plain {
 namespace {
 
 // The sum of `count` strided values in the order of aligned 16-byte vectors, where the first value lies `start` floats
-// behind an aligned address (generator/kernel/requant.h, mean_bytes).
+// behind an aligned address (generator/kernel/pooling.cpp, sum_by_vectors).
 inline float sum_by_vectors(const Pool& p, const uint8_t* src, int64_t start, int64_t count) {
   const auto value = [&](int64_t i) { return static_cast<float>(src[i * p.src_pitch] - p.src_zero) * p.src_scale; };
   const int64_t head = smaller((4 - start % 4) % 4, count), vectors = (count - head) / 4, tail = head + 4 * vectors;
@@ -240,7 +266,7 @@ inline float sum_by_vectors(const Pool& p, const uint8_t* src, int64_t start, in
 OCTET_PLAIN void octet_plain_reduce_mean(const OctetArgs* args) {
   using namespace octet_plain;
   const Pool p = *in<Pool>(args, OCTET_CONSTANTS);
-  const Rounder round = round_then_zero(p.zero_point + p.offset, p.lo, p.hi);
+  const Rounder round = round_then_zero(p.offset, p.lo, p.hi);
   const int64_t count = static_cast<int64_t>(p.ih) * p.iw;
   for (int64_t n = 0; n < p.images; ++n)
     for (int64_t c = 0; c < p.channels; ++c) {
@@ -252,32 +278,8 @@ OCTET_PLAIN void octet_plain_reduce_mean(const OctetArgs* args) {
 
 // ---- elementwise ----------------------------------------------------------------------------------------------------
 
-OCTET_PLAIN void octet_plain_add(const OctetArgs* args) {
-  using namespace octet_plain;
-  const Add p = *in<Add>(args, OCTET_CONSTANTS);
-  const Rounder round = round_then_zero(p.offset_out, p.lo, p.hi);
-  const uint8_t *a = in<uint8_t>(args, OCTET_SRC), *b = in<uint8_t>(args, OCTET_SRC2);
-  uint8_t* dst = out<uint8_t>(args);
-  float b_part[256];  // the inner of the two fused operations depends on one byte
-  for (int32_t i = 0; i < 256; ++i) b_part[i] = octet_math::fma_once(static_cast<float>(i - p.offset_b), p.rb, p.k);
-  for (int32_t n = 0; n < p.images; ++n, a += p.a_image, b += p.b_image)
-    for (int32_t pixel = 0; pixel < p.pixels; ++pixel, a += p.a_pitch, b += p.b_pitch, dst += p.dst_pitch)
-      for (int32_t c = 0; c < p.channels; ++c)
-        dst[c] = round(octet_math::fma_once(static_cast<float>(a[c] - p.offset_a), p.ra, b_part[b[c]]));
-}
-
 namespace octet_plain {
 namespace {
-
-inline void mul_row(uint8_t* __restrict dst, const uint8_t* __restrict a, const uint8_t* __restrict b, const Mul& p) {
-  const Rounder round = round_then_zero(p.offset, p.lo, p.hi);
-  const int32_t a_zero = p.a_zero, b_zero = p.b_zero, channels = p.channels;
-  const float m = p.m, zero = static_cast<float>(p.zero_point);
-  for (int32_t c = 0; c < channels; ++c) {
-    const float scaled = static_cast<float>((a[c] - a_zero) * (b[c] - b_zero)) * m;
-    dst[c] = round(scaled + zero);
-  }
-}
 
 inline void affine_row(uint8_t* __restrict dst, const uint8_t* __restrict src, const float* __restrict scale,
                        const float* __restrict shift, const Affine& p) {
@@ -293,20 +295,6 @@ inline void affine_row(uint8_t* __restrict dst, const uint8_t* __restrict src, c
 
 }  // namespace
 }  // namespace octet_plain
-
-OCTET_PLAIN void octet_plain_mul(const OctetArgs* args) {
-  using namespace octet_plain;
-  const Mul p = *in<Mul>(args, OCTET_CONSTANTS);
-  const uint8_t *a = in<uint8_t>(args, OCTET_SRC), *b = in<uint8_t>(args, OCTET_SRC2);
-  uint8_t* dst = out<uint8_t>(args);
-  for (int32_t n = 0; n < p.images; ++n) {
-    for (int32_t pixel = 0; pixel < p.pixels; ++pixel, a += p.a_pitch, dst += p.dst_pitch) {
-      mul_row(dst, a, b, p);
-      if (!p.broadcast) b += p.b_pitch;
-    }
-    if (p.broadcast) b += p.b_pitch;
-  }
-}
 
 OCTET_PLAIN void octet_plain_affine(const OctetArgs* args) {
   using namespace octet_plain;

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "generator/kernel/pooling.h"
 #include "generator/kernel/reference.h"
 #include "generator/program/build.h"
 #include "generator/program/elementwise.h"
@@ -40,9 +41,9 @@ bool is_slow(const Runner& r) {
   return r.engine->name.starts_with("cpp");
 }
 
-void check(const Runner& r, const std::vector<KernelSpec>& specs, size_t least) {
+void check(const Runner& r, const std::vector<KernelSpec>& specs, size_t least, size_t most_where_slow = 20) {
   if (!r.engine->unavailable.empty()) GTEST_SKIP() << r.engine->unavailable;
-  const size_t step = is_slow(r) ? (specs.size() + 19) / 20 : 1;
+  const size_t step = is_slow(r) ? (specs.size() + most_where_slow - 1) / most_where_slow : 1;
   std::vector<Program> programs;
   std::vector<KernelSpec> built;
   for (size_t i = 0; i < specs.size(); i += step) {
@@ -62,13 +63,26 @@ void check(const Runner& r, const std::vector<KernelSpec>& specs, size_t least) 
 }
 
 TEST_P(Builders, Add) {
-  check(GetParam(), add_specs(), 60);
+  for (Profile profile : formula_profiles()) check(GetParam(), add_specs(profile), 60, 10);
+}
+TEST_P(Builders, Sub) {
+  for (Profile profile : formula_profiles()) check(GetParam(), add_specs(profile, true), 60, 4);
 }
 TEST_P(Builders, Mul) {
-  check(GetParam(), mul_specs(), 40);
+  for (Profile profile : formula_profiles()) check(GetParam(), mul_specs(profile), 40, 8);
 }
-TEST_P(Builders, Pool) {
-  check(GetParam(), pool_specs(), 250);
+TEST_P(Builders, MaxPool) {
+  check(GetParam(), max_pool_specs(), 60, 6);
+}
+TEST_P(Builders, AveragePool) {
+  for (Profile profile : {Profile::ort, Profile::xnn, Profile::fbgemm})
+    check(GetParam(), average_pool_specs(profile), 120, 6);
+}
+TEST_P(Builders, Mean) {
+  for (Profile profile : {Profile::ort, Profile::xnn, Profile::tflm, Profile::fbgemm})
+    check(GetParam(), mean_specs(profile), 90, 6);
+  check(GetParam(), reduce_mean_specs(), 60, 6);
+  check(GetParam(), images_mean_specs(), 60, 3);
 }
 // Sums of many pixels at their largest: partial ones in words must not saturate.
 TEST_P(Builders, GlobalAverageOfLargestBytes) {
@@ -79,7 +93,8 @@ TEST_P(Builders, GlobalAverageOfLargestBytes) {
   std::vector<Program> programs;
   const auto sizes = is_slow(r) ? std::vector<int>{129, kMost} : std::vector<int>{1, 2, 3, 127, 128, 129, 257, kMost};
   for (const int pixels : sizes) {
-    specs.push_back({.kind = PoolKind::global_average, .iw = pixels, .channels = 64, .src_pitch = 64, .dst_pitch = 64});
+    specs.push_back({.kind = PoolKind::whole, .iw = pixels, .channels = 64, .src_pitch = 64, .dst_pitch = 64});
+    specs.back().mean = global_average_formula(Profile::ort, {}, {}, pixels, 0, 255);
     programs.push_back(*build_pool(specs.back(), *r.target, fmt::format("kernel_{}", programs.size())));
   }
   const std::vector<RunKernel> kernels = r.engine->load(programs);
@@ -166,8 +181,12 @@ TEST(Tiles, CoverEveryChannelOnceAndNothingElse) {
 TEST(BuildProgram, LeavesToPlainOpsWhatHasNoProgram) {
   const Target& t = all_targets().back();
   EXPECT_FALSE(build_program(ConvSpec{}, t, "k"));
-  EXPECT_FALSE(build_program(PoolSpec{.kind = PoolKind::mean}, t, "k"));
-  EXPECT_FALSE(build_program(PoolSpec{.kind = PoolKind::mean, .n = 2, .ih = 5, .iw = 3, .channels = 5}, t, "k"));
+  PoolSpec mean{.kind = PoolKind::whole, .mean = {.form = MeanForm::vectors}};
+  EXPECT_FALSE(build_program(mean, t, "k"));
+  mean.n = 2, mean.ih = 5, mean.iw = 3, mean.channels = 5;
+  EXPECT_FALSE(build_program(mean, t, "k"));
+  mean.mean.form = MeanForm::sequential;
+  EXPECT_FALSE(build_program(mean, t, "k"));
   PoolSpec large{.ih = 13, .iw = 13};
   large.window = {.kh = 13, .kw = 13};
   EXPECT_FALSE(build_program(large, t, "k"));

@@ -26,8 +26,9 @@ float float_of(uint32_t bits) {
 
 // Every 4099th number of both signs, and what is special.
 std::vector<float> samples() {
-  std::vector<float> x = {0.0f, -0.0f, kInf, -kInf, kNan, 1.0f, -1.0f, 0.5f, 2.5f, -2.5f, 1e-45f, -1e-45f, 1.1754944e-38f,
-                          3.4028235e38f, -3.4028235e38f, 8388607.5f, 8388608.0f, 1048575.9f, 1048576.0f, 16777216.0f};
+  std::vector<float> x = {0.0f,           -0.0f,      kInf,       -kInf,      kNan,       1.0f,           -1.0f,
+                          0.5f,           2.5f,       -2.5f,      1e-45f,     -1e-45f,    1.1754944e-38f, 3.4028235e38f,
+                          -3.4028235e38f, 8388607.5f, 8388608.0f, 1048575.9f, 1048576.0f, 16777216.0f};
   for (uint64_t bits = 1; bits < uint64_t{1} << 32; bits += 4099) x.push_back(float_of(static_cast<uint32_t>(bits)));
   for (int i = -40000; i <= 40000; ++i) x.push_back(static_cast<float>(i) * 0.00125f);  // where most functions bend
   return x;
@@ -120,8 +121,9 @@ octet_float::Binary binary(size_t count, octet_float::Operator op) {
 }
 
 TEST(FloatPow, IsCsPowWithinAUnitOfTheLastPlace) {
-  const std::vector<float> special = {0.0f, -0.0f, 1.0f, -1.0f, 2.0f,  -2.0f, 3.0f,  -3.0f, 0.5f,   -0.5f,  0.25f, 1e-45f, 3e38f,
-                                      -3e38f, kInf, -kInf, kNan, 16777216.0f, 16777217.0f, -7.0f, 1.0000001f, 100.5f};
+  const std::vector<float> special = {0.0f, -0.0f,       1.0f,        -1.0f,  2.0f,       -2.0f,  3.0f, -3.0f,
+                                      0.5f, -0.5f,       0.25f,       1e-45f, 3e38f,      -3e38f, kInf, -kInf,
+                                      kNan, 16777216.0f, 16777217.0f, -7.0f,  1.0000001f, 100.5f};
   std::vector<float> x, y;
   for (float a : special)
     for (float b : special) x.push_back(a), y.push_back(b);
@@ -140,7 +142,8 @@ TEST(FloatPow, IsCsPowWithinAUnitOfTheLastPlace) {
 
 TEST(FloatMod, IsExactAndHasTheDivisorsSign) {
   std::vector<float> x, y;
-  const std::vector<float> special = {0.0f, -0.0f, 1.0f, -1.0f, 5.5f, -5.5f, 3.0f, -3.0f, 1e-45f, 1e-38f, 3e38f, kInf, -kInf, kNan, 0.1f};
+  const std::vector<float> special = {0.0f,   -0.0f,  1.0f,  -1.0f, 5.5f,  -5.5f, 3.0f, -3.0f,
+                                      1e-45f, 1e-38f, 3e38f, kInf,  -kInf, kNan,  0.1f};
   for (float a : special)
     for (float b : special) x.push_back(a), y.push_back(b);
   Random random(6);
@@ -149,7 +152,8 @@ TEST(FloatMod, IsExactAndHasTheDivisorsSign) {
   for (size_t i = 0; i < x.size(); ++i) {
     float want = std::fmod(x[i], y[i]);
     if (want != 0 && (want < 0) != (y[i] < 0)) want += y[i];
-    ASSERT_TRUE(z[i] == want || (std::isnan(z[i]) && std::isnan(want))) << x[i] << " mod " << y[i] << ": " << z[i] << ", not " << want;
+    ASSERT_TRUE(z[i] == want || (std::isnan(z[i]) && std::isnan(want)))
+        << x[i] << " mod " << y[i] << ": " << z[i] << ", not " << want;
   }
 }
 

@@ -1,5 +1,5 @@
-// Ops outside of int8: every op of the table against its definition, and the same bytes from the reference, the plain ops
-// of this program, and emitted C++ of every target that this machine has, by both compilers.
+// Ops outside of int8: every op of the table against its definition, and the same bytes from the reference, the plain
+// ops of this program, and emitted C++ of every target that this machine has, by both compilers.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -157,10 +157,16 @@ TEST_P(Islands, MeanWhatTheirDefinitionsSay) {
       if (std::isfinite(v)) largest = std::max(largest, std::fabs(v));
     for (size_t i = 0; i < want.size(); ++i) {
       const double v = value_at(got, i, dtype);
-      const double limit = dtype != DType::f32 ? 0 : std::min(c.tolerance * largest, c.node.op == OpKind::unary ? std::fabs(want[i]) * 2e-7 + 1e-44 : 1e300);
-      const bool same = std::isnan(want[i]) ? std::isnan(v) : v == static_cast<double>(static_cast<float>(want[i])) || std::fabs(v - want[i]) <= limit;
+      const double limit =
+          dtype != DType::f32
+              ? 0
+              : std::min(c.tolerance * largest, c.node.op == OpKind::unary ? std::fabs(want[i]) * 2e-7 + 1e-44 : 1e300);
+      const bool same = std::isnan(want[i])
+                            ? std::isnan(v)
+                            : v == static_cast<double>(static_cast<float>(want[i])) || std::fabs(v - want[i]) <= limit;
       ASSERT_TRUE(same || (dtype != DType::f32 && v == want[i]))
-          << c.name << " " << op_name(c.node.op) << " " << dtype_name(c.inputs[0].dtype) << " element " << i << ": " << v << ", not " << want[i];
+          << c.name << " " << op_name(c.node.op) << " " << dtype_name(c.inputs[0].dtype) << " element " << i << ": "
+          << v << ", not " << want[i];
     }
     for (size_t g = 0; g < kGuard; ++g)
       ASSERT_TRUE(results[o][g] == 0xA5 && results[o][results[o].size() - 1 - g] == 0xA5) << c.name << ": guard bytes";

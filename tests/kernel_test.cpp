@@ -1,13 +1,11 @@
-// Specs as text, the scalar formulas at ties and extremes, tables, and the reference convolution by hand.
+// Specs as text, tables, and the reference convolution by hand.
 #include <gtest/gtest.h>
 
-#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
 #include <set>
 
-#include "generator/kernel/fixed_point.h"
 #include "generator/kernel/lut.h"
 #include "generator/kernel/reference.h"
 #include "generator/kernel/requant.h"
@@ -75,8 +73,9 @@ std::vector<KernelSpec> conv_variants() {
       .WITH(src2_pitch = 8)
       .WITH(add.ra = 1)
       .WITH(add.rb = 1)
-      .WITH(add.k = 1)
-      .WITH(add.k = std::nextafter(1.0f, 2.0f))
+      .WITH(add.form = AddForm::doubling)
+      .WITH(add.kb = 1)
+      .WITH(add.kb = std::nextafter(1.0f, 2.0f))
       .WITH(add.offset_a = 128)
       .WITH(add.offset_b = 128)
       .WITH(add.offset_out = 128)
@@ -88,8 +87,7 @@ std::vector<KernelSpec> conv_variants() {
 std::vector<KernelSpec> pool_variants() {
   return Variants<PoolSpec>()
       .WITH(kind = PoolKind::average)
-      .WITH(kind = PoolKind::global_average)
-      .WITH(kind = PoolKind::mean)
+      .WITH(kind = PoolKind::whole)
       .WITH(n = 2)
       .WITH(ih = 2)
       .WITH(iw = 2)
@@ -100,14 +98,22 @@ std::vector<KernelSpec> pool_variants() {
       .WITH(count_include_pad = true)
       .WITH(src_pitch = 8)
       .WITH(dst_pitch = 8)
-      .WITH(src.scale = 2)
-      .WITH(src.zero_point = 1)
-      .WITH(src.is_signed = true)
-      .WITH(dst.scale = 2)
-      .WITH(dst.zero_point = 1)
-      .WITH(dst.is_signed = true)
-      .WITH(lo = 1)
-      .WITH(hi = 254)
+      .WITH(mean.form = MeanForm::vectors)
+      .WITH(mean.form = MeanForm::integer)
+      .WITH(mean.src.scale = 2)
+      .WITH(mean.src.zero_point = 1)
+      .WITH(mean.src.is_signed = true)
+      .WITH(mean.dst.scale = 2)
+      .WITH(mean.dst.zero_point = 1)
+      .WITH(mean.dst.is_signed = true)
+      .WITH(mean.sum_zero = 1)
+      .WITH(mean.offset_out = 1)
+      .WITH(mean.m = 2)
+      .WITH(mean.z = 1)
+      .WITH(mean.fixed = (FixedPoint{1 << 30, 0}))
+      .WITH(mean.fixed = (FixedPoint{1 << 30, -1}))
+      .WITH(mean.lo = 1)
+      .WITH(mean.hi = 254)
       .all();
 }
 
@@ -149,6 +155,21 @@ std::vector<std::vector<KernelSpec>> all_variants() {
           .WITH(b_pitch = 8)
           .WITH(dst_pitch = 8)
           .WITH(add.ra = 1)
+          .WITH(add.ka = 1)
+          .WITH(add.rb = 1)
+          .WITH(add.kb = 1)
+          .WITH(add.r_out = 2)
+          .WITH(add.form = AddForm::product)
+          .WITH(add.form = AddForm::quotient)
+          .WITH(add.form = AddForm::shifted_up)
+          .WITH(add.form = AddForm::shifted_away)
+          .WITH(add.form = AddForm::doubling)
+          .WITH(add.ma.multiplier = 1)
+          .WITH(add.mb.multiplier = 1)
+          .WITH(add.m_out.multiplier = 1)
+          .WITH(add.shift = 1)
+          .WITH(add.subtracts = true)
+          .WITH(add.offset_out = 1)
           .WITH(add.lo = 1)
           .all(),
       Variants<MulSpec>()
@@ -159,13 +180,15 @@ std::vector<std::vector<KernelSpec>> all_variants() {
           .WITH(a_pitch = 8)
           .WITH(b_pitch = 8)
           .WITH(dst_pitch = 8)
-          .WITH(a_zero = 1)
-          .WITH(b_zero = 1)
-          .WITH(m = 2)
-          .WITH(out_zero_point = 1)
-          .WITH(out_offset = 128)
-          .WITH(lo = 1)
-          .WITH(hi = 254)
+          .WITH(mul.form = MulForm::fixed)
+          .WITH(mul.a_zero = 1)
+          .WITH(mul.b_zero = 1)
+          .WITH(mul.m = 2)
+          .WITH(mul.z = 1)
+          .WITH(mul.fixed.multiplier = 1)
+          .WITH(mul.offset_out = 128)
+          .WITH(mul.lo = 1)
+          .WITH(mul.hi = 254)
           .all(),
       Variants<LutSpec>()
           .WITH(pixels = 2)
@@ -230,8 +253,8 @@ TEST(SpecText, TellsAnyTwoSpecsApartAndNoEqualOnes) {
 
 TEST(SpecText, NegativeZeroEqualsZeroInTextAsInValue) {
   AddSpec a, b;
-  a.add.k = 0.0f, a.add.ra = b.add.ra = 1;
-  b.add.k = -0.0f;
+  a.add.kb = 0.0f, a.add.ra = b.add.ra = 1;
+  b.add.kb = -0.0f;
   EXPECT_EQ(a, b);
   EXPECT_EQ(to_string(a), to_string(b));
 }
@@ -249,178 +272,6 @@ TEST(SpecText, NamesShapesAndCounts) {
   EXPECT_STREQ(spec_op_name(s), "depthwise");
   EXPECT_EQ(mac_count(s), 56 * 56 * 64 * 3);
   EXPECT_STREQ(spec_op_name(ConvSpec{.n = 7, .ic = 1280, .oc = 1000}), "linear");
-}
-
-// ---- formulas -------------------------------------------------------------------------------------------------------
-
-TEST(Requantize, RoundsTiesToEvenBeforeAddingAnOddZeroPoint) {
-  for (const auto& [acc, want] : std::vector<std::pair<int, int>>{{1, 7}, {3, 9}, {5, 9}, {-1, 7}, {-3, 5}, {-5, 5}})
-    EXPECT_EQ(requantize(acc, 0.5f, {.zero = 7}), want) << acc;
-}
-
-TEST(Requantize, SaturatesAtBothEndsAndAtInfinity) {
-  constexpr int kMin = std::numeric_limits<int32_t>::min(), kMax = std::numeric_limits<int32_t>::max();
-  for (float m : {0x1p-31f, 0.01f, 1.0f, 255.0f, std::numeric_limits<float>::max()}) {
-    EXPECT_EQ(requantize(kMax, m, {.zero = 255, .lo = 3, .hi = 250, .wide = true}), 250);
-    EXPECT_EQ(requantize(kMin, m, {.zero = 0, .lo = 3, .hi = 250, .wide = true}), 3);
-  }
-  EXPECT_EQ(requantize(kMax, 0x1p-31f, {.zero = 0}), 1);  // f32(2^31 - 1) is 2^31
-}
-
-TEST(Requantize, EqualsConvertingFirstWhereTheProductFits) {
-  for (int acc = -70000; acc < 70000; acc += 7)
-    for (float m : {0.00390625f, 0.0123f, 0.5f, 1.5f}) {
-      const Requant r = {.zero = 113, .lo = 20, .hi = 240};
-      const int direct = static_cast<int>(std::nearbyintf(static_cast<float>(acc) * m)) + r.zero;
-      ASSERT_EQ(requantize(acc, m, r), std::clamp(direct, r.lo, r.hi)) << acc << " * " << m;
-    }
-}
-
-TEST(Requantize, KnowsWhenAProductLeavesS32) {
-  EXPECT_FALSE(requant_is_wide(1 << 30, 1.0f));
-  EXPECT_TRUE(requant_is_wide(int64_t{1} << 31, 1.0f));
-  EXPECT_TRUE(requant_is_wide(2147483647, 1.0f));  // f32 makes it 2^31
-  EXPECT_FALSE(requant_is_wide(2147483647, 0.99f));
-  EXPECT_TRUE(requant_is_wide(1 << 24, 128.0f));
-}
-
-TEST(FixedPoint, FactorsAndProducts) {
-  EXPECT_EQ(fixed_point(0.5), (FixedPoint{1 << 30, 0}));
-  EXPECT_EQ(fixed_point(1.0), (FixedPoint{1 << 30, 1}));
-  EXPECT_EQ(fixed_point(0.75), (FixedPoint{3 << 29, 0}));
-  EXPECT_EQ(fixed_point(1.0 - 0x1p-40), (FixedPoint{1 << 30, 1}));  // rounds up to 2^31
-  EXPECT_EQ(fixed_point(0.0), FixedPoint{});
-  EXPECT_EQ(fixed_point(0x1p-32), (FixedPoint{1 << 30, -31}));
-  EXPECT_EQ(fixed_point(0x1p-33), FixedPoint{});
-  using octet_math::srdhm, octet_math::shift_up, octet_math::shift_away;
-  constexpr int kMin = std::numeric_limits<int32_t>::min(), kMax = std::numeric_limits<int32_t>::max();
-  EXPECT_EQ(srdhm(1, 1 << 30), 1);  // 0.5
-  EXPECT_EQ(srdhm(-1, 1 << 30), 0);
-  EXPECT_EQ(srdhm(3, 1 << 30), 2);
-  EXPECT_EQ(srdhm(-3, 1 << 30), -1);
-  EXPECT_EQ(srdhm(kMax, kMax), kMax - 1);
-  EXPECT_EQ(srdhm(kMin, kMax), kMin + 1);
-  for (const auto& [x, n, up, away] : std::vector<std::array<int, 4>>{{5, 1, 3, 3},
-                                                                      {-5, 1, -2, -3},
-                                                                      {6, 2, 2, 2},
-                                                                      {-6, 2, -1, -2},
-                                                                      {-7, 2, -2, -2},
-                                                                      {9, 0, 9, 9},
-                                                                      {kMax, 31, 1, 1},
-                                                                      {kMin, 31, -1, -1},
-                                                                      {1 << 30, 31, 1, 1},
-                                                                      {-(1 << 30), 31, 0, -1}}) {
-    EXPECT_EQ(shift_up(x, n), up) << x << " >> " << n;
-    EXPECT_EQ(shift_away(x, n), away) << x << " >> " << n;
-  }
-  EXPECT_EQ(scale_away(-10, fixed_point(0.25)), -3);  // -2.5; srdhm is exact here
-  EXPECT_EQ(scale_up(-10, fixed_point(0.25)), -2);
-  EXPECT_EQ(scale_away(7, fixed_point(3.0)), 21);
-}
-
-TEST(Bias, RoundsInBinary64AndRefusesWhatS32CannotHold) {
-  EXPECT_EQ(quantize_bias(0.375f, 0.5f, 0.5f), 2);  // 1.5
-  EXPECT_EQ(quantize_bias(0.625f, 0.5f, 0.5f), 2);  // 2.5
-  EXPECT_EQ(quantize_bias(-0.625f, 0.5f, 0.5f), -2);
-  EXPECT_EQ(quantize_bias(-2147483648.0f, 1.0f, 1.0f), std::numeric_limits<int32_t>::min());
-  EXPECT_EQ(quantize_bias(2147483648.0f, 1.0f, 1.0f), std::nullopt);
-  EXPECT_EQ(quantize_bias(1.0f, 1e-20f, 1e-20f), std::nullopt);
-  EXPECT_EQ(quantize_bias(std::nanf(""), 1.0f, 1.0f), std::nullopt);
-}
-
-TEST(Quantize, TiesSaturationInfinitiesAndNan) {
-  const QuantView u8{.scale = 0.5f, .zero_point = 3}, s8{.scale = 0.5f, .zero_point = -3, .is_signed = true};
-  EXPECT_EQ(quantize(0.25f, u8), 3);  // 0.5 -> 0
-  EXPECT_EQ(quantize(0.75f, u8), 5);  // 1.5 -> 2
-  EXPECT_EQ(quantize(-0.25f, u8), 3);
-  EXPECT_EQ(quantize(0.75f, s8), 127);  // -1 + 128
-  const float inf = std::numeric_limits<float>::infinity();
-  for (const QuantView& q : {u8, s8}) {
-    EXPECT_EQ(quantize(inf, q), 255);
-    EXPECT_EQ(quantize(-inf, q), 0);
-    EXPECT_EQ(quantize(std::nanf(""), q), 0);
-    EXPECT_EQ(quantize(1e30f, q, 10, 20), 20);
-    for (int b = 0; b < 256; ++b) EXPECT_EQ(quantize(dequantize(static_cast<uint8_t>(b), q), q), b);
-  }
-}
-
-TEST(Quantize, TheGuidesExample) {  // [-6, 6] to u8: scale 0.047058824, zero point 128
-  const QuantView q{.scale = 0.047058824f, .zero_point = 128};
-  EXPECT_EQ(quantize(-6.0f, q), 0);
-  EXPECT_EQ(quantize(0.0f, q), 128);
-  EXPECT_EQ(quantize(6.0f, q), 255);
-}
-
-TEST(Add, ConstantsAndTies) {
-  const QuantView a{.scale = 0.5f, .zero_point = 3}, b{.scale = 0.25f, .zero_point = 200},
-      y{.scale = 0.5f, .zero_point = 7};
-  const AddFormula f = add_formula(Profile::ort, a, b, y, 0, 255);
-  EXPECT_EQ(f.ra, 1.0f);
-  EXPECT_EQ(f.rb, 0.5f);
-  EXPECT_EQ(f.k, 7.0f - 103.0f);
-  EXPECT_EQ(add_bytes(3, 201, f), 8);  // 7.5: the zero point is in before rounding, so 8 and not 7
-  EXPECT_EQ(add_bytes(4, 201, f), 8);  // 8.5
-  EXPECT_EQ(add_bytes(255, 255, f), 255);
-  EXPECT_EQ(add_bytes(0, 0, f), 0);
-  const QuantView s{.scale = 0.5f, .zero_point = -125, .is_signed = true};
-  const AddFormula g = add_formula(Profile::ort, s, b, s, 10, 250);
-  EXPECT_EQ(add_bytes(3, 201, g), 10);     // bytes: z = 3, so 3.5, clamped
-  EXPECT_EQ(add_bytes(103, 201, g), 104);  // q: -25 + 0.5 = -24.5 -> -24
-}
-
-TEST(Mul, AddsTheZeroPointBeforeRounding) {
-  MulSpec s{.a_zero = 10, .b_zero = 20, .m = 0.5f, .out_zero_point = 7};
-  EXPECT_EQ(mul_bytes(11, 21, s), 8);  // 7.5
-  EXPECT_EQ(mul_bytes(13, 21, s), 8);  // 8.5
-  EXPECT_EQ(mul_bytes(9, 21, s), 6);   // 6.5
-  EXPECT_EQ(mul_bytes(255, 255, s), 255);
-  EXPECT_EQ(mul_bytes(0, 255, s), 0);
-  EXPECT_EQ(mul_multiplier(Profile::ort, {.scale = 0.5f}, {.scale = 0.25f}, {.scale = 0.125f}), 1.0f);
-}
-
-TEST(Clamp, RangesFoldAndMayLieBesideEachOther) {
-  const QuantView u8{.scale = 0.1f, .zero_point = 5}, s8{.scale = 0.1f, .zero_point = -5, .is_signed = true};
-  const float inf = std::numeric_limits<float>::infinity();
-  EXPECT_EQ(clamp_range(0, inf, u8), (QRange{5, 255}));
-  EXPECT_EQ(clamp_range(0, 6, u8), (QRange{5, 65}));
-  EXPECT_EQ(clamp_range(0, 6, s8), (QRange{-5, 55}));
-  EXPECT_EQ(byte_range(clamp_range(0, 6, s8), s8), (ByteRange{123, 183}));
-  EXPECT_EQ(clamp_range(0, 6, u8, {70, 80}), (QRange{65, 65}));
-  EXPECT_EQ(clamp_range(0, 6, u8, {0, 3}), (QRange{5, 5}));
-  EXPECT_EQ(byte_range({}, s8), (ByteRange{0, 255}));
-}
-
-TEST(Pool, AverageRoundsWithTheZeroPointInside) {
-  PoolSpec s{.kind = PoolKind::average, .src = {.scale = 1}, .dst = {.scale = 1, .zero_point = 1}};
-  const std::vector<uint8_t> taps = {1, 2};
-  EXPECT_EQ(average_bytes(taps, 2, s), 2);  // 1.5 + 1 = 2.5
-  EXPECT_EQ(average_bytes(taps, 4, s), 2);  // 0.75 + 1
-  EXPECT_EQ(average_bytes({}, 0, s), 1);
-  EXPECT_EQ(global_average_bytes(taps, s), 3);  // rne(1.5) + 1
-}
-
-// The order of ORT's float additions, spelled out for ten values that start one float behind an aligned address: three
-// before the first vector, one vector, three after.
-TEST(Pool, MeanAddsInTheOrderOfAlignedVectors) {
-  const PoolSpec s{.kind = PoolKind::mean, .src = {.scale = 0.1f}, .dst = {.scale = 0x1p-20f, .zero_point = 0}};
-  const std::vector<uint8_t> taps = {200, 3, 177, 91, 255, 14, 68, 33, 129, 250, 1, 99, 180};
-  const auto d = [&](size_t i) { return dequantize(taps[i], s.src); };
-  float sum = (d(3) + d(7) + (d(5) + d(9))) + (d(4) + d(8) + (d(6) + d(10)));
-  for (size_t i : {0, 1, 2, 11, 12}) sum += d(i);
-  // Too fine a scale to saturate: compare the low bits of the mean.
-  const float mean = sum / 13.0f;
-  PoolSpec fine = s;
-  fine.dst.scale = mean / 200.0f;
-  EXPECT_EQ(mean_bytes(taps, 5, fine), quantize(mean, fine.dst));  // 5 * 13 = 1 mod 4
-}
-
-TEST(Affine, RoundsTheProductAndTheSumApart) {
-  const AffineSpec s{.src = {.scale = 1}, .dst = {.scale = 1}};
-  EXPECT_EQ(affine_byte(3, 0.5f, 1.0f, s), 2);  // 2.5
-  EXPECT_EQ(affine_byte(5, 0.5f, 1.0f, s), 4);  // 3.5
-  const Affine a = batch_norm_affine(2.0f, 1.0f, 3.0f, 3.75f, 0.25f);
-  EXPECT_EQ(a.scale, 1.0f);
-  EXPECT_EQ(a.shift, -2.0f);
 }
 
 // ---- tables ---------------------------------------------------------------------------------------------------------

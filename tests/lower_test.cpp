@@ -334,7 +334,9 @@ TEST(Lower, ReduceMeanIsNotGlobalAveragePool) {
             {x}, {1, 2, 1, 1}),
         "y", 0.5f, 7));
     const auto nodes = lowered(net);
-    EXPECT_EQ(std::get<PoolSpec>(find<PoolSpec>(nodes)->spec).kind, mean ? PoolKind::mean : PoolKind::global_average);
+    const auto& pool = std::get<PoolSpec>(find<PoolSpec>(nodes)->spec);
+    EXPECT_EQ(pool.kind, PoolKind::whole);
+    EXPECT_EQ(pool.mean.form, mean ? MeanForm::vectors : MeanForm::scaled);
   }
 }
 

@@ -63,7 +63,7 @@ TEST(Refusals, WeightScalesAlongAnotherAxis) {
 TEST(Refusals, TwoActivations) {
   Net net;
   const TensorId x = net.qdq(net.input("x", {2, 2}), "x_q", 0.5f, 7);
-  for (const OpKind op : {OpKind::matmul, OpKind::sub}) {
+  for (const OpKind op : {OpKind::matmul, OpKind::div}) {
     Net other = net;
     const TensorId y = other.qdq(other.input("y", {2, 2}), "y_q", 0.5f, 7);
     other.output(other.qdq(other.node({.op = op, .name = "both"}, {x, y}, {2, 2}), "z_q", 1, 0));

@@ -38,7 +38,7 @@ struct Inspection {
   std::vector<TensorInfo> inputs, outputs;
   std::map<std::string, OpCount> ops;
   std::vector<std::array<std::string, 3>> islands;  // node, op, why it works outside of int8
-  std::vector<std::string> faults;  // why it does not run; empty: it runs
+  std::vector<std::string> faults;                  // why it does not run; empty: it runs
   size_t nodes = 0, constant_bytes = 0;
 };
 

@@ -13,14 +13,20 @@ struct Row {
   OctetKernel function;
 };
 
-#define OCTET_ROW(name) \
-  Row { "octet_" #name, octet_##name }
+#define OCTET_ROW(name)          \
+  Row {                          \
+    "octet_" #name, octet_##name \
+  }
 // In the order of FloatSpec::Params.
 constexpr std::array<Row, std::variant_size_v<FloatSpec::Params>> kRows = {
-    OCTET_ROW(float_unary),   OCTET_ROW(float_cast),         OCTET_ROW(float_binary), OCTET_ROW(float_where),
-    OCTET_ROW(float_matmul),  OCTET_ROW(float_reduce),       OCTET_ROW(float_arg),    OCTET_ROW(float_softmax),
-    OCTET_ROW(float_norm),    OCTET_ROW(float_conv),         OCTET_ROW(float_integer_conv), OCTET_ROW(float_pool),
-    OCTET_ROW(float_interpolate), OCTET_ROW(float_gather),   OCTET_ROW(float_gather_nd), OCTET_ROW(float_dynamic_quantize)};
+    OCTET_ROW(float_unary),        OCTET_ROW(float_cast),
+    OCTET_ROW(float_binary),       OCTET_ROW(float_where),
+    OCTET_ROW(float_matmul),       OCTET_ROW(float_reduce),
+    OCTET_ROW(float_arg),          OCTET_ROW(float_softmax),
+    OCTET_ROW(float_norm),         OCTET_ROW(float_conv),
+    OCTET_ROW(float_integer_conv), OCTET_ROW(float_pool),
+    OCTET_ROW(float_interpolate),  OCTET_ROW(float_gather),
+    OCTET_ROW(float_gather_nd),    OCTET_ROW(float_dynamic_quantize)};
 #undef OCTET_ROW
 
 }  // namespace

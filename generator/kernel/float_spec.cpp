@@ -40,8 +40,10 @@ int64_t product(const int64_t (&values)[N]) {
 
 const char* operator_name(int32_t op) {
   static constexpr std::array<const char*, 20> kNames = {
-      "add",        "sub",       "mul",  "div",        "maximum", "minimum",       "pow", "floor_div", "floor_mod", "squared_difference",
-      "prelu",      "equal",     "not_equal", "less", "less_equal", "greater", "greater_equal", "and", "or",        "xor"};
+      "add",     "sub",           "mul",       "div",       "maximum",
+      "minimum", "pow",           "floor_div", "floor_mod", "squared_difference",
+      "prelu",   "equal",         "not_equal", "less",      "less_equal",
+      "greater", "greater_equal", "and",       "or",        "xor"};
   return kNames[static_cast<size_t>(op)];
 }
 
@@ -127,8 +129,8 @@ Text describe(const f::Interpolate& p) {
 }
 Text describe(const f::Gather& p) {
   return {fmt::format("{} x {} of {} of {}x{} bytes", dims(p.outer), p.count, p.axis, p.rows, p.row_bytes),
-          fmt::format("{} from {} {} {} to {} {} {}", type(p.index_type), list(p.src_outer), p.src_step,
-                      p.src_row, list(p.dst_outer), p.dst_step, p.dst_row)};
+          fmt::format("{} from {} {} {} to {} {} {}", type(p.index_type), list(p.src_outer), p.src_step, p.src_row,
+                      list(p.dst_outer), p.dst_step, p.dst_row)};
 }
 Text describe(const f::GatherNd& p) {
   return {fmt::format("{} of {} of {}x{} bytes", p.count, p.depth, p.rows, p.row_bytes),

@@ -31,37 +31,20 @@ std::optional<PlainKernel> plain(const InterleaveSpec&) {
   return std::nullopt;
 }
 
-std::optional<PlainKernel> plain(const AddSpec& s) {
-  const AddFormula& f = s.add;
-  const bool one_a = s.broadcast == Broadcast::a, one_b = s.broadcast == Broadcast::b;
-  const octet_plain::Add p = {.images = s.n,
-                              .pixels = s.pixels,
-                              .channels = s.channels,
-                              .a_pitch = one_a ? 0 : s.a_pitch,
-                              .b_pitch = one_b ? 0 : s.b_pitch,
-                              .dst_pitch = s.dst_pitch,
-                              .a_image = one_a ? s.a_pitch : 0,
-                              .b_image = one_b ? s.b_pitch : 0,
-                              .offset_a = f.offset_a,
-                              .offset_b = f.offset_b,
-                              .offset_out = f.offset_out,
-                              .lo = f.lo,
-                              .hi = f.hi,
-                              .ra = f.ra,
-                              .rb = f.rb,
-                              .k = f.k};
-  return OCTET_MAKE(octet_plain_add, p);
+std::optional<PlainKernel> plain(const AddSpec&) {
+  return std::nullopt;
+}
+std::optional<PlainKernel> plain(const MulSpec&) {
+  return std::nullopt;
 }
 
-std::optional<PlainKernel> plain(const MulSpec& s) {
-  return OCTET_MAKE(octet_plain_mul,
-                    (octet_plain::Mul{s.n, s.pixels, s.channels, s.broadcast, s.a_pitch, s.b_pitch, s.dst_pitch,
-                                      s.a_zero, s.b_zero, s.out_zero_point, s.out_offset, s.lo, s.hi, s.m}));
-}
+static_assert(octet_plain::kInteger == static_cast<int>(MeanForm::integer),
+              "templates/plain_ops.h lists the forms too");
 
 std::optional<PlainKernel> plain(const PoolSpec& s) {
-  const bool whole = s.kind == PoolKind::global_average || s.kind == PoolKind::mean;
-  const Window w = whole ? Window{.kh = s.ih, .kw = s.iw} : s.window;
+  const MeanFormula& m = s.mean;
+  const bool in_float = m.form == MeanForm::sequential || m.form == MeanForm::vectors;
+  const Window w = s.kind == PoolKind::whole ? Window{.kh = s.ih, .kw = s.iw} : s.window;
   const octet_plain::Pool p = {.images = s.n,
                                .ih = s.ih,
                                .iw = s.iw,
@@ -79,21 +62,23 @@ std::optional<PlainKernel> plain(const PoolSpec& s) {
                                .pad_top = w.pad_top,
                                .pad_left = w.pad_left,
                                .count_include_pad = s.count_include_pad,
-                               .src_zero = s.src.zero(),
-                               .zero_point = s.dst.zero_point,
-                               .offset = s.dst.offset(),
-                               .lo = s.lo,
-                               .hi = s.hi,
-                               .src_scale = s.src.scale,
-                               .dst_scale = s.dst.scale,
-                               .multiplier = global_average_multiplier(s.profile, s.src, s.dst, s.ih * s.iw)};
-  switch (s.kind) {
-    case PoolKind::max: return OCTET_MAKE(octet_plain_max_pool, p);
-    case PoolKind::average: return OCTET_MAKE(octet_plain_average_pool, p);
-    case PoolKind::global_average: return OCTET_MAKE(octet_plain_global_average_pool, p);
-    case PoolKind::mean: return OCTET_MAKE(octet_plain_reduce_mean, p);
+                               .form = static_cast<int32_t>(m.form),
+                               .src_zero = in_float ? m.src.zero() : m.sum_zero,
+                               .offset = m.offset_out,
+                               .lo = m.lo,
+                               .hi = m.hi,
+                               .src_scale = m.src.scale,
+                               .dst_scale = m.dst.scale,
+                               .m = m.m,
+                               .z = in_float ? static_cast<float>(m.dst.zero_point) : m.z,
+                               .multiplier = m.fixed.multiplier,
+                               .exponent = m.fixed.exponent};
+  if (s.kind == PoolKind::max) return OCTET_MAKE(octet_plain_max_pool, p);
+  switch (m.form) {
+    case MeanForm::sequential: return OCTET_MAKE(octet_plain_average_pool, p);
+    case MeanForm::vectors: return OCTET_MAKE(octet_plain_reduce_mean, p);
+    default: return OCTET_MAKE(octet_plain_integer_average_pool, p);
   }
-  return std::nullopt;
 }
 
 std::optional<PlainKernel> plain(const AffineSpec& s) {
@@ -157,11 +142,9 @@ OctetKernel plain_function(std::string_view name) {
 #define OCTET_FUNCTION(function) \
   { #function, function }
   static constexpr std::pair<std::string_view, OctetKernel> kFunctions[] = {
-      OCTET_FUNCTION(octet_plain_add),
-      OCTET_FUNCTION(octet_plain_mul),
       OCTET_FUNCTION(octet_plain_max_pool),
       OCTET_FUNCTION(octet_plain_average_pool),
-      OCTET_FUNCTION(octet_plain_global_average_pool),
+      OCTET_FUNCTION(octet_plain_integer_average_pool),
       OCTET_FUNCTION(octet_plain_reduce_mean),
       OCTET_FUNCTION(octet_plain_affine),
       OCTET_FUNCTION(octet_plain_quantize),

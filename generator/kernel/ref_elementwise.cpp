@@ -18,7 +18,7 @@ void run(const MulSpec& s, const OctetArgs& args) {
   for (int64_t p = 0; p < int64_t{s.n} * s.pixels; ++p) {
     const int64_t b_pixel = s.broadcast ? p / s.pixels : p;
     for (int c = 0; c < s.channels; ++c)
-      out(args)[p * s.dst_pitch + c] = mul_bytes(a[p * s.a_pitch + c], b[b_pixel * s.b_pitch + c], s);
+      out(args)[p * s.dst_pitch + c] = mul_bytes(a[p * s.a_pitch + c], b[b_pixel * s.b_pitch + c], s.mul);
   }
 }
 

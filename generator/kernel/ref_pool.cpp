@@ -22,17 +22,15 @@ std::vector<uint8_t> taps_of(const PoolSpec& s, const uint8_t* channel, int y, i
 }
 
 uint8_t pool(const PoolSpec& s, const std::vector<uint8_t>& taps, int64_t row) {
+  const auto inside = static_cast<int>(taps.size());
   switch (s.kind) {
     case PoolKind::max: {
       const int largest = taps.empty() ? 0 : *std::max_element(taps.begin(), taps.end());
-      return static_cast<uint8_t>(std::clamp(largest, s.lo, s.hi));
+      return static_cast<uint8_t>(std::clamp(largest, s.mean.lo, s.mean.hi));
     }
-    case PoolKind::average: {
-      const int all = s.window.kh * s.window.kw;
-      return average_bytes(taps, s.count_include_pad ? all : static_cast<int>(taps.size()), s);
-    }
-    case PoolKind::global_average: return global_average_bytes(taps, s);
-    case PoolKind::mean: return mean_bytes(taps, row, s);
+    case PoolKind::average:
+      return mean_bytes(taps, s.count_include_pad ? s.window.kh * s.window.kw : inside, row, s.mean);
+    case PoolKind::whole: return mean_bytes(taps, inside, row, s.mean);
   }
   return 0;
 }
@@ -41,7 +39,7 @@ uint8_t pool(const PoolSpec& s, const std::vector<uint8_t>& taps, int64_t row) {
 
 void run(const PoolSpec& spec, const OctetArgs& args) {
   PoolSpec s = spec;
-  if (s.kind == PoolKind::global_average || s.kind == PoolKind::mean) s.window = {.kh = s.ih, .kw = s.iw};
+  if (s.kind == PoolKind::whole) s.window = {.kh = s.ih, .kw = s.iw};
   const int64_t out_pixels = int64_t{s.n} * s.oh * s.ow;
   for (int64_t pixel = 0; pixel < out_pixels; ++pixel) {
     const int x = static_cast<int>(pixel % s.ow), y = static_cast<int>(pixel / s.ow % s.oh);

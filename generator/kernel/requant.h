@@ -36,30 +36,13 @@ bool requant_is_wide(int64_t largest, float multiplier);
 // s32 bias of a float one: rne(f64(b) / (f64(s_x) * f64(s_w))); nothing if s32 cannot hold it (ORT only warns).
 std::optional<int32_t> quantize_bias(float bias, float src_scale, float weight_scale);
 
+// The byte clamp(rne(v) + offset, lo, hi), clamped in float first; NaN gives lo.
+uint8_t round_to_byte(float v, int offset, int lo, int hi);
+
 // q = sat(rne(RN32(x / scale)) + zero_point) as a storage byte; NaN gives the lowest, infinities saturate.
 uint8_t quantize(float x, const QuantView& quant, int lo = 0, int hi = 255);
 // RN32(f32(q - zero_point) * scale).
 float dequantize(uint8_t byte, const QuantView& quant);
-
-// Storage bytes of a + b as the formula says: clamp(rne(fma(a, ra, fma(b, rb, k)))) on q values, clamped in float.
-uint8_t add_bytes(uint8_t a, uint8_t b, const AddFormula& formula);
-// RN32(RN32(s_a * s_b) / s_y).
-float mul_multiplier(Profile profile, const QuantView& a, const QuantView& b, const QuantView& out);
-uint8_t mul_bytes(uint8_t a, uint8_t b, const MulSpec& spec);
-
-// Pooling, each with the channel's own bytes in row-major order (taps outside the image left out).
-// average: f32 sum of RN32(f32(q - z) * s) from left to right; RN32(sum / count); RN32(. / s_y); RN32(. + z_y); rne.
-// count is kh * kw with count_include_pad, in windows that ceil_mode lets stick out as well, else the taps inside. ORT
-// 1.31, u8 and s8: 0 of 38,448 differ, and 0 of 40,320 with ceil_mode (clipping those windows: 6,107).
-uint8_t average_bytes(std::span<const uint8_t> taps, int count, const PoolSpec& spec);
-// global average: rne(RN32(f32(sum(q - z)) * m)) + z_y, m = RN32(s_x / RN32(s_y * count)).
-float global_average_multiplier(Profile profile, const QuantView& src, const QuantView& dst, int count);
-uint8_t global_average_bytes(std::span<const uint8_t> taps, const PoolSpec& spec);
-// mean: ORT sums with Eigen's 16-byte vectors, whose loads start at aligned addresses of the dense n, c, h, w tensor.
-// So the order depends on where the row of channel `row` (counted over the batch) starts: first the whole vectors, two
-// interleaved sums of four lanes; lanes (0 + 2) + (1 + 3); then the elements before the first vector, then those after
-// the last. 0 of 16,800 f32 sums differ from ORT 1.31 over lengths 1..784. Then RN32(sum / count) and quantize.
-uint8_t mean_bytes(std::span<const uint8_t> taps, int64_t row, const PoolSpec& spec);
 
 // v = RN32(RN32(RN32(f32(q - z) * s) * scale) + shift), quantized.
 uint8_t affine_byte(uint8_t byte, float scale, float shift, const AffineSpec& spec);

@@ -67,16 +67,37 @@ std::string requant_text(const Requant& r) {
   return line.text();
 }
 
+std::string fixed_text(const FixedPoint& m) {
+  return m == FixedPoint{} ? "" : fmt::format("{}*2^{}", m.multiplier, m.exponent - 31);
+}
+
 std::string add_text(const AddFormula& f) {
   if (f == AddFormula{}) return "";
   Line line("add");
-  line.add("ra", f.ra, 0.0f).add("rb", f.rb, 0.0f).add("k", f.k, 0.0f);
+  line.raw(f.form == AddForm::fused ? "" : add_form_name(f.form)).flag("subtracts", f.subtracts);
+  line.add("ra", f.ra, 0.0f).add("ka", f.ka, 0.0f).add("rb", f.rb, 0.0f).add("kb", f.kb, 0.0f);
+  line.add("r_out", f.r_out, 1.0f).add("ma", fixed_text(f.ma), {}).add("mb", fixed_text(f.mb), {});
+  line.add("m_out", fixed_text(f.m_out), {}).add("shift", f.shift, 0);
   line.add("offset_a", f.offset_a, 0).add("offset_b", f.offset_b, 0).add("offset_out", f.offset_out, 0);
   return line.raw(range_text(f.lo, f.hi)).text();
 }
 
+std::string mul_text(const MulFormula& f) {
+  Line line("by");
+  line.raw(f.form == MulForm::fixed ? "fixed" : "").add("a_zero", f.a_zero, 0).add("b_zero", f.b_zero, 0);
+  line.add("m", f.m, 1.0f).add("z", f.z, 0).add("fixed", fixed_text(f.fixed), {});
+  return line.add("offset_out", f.offset_out, 0).raw(range_text(f.lo, f.hi)).text();
+}
+
 std::string view_text(const char* name, const QuantView& v) {
   return fmt::format("{} {}*({} - {})", name, v.scale + 0.0f, v.is_signed ? "s8" : "u8", v.zero_point);
+}
+
+std::string mean_text(const MeanFormula& f) {
+  Line line(mean_form_name(f.form));
+  if (f.src != QuantView{} || f.dst != QuantView{}) line.raw(view_text("from", f.src)).raw(view_text("to", f.dst));
+  line.add("sum_zero", f.sum_zero, 0).add("m", f.m, 1.0f).add("z", f.z, 0.0f).add("fixed", fixed_text(f.fixed), {});
+  return line.add("offset_out", f.offset_out, 0).raw(range_text(f.lo, f.hi)).text();
 }
 
 Line start(const KernelSpec& spec) {
@@ -96,9 +117,7 @@ Line describe(const KernelSpec& spec, const ConvSpec& s) {
 Line describe(const KernelSpec& spec, const AddSpec& s) {
   const int dense = round_up(s.channels, 4);
   Line line = start(spec);
-  line.raw(profile_name(s.profile))
-      .flag("one_a", s.broadcast == Broadcast::a)
-      .flag("one_b", s.broadcast == Broadcast::b);
+  line.flag("one_a", s.broadcast == Broadcast::a).flag("one_b", s.broadcast == Broadcast::b);
   line.add("a_pitch", s.a_pitch, dense).add("b_pitch", s.b_pitch, dense);
   return line.add("dst_pitch", s.dst_pitch, dense).raw(add_text(s.add));
 }
@@ -106,17 +125,16 @@ Line describe(const KernelSpec& spec, const AddSpec& s) {
 Line describe(const KernelSpec& spec, const MulSpec& s) {
   const int dense = round_up(s.channels, 4);
   Line line = start(spec);
-  line.raw(profile_name(s.profile)).add("a_pitch", s.a_pitch, dense).add("b_pitch", s.b_pitch, dense);
-  line.add("dst_pitch", s.dst_pitch, dense).add("a_zero", s.a_zero, 0).add("b_zero", s.b_zero, 0).add("m", s.m, 1.0f);
-  return line.add("zero", s.out_zero_point, 0).add("offset", s.out_offset, 0).raw(range_text(s.lo, s.hi));
+  line.add("a_pitch", s.a_pitch, dense).add("b_pitch", s.b_pitch, dense);
+  return line.add("dst_pitch", s.dst_pitch, dense).raw(mul_text(s.mul));
 }
 
 Line describe(const KernelSpec& spec, const PoolSpec& s) {
   const int dense = round_up(s.channels, 4);
   Line line = start(spec);
-  line.raw(profile_name(s.profile)).flag("count_include_pad", s.count_include_pad);
+  line.flag("count_include_pad", s.count_include_pad);
   line.add("src_pitch", s.src_pitch, dense).add("dst_pitch", s.dst_pitch, dense);
-  return line.raw(view_text("from", s.src)).raw(view_text("to", s.dst)).raw(range_text(s.lo, s.hi));
+  return line.raw(mean_text(s.mean));
 }
 
 Line describe(const KernelSpec& spec, const LutSpec& s) {
@@ -127,7 +145,7 @@ Line describe(const KernelSpec& spec, const LutSpec& s) {
 Line describe(const KernelSpec& spec, const AffineSpec& s) {
   const int dense = round_up(s.channels, 4);
   Line line = start(spec);
-  line.raw(profile_name(s.profile)).add("src_pitch", s.src_pitch, dense).add("dst_pitch", s.dst_pitch, dense);
+  line.add("src_pitch", s.src_pitch, dense).add("dst_pitch", s.dst_pitch, dense);
   return line.raw(view_text("from", s.src)).raw(view_text("to", s.dst)).raw(range_text(s.lo, s.hi));
 }
 
@@ -185,8 +203,7 @@ const char* op_name_of(const PoolSpec& s) {
   switch (s.kind) {
     case PoolKind::max: return "max_pool";
     case PoolKind::average: return "average_pool";
-    case PoolKind::global_average: return "global_average_pool";
-    case PoolKind::mean: return "reduce_mean";
+    case PoolKind::whole: return s.mean.form == MeanForm::vectors ? "reduce_mean" : "global_average_pool";
   }
   return "pool";
 }

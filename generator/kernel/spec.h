@@ -14,7 +14,10 @@
 #include <vector>
 
 #include "generator/graph/graph.h"
+#include "generator/kernel/binary.h"
 #include "generator/kernel/float_spec.h"
+#include "generator/kernel/pooling.h"
+#include "generator/kernel/quant_view.h"
 
 namespace octet {
 
@@ -28,25 +31,6 @@ struct Requant {
   bool wide = false;  // |acc * multiplier| may reach 2^31: clamp in float before converting
   bool operator==(const Requant&) const = default;
 };
-
-// out = clamp(rne(fma(a, ra, fma(b, rb, k))), lo, hi) on q values: a = byte - offset_a; out byte = q + offset_out.
-struct AddFormula {
-  float ra = 0, rb = 0, k = 0;
-  int offset_a = 0, offset_b = 0, offset_out = 0;
-  int lo = 0, hi = 255;  // storage bytes
-  bool operator==(const AddFormula&) const = default;
-};
-
-// numerics.md 2.3, `ort`: ra = RN32(s_a / s_y), k = RN32(z_y - fma(ra, z_a, RN32(rb * z_b))).
-struct QuantView {  // one per-tensor quantized tensor as formulas need it
-  float scale = 1;
-  int zero_point = 0;  // q value
-  bool is_signed = false;
-  int offset() const { return is_signed ? 128 : 0; }
-  int zero() const { return zero_point + offset(); }  // storage byte
-  bool operator==(const QuantView&) const = default;
-};
-AddFormula add_formula(Profile profile, const QuantView& a, const QuantView& b, const QuantView& out, int lo, int hi);
 
 // Dense, grouped and depthwise convolution, and linear layers (a 1x1 convolution over n * h * w pixels).
 struct ConvSpec {
@@ -85,7 +69,6 @@ struct ConvData {
 enum class Broadcast : uint8_t { none, a, b };
 
 struct AddSpec {
-  Profile profile = Profile::ort;
   int n = 1, pixels = 1, channels = 4;  // pixels per image
   Broadcast broadcast = Broadcast::none;
   int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
@@ -93,30 +76,23 @@ struct AddSpec {
   bool operator==(const AddSpec&) const = default;
 };
 
-// out = clamp(rne(RN32(RN32(f32((a - za) * (b - zb)) * m) + z)), lo, hi); z, lo, hi as q values plus out_offset.
 struct MulSpec {
-  Profile profile = Profile::ort;
   int n = 1, pixels = 1, channels = 4;  // pixels per image
   bool broadcast = false;               // b is one pixel per image
   int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
-  int a_zero = 0, b_zero = 0;  // storage bytes
-  float m = 1;
-  int out_zero_point = 0, out_offset = 0;  // q value; byte = q + offset
-  int lo = 0, hi = 255;                    // storage bytes
+  MulFormula mul;
   bool operator==(const MulSpec&) const = default;
 };
 
-// mean: ReduceMean over h and w, which ORT leaves in float; requant.h has its order of additions.
-enum class PoolKind : uint8_t { max, average, global_average, mean };
+// whole: the mean over all of an image's pixels, which has no window.
+enum class PoolKind : uint8_t { max, average, whole };
 struct PoolSpec {
-  Profile profile = Profile::ort;
   PoolKind kind = PoolKind::max;
   int n = 1, ih = 1, iw = 1, oh = 1, ow = 1, channels = 4;
   Window window;
   bool count_include_pad = false;
   int src_pitch = 4, dst_pitch = 4;
-  QuantView src, dst;
-  int lo = 0, hi = 255;  // storage bytes
+  MeanFormula mean;  // max: its clamp alone
   bool operator==(const PoolSpec&) const = default;
 };
 
@@ -132,7 +108,6 @@ struct LutSpec {
 // nothing could fold): v = RN32(RN32(d * scale[c]) + shift[c]), d = RN32(f32(q - z) * s). scale, shift by OCTET_SCALE,
 // OCTET_BIAS (f32).
 struct AffineSpec {
-  Profile profile = Profile::ort;
   int pixels = 1, channels = 4;
   int src_pitch = 4, dst_pitch = 4;
   QuantView src, dst;

@@ -1,5 +1,5 @@
-// Operands of add and mul that are smaller than the result: brought to equal rank in the file's order, and after layout
-// to one of the two shapes that kernels read, the result's own or one pixel per image.
+// Operands of add, sub and mul that are smaller than the result: brought to equal rank in the file's order, and after
+// layout to one of the two shapes that kernels read, the result's own or one pixel per image.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace octet {
 namespace {
 
 bool is_quantized_binary(const Graph& graph, const Node& n) {
-  return (n.op == OpKind::add || n.op == OpKind::mul) && graph.tensor(n.outputs[0]).is_quantized();
+  return is_binary(n.op) && graph.tensor(n.outputs[0]).is_quantized();
 }
 
 // Whether ORT takes the first operand for a scalar: in the innermost dimension that both have and where one of the two
@@ -53,7 +53,9 @@ void align_operands(Graph& graph) {
     const Node n = edit.node(i);
     if (!is_quantized_binary(graph, n)) continue;
     TensorId a = n.inputs[0], b = n.inputs[1];
-    if (n.op == OpKind::add && first_is_scalar(graph.tensor(a).shape, graph.tensor(b).shape)) std::swap(a, b);
+    if (graph.profile == Profile::ort && n.op == OpKind::add &&
+        first_is_scalar(graph.tensor(a).shape, graph.tensor(b).shape))
+      std::swap(a, b);
     const size_t rank = graph.tensor(n.outputs[0]).shape.size();
     for (TensorId* t : {&a, &b})
       if (graph.tensor(*t).shape.size() < rank) *t = with_rank(edit, i, *t, rank);

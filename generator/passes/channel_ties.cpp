@@ -128,6 +128,7 @@ void ChannelTies::visit(const Node& n) {
       }
       return visit_dense(n);
     case OpKind::add:
+    case OpKind::sub:
     case OpKind::mul:
       for (TensorId t : n.inputs) {
         if (channels(t) != channels(y)) return keep_both();
@@ -137,7 +138,7 @@ void ChannelTies::visit(const Node& n) {
     case OpKind::global_average_pool: {
       // ORT's order of additions in a mean depends on where a channel's row of pixels starts.
       const Image in = image_of(graph_.tensor(x));
-      if (n.source == "ReduceMean" && in.h * in.w % 4 != 0) return keep_both();
+      if (graph_.profile == Profile::ort && n.source == "ReduceMean" && in.h * in.w % 4 != 0) return keep_both();
       return tie_all(x, y);
     }
     case OpKind::max_pool:

@@ -1,4 +1,5 @@
-// Whether nodes have an integer form; --strict-int8 refuses by name what has none, with the reason that the graph shows.
+// Whether nodes have an integer form; --strict-int8 refuses by name what has none, with the reason that the graph
+// shows.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,10 +24,9 @@ bool is_float_tail(OpKind op) {
 std::string why_not(const Node& n) {
   if (n.op == OpKind::matmul)
     return "a product of two activations is not supported; supported is a constant right side of two dimensions";
-  if (n.op == OpKind::sub || n.op == OpKind::div)
-    return fmt::format(
-        "{} of two activations is not supported; supported are add and mul, and any function of one quantized tensor",
-        op_name(n.op));
+  if (n.op == OpKind::div)
+    return "div of two activations is not supported; supported are add, sub and mul, and any function of one quantized "
+           "tensor";
   return "";
 }
 
@@ -36,6 +36,7 @@ bool has_kernel(const Node& n) {
     case OpKind::conv:
     case OpKind::linear:
     case OpKind::add:
+    case OpKind::sub:
     case OpKind::mul:
     case OpKind::concat:
     case OpKind::max_pool:
@@ -86,8 +87,8 @@ std::string why_not_per_tensor(const Tensor& t) {
 }
 
 std::string why_not_activation(const Node& n, const Tensor& t) {
-  if (t.is_constant() && n.op != OpKind::add && n.op != OpKind::mul)
-    return fmt::format("constant operand {} is not supported; supported are constants in add and mul", quoted(t));
+  if (t.is_constant() && !is_binary(n.op))
+    return fmt::format("constant operand {} is not supported; supported are constants in add, sub and mul", quoted(t));
   return why_not_per_tensor(t);
 }
 

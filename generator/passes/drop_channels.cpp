@@ -51,6 +51,7 @@ class Dropper {
       case OpKind::conv:
       case OpKind::linear: return shrink_conv(n);
       case OpKind::add:
+      case OpKind::sub:
       case OpKind::mul: return shrink_operands(n, kept(n.outputs[0]));
       case OpKind::batch_norm:
         for (size_t k = 1; k < n.inputs.size(); ++k) n.inputs[k] = last_picked(n.inputs[k], kept(n.outputs[0]));

@@ -138,6 +138,10 @@ std::string describe(const Node& node) {
   return fmt::format("{} '{}'", node.source.empty() ? op_name(node.op) : node.source, node.name);
 }
 
+bool is_binary(OpKind op) {
+  return op == OpKind::add || op == OpKind::sub || op == OpKind::mul;
+}
+
 int32_t type_min(DType dtype) {
   switch (dtype) {
     case DType::u8: return 0;

@@ -8,6 +8,7 @@
 
 #include "generator/graph/graph.h"
 #include "generator/kernel/spec.h"
+#include "runtime/status.h"
 
 namespace octet {
 
@@ -55,6 +56,20 @@ class Edit {
 
 // "Conv 'features.0'": how errors call a node.
 std::string describe(const Node& node);
+
+// What `make` gives; a user error that it throws gets the node's description in front.
+template <class Make>
+auto named(const Node& node, Make make) {
+  try {
+    return make();
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::user) throw;
+    user_error(describe(node) + ": " + e.what());
+  }
+}
+
+// Elementwise ops of two tensors that have kernels of their own on quantized ones.
+bool is_binary(OpKind op);
 
 int32_t type_min(DType dtype);
 int32_t type_max(DType dtype);

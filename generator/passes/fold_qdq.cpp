@@ -23,6 +23,7 @@ size_t activation_inputs(OpKind op) {
     case OpKind::batch_norm:
     case OpKind::softmax: return 1;
     case OpKind::add:
+    case OpKind::sub:
     case OpKind::mul: return 2;
     default: return 0;
   }

@@ -9,6 +9,7 @@
 
 #include "generator/kernel/lut.h"
 #include "generator/kernel/requant.h"
+#include "generator/passes/lowering.h"
 #include "generator/passes/passes.h"
 #include "generator/passes/table.h"
 #include "runtime/status.h"
@@ -40,20 +41,16 @@ BinaryFormula::BinaryFormula(const Graph& graph, const Node& node)
     : a_(quant_view(graph.tensor(node.inputs[0]))),
       b_(quant_view(graph.tensor(node.inputs[1]))),
       out_(quant_view(graph.tensor(node.outputs[0]))),
-      is_add_(node.op == OpKind::add),
-      add_(add_formula(graph.profile, a_, b_, out_, 0, 255)),
-      range_(node.range) {
-  mul_.a_zero = a_.zero();
-  mul_.b_zero = b_.zero();
-  mul_.m = mul_multiplier(graph.profile, a_, b_, out_);
-  mul_.out_zero_point = out_.zero_point;
-  mul_.out_offset = out_.offset();
+      is_product_(node.op == OpKind::mul) {
+  if (is_product_)
+    mul_ = product_formula(graph, node);
+  else
+    add_ = sum_formula(graph, node);
 }
 
 int32_t BinaryFormula::operator()(int32_t a, int32_t b) const {
   const auto a_byte = static_cast<uint8_t>(a + a_.offset()), b_byte = static_cast<uint8_t>(b + b_.offset());
-  const int byte = is_add_ ? add_bytes(a_byte, b_byte, add_) : mul_bytes(a_byte, b_byte, mul_);
-  return std::clamp(byte - out_.offset(), range_.lo, range_.hi);
+  return (is_product_ ? mul_bytes(a_byte, b_byte, mul_) : add_bytes(a_byte, b_byte, add_)) - out_.offset();
 }
 
 TensorId add_table(Graph& graph, const std::string& name, DType dtype, const Table& table) {
@@ -115,12 +112,12 @@ class Expression {
       return true;
     }
     Values b{};
-    if (!is_binary(n.op) || !evaluate(n.inputs[0], out) || !evaluate(n.inputs[1], b)) return false;
+    if (!is_arithmetic(n.op) || !evaluate(n.inputs[0], out) || !evaluate(n.inputs[1], b)) return false;
     for (size_t i = 0; i < out.size(); ++i) out[i] = combine(n.op, out[i], b[i]);
     return true;
   }
 
-  static bool is_binary(OpKind op) {
+  static bool is_arithmetic(OpKind op) {
     return op == OpKind::add || op == OpKind::sub || op == OpKind::mul || op == OpKind::div;
   }
 
@@ -191,7 +188,7 @@ void fold_function(Edit& edit, int i) {
   edit.node(i).range = {};
 }
 
-// Quantized add or mul with a constant scalar: its formula tabulated.
+// Quantized add, sub or mul with a constant scalar: its formula tabulated.
 void fold_scalar(Edit& edit, int i) {
   Graph& graph = edit.graph();
   const Node& n = edit.node(i);
@@ -224,7 +221,7 @@ void fold_tables(Graph& graph) {
       fold_expression(edit, i);
     else if (op == OpKind::unary)
       fold_function(edit, i);
-    else if (op == OpKind::add || op == OpKind::mul)
+    else if (is_binary(op))
       fold_scalar(edit, i);
   }
   edit.finish();

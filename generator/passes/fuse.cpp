@@ -14,6 +14,7 @@ bool clamps(OpKind op) {
     case OpKind::conv:
     case OpKind::linear:
     case OpKind::add:
+    case OpKind::sub:
     case OpKind::mul:
     case OpKind::average_pool:
     case OpKind::global_average_pool:
@@ -62,8 +63,7 @@ void fuse_ranges(Graph& graph) {
 namespace {
 
 bool is_table(const Edit& edit, int i) {
-  return i >= 0 && (edit.node(i).op == OpKind::unary || edit.node(i).op == OpKind::requantize) &&
-         edit.quantizes(i);
+  return i >= 0 && (edit.node(i).op == OpKind::unary || edit.node(i).op == OpKind::requantize) && edit.quantizes(i);
 }
 
 // Node i becomes the function of x that `table` says; `like` is where its description comes from.
@@ -130,7 +130,7 @@ void fuse_tables(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order()) {
     if (edit.removed(i)) continue;
-    if (edit.quantizes(i) && (edit.node(i).op == OpKind::add || edit.node(i).op == OpKind::mul)) join_operands(edit, i);
+    if (edit.quantizes(i) && is_binary(edit.node(i).op)) join_operands(edit, i);
     if (is_table(edit, i)) join_tables(edit, i);
   }
   edit.finish();

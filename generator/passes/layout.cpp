@@ -48,6 +48,7 @@ bool is_spatial(OpKind op) {
 bool keeps_order(OpKind op) {
   switch (op) {
     case OpKind::add:
+    case OpKind::sub:
     case OpKind::mul:
     case OpKind::unary:
     case OpKind::requantize:

@@ -88,18 +88,17 @@ Meeting meeting(const Lowering& to, TensorId a, TensorId b, TensorId out) {
 void lower_add(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId a = n.inputs[0], b = n.inputs[1], out = n.outputs[0];
-  const ByteRange range = byte_range(n.range, to.view(out));
   const Meeting m = meeting(to, a, b, out);
-  AddSpec spec{.profile = to.graph.profile,
-               .n = m.n,
-               .pixels = m.pixels,
-               .channels = to.channels(out),
-               .broadcast = m.broadcast,
-               .a_pitch = to.pitch(a),
-               .b_pitch = to.pitch(b),
-               .dst_pitch = to.pitch(out)};
-  spec.add = add_formula(spec.profile, to.view(a), to.view(b), to.view(out), range.lo, range.hi);
-  to.add(node, spec, a, out, b);
+  to.add(node,
+         AddSpec{.n = m.n,
+                 .pixels = m.pixels,
+                 .channels = to.channels(out),
+                 .broadcast = m.broadcast,
+                 .a_pitch = to.pitch(a),
+                 .b_pitch = to.pitch(b),
+                 .dst_pitch = to.pitch(out),
+                 .add = sum_formula(to.graph, n)},
+         a, out, b);
 }
 
 void lower_mul(Lowering& to, int node) {
@@ -107,31 +106,21 @@ void lower_mul(Lowering& to, int node) {
   TensorId a = n.inputs[0], b = n.inputs[1];
   const TensorId out = n.outputs[0];
   const Meeting m = meeting(to, a, b, out);
-  if (m.broadcast == Broadcast::a) std::swap(a, b);  // the formula is symmetric
-  const QuantView va = to.view(a), vb = to.view(b), vo = to.view(out);
-  const ByteRange range = byte_range(n.range, vo);
-  MulSpec spec{.profile = to.graph.profile,
-               .n = m.n,
-               .pixels = m.pixels,
-               .channels = to.channels(out),
-               .broadcast = m.broadcast != Broadcast::none,
-               .a_pitch = to.pitch(a),
-               .b_pitch = to.pitch(b),
-               .dst_pitch = to.pitch(out)};
-  spec.a_zero = va.zero();
-  spec.b_zero = vb.zero();
-  spec.m = mul_multiplier(spec.profile, va, vb, vo);
-  spec.out_zero_point = vo.zero_point;
-  spec.out_offset = vo.offset();
-  spec.lo = range.lo;
-  spec.hi = range.hi;
-  to.add(node, spec, a, out, b);
-}
-
-PoolKind pool_kind(const Node& n) {
-  if (n.op == OpKind::max_pool) return PoolKind::max;
-  if (n.op == OpKind::average_pool) return PoolKind::average;
-  return n.source == "ReduceMean" ? PoolKind::mean : PoolKind::global_average;
+  MulFormula mul = product_formula(to.graph, n);
+  if (m.broadcast == Broadcast::a) {  // the formula is symmetric
+    std::swap(a, b);
+    std::swap(mul.a_zero, mul.b_zero);
+  }
+  to.add(node,
+         MulSpec{.n = m.n,
+                 .pixels = m.pixels,
+                 .channels = to.channels(out),
+                 .broadcast = m.broadcast != Broadcast::none,
+                 .a_pitch = to.pitch(a),
+                 .b_pitch = to.pitch(b),
+                 .dst_pitch = to.pitch(out),
+                 .mul = mul},
+         a, out, b);
 }
 
 // Quantization of both ends and the node's clamp, for an op of one source.
@@ -146,19 +135,58 @@ void set_edges(const Graph& graph, const Node& n, Spec& spec) {
 
 }  // namespace
 
+AddFormula sum_formula(const Graph& graph, const Node& n) {
+  const QuantView a = quant_view(graph.tensor(n.inputs[0])), b = quant_view(graph.tensor(n.inputs[1])),
+                  out = quant_view(graph.tensor(n.outputs[0]));
+  const ByteRange range = byte_range(n.range, out);
+  const auto formula = n.op == OpKind::sub ? sub_formula : add_formula;
+  return named(n, [&] { return formula(graph.profile, a, b, out, range.lo, range.hi); });
+}
+
+MulFormula product_formula(const Graph& graph, const Node& n) {
+  const QuantView out = quant_view(graph.tensor(n.outputs[0]));
+  const ByteRange range = byte_range(n.range, out);
+  return named(n, [&] {
+    return mul_formula(graph.profile, quant_view(graph.tensor(n.inputs[0])), quant_view(graph.tensor(n.inputs[1])), out,
+                       range.lo, range.hi);
+  });
+}
+
+namespace {
+
+MeanFormula mean_of(const Graph& graph, const Node& n, int count) {
+  const QuantView src = quant_view(graph.tensor(n.inputs[0])), dst = quant_view(graph.tensor(n.outputs[0]));
+  const auto [lo, hi] = byte_range(n.range, dst);
+  if (n.op == OpKind::max_pool) return {.src = src, .dst = dst, .lo = lo, .hi = hi};
+  if (n.op == OpKind::average_pool) return average_formula(graph.profile, src, dst, lo, hi);
+  const auto formula = n.source == "ReduceMean" ? reduce_mean_formula : global_average_formula;
+  return formula(graph.profile, src, dst, count, lo, hi);
+}
+
+}  // namespace
+
 PoolSpec pool_formula(const Graph& graph, const Node& n) {
   const Image in = image_of(graph.tensor(n.inputs[0])), out = image_of(graph.tensor(n.outputs[0]));
-  PoolSpec spec{.profile = graph.profile,
-                .kind = pool_kind(n),
+  PoolSpec spec{.kind = n.op == OpKind::max_pool ? PoolKind::max : PoolKind::average,
                 .n = in.n,
                 .ih = in.h,
                 .iw = in.w,
                 .oh = out.h,
                 .ow = out.w,
                 .channels = in.c};
-  if (n.op != OpKind::global_average_pool) spec.window = n.window;
+  spec.mean = named(n, [&] { return mean_of(graph, n, in.h * in.w); });
+  spec.window = n.window;
   spec.count_include_pad = n.count_include_pad;
-  set_edges(graph, n, spec);
+  // A window over the whole image needs no window where the order of additions does not count.
+  const bool covers =
+      spec.kind == PoolKind::average && spec.mean.form != MeanForm::sequential &&
+      n.window == Window{.kh = in.h, .kw = in.w, .stride_h = n.window.stride_h, .stride_w = n.window.stride_w};
+  if (n.op == OpKind::global_average_pool || covers) {
+    spec.kind = PoolKind::whole;
+    spec.window = {};
+    spec.count_include_pad = false;
+    spec.oh = spec.ow = 1;
+  }
   return spec;
 }
 
@@ -181,7 +209,7 @@ std::vector<Affine> affine_channels(const Graph& graph, const Node& n) {
 }
 
 AffineSpec affine_formula(const Graph& graph, const Node& n) {
-  AffineSpec spec{.profile = graph.profile, .channels = static_cast<int>(graph.tensor(n.inputs[0]).shape.back())};
+  AffineSpec spec{.channels = static_cast<int>(graph.tensor(n.inputs[0]).shape.back())};
   set_edges(graph, n, spec);
   return spec;
 }
@@ -322,7 +350,8 @@ void lower_node(Lowering& to, int node) {
   switch (n.op) {
     case OpKind::conv:
     case OpKind::linear: return lower_conv(to, node);
-    case OpKind::add: return lower_add(to, node);
+    case OpKind::add:
+    case OpKind::sub: return lower_add(to, node);
     case OpKind::mul: return lower_mul(to, node);
     case OpKind::max_pool:
     case OpKind::average_pool:

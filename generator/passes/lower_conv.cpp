@@ -135,8 +135,10 @@ AddFormula fused_add_formula(const Graph& graph, const Node& n) {
   const QuantView own = own_result(graph, n), other = quant_view(graph.tensor(n.inputs[3]));
   const QuantView sum = quant_view(graph.tensor(n.outputs[0]));
   const ByteRange range = byte_range(n.range, sum);
-  return n.fused_add->conv_is_first ? add_formula(graph.profile, own, other, sum, range.lo, range.hi)
-                                    : add_formula(graph.profile, other, own, sum, range.lo, range.hi);
+  const bool own_first = n.fused_add->conv_is_first;
+  return named(n, [&] {
+    return add_formula(graph.profile, own_first ? own : other, own_first ? other : own, sum, range.lo, range.hi);
+  });
 }
 
 float channel_multiplier(const Graph& graph, const Node& n, size_t c) {

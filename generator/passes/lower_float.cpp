@@ -48,10 +48,10 @@ Walk broadcast_walk(const Lowering& to, int node) {
 void lower_unary(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId x = n.inputs[0];
-  add_float(to, node,
-            f::Unary{element_count(to.tensor(x).shape), static_cast<int32_t>(n.function), type_of(to, x), n.alpha,
-                     n.beta},
-            x);
+  add_float(
+      to, node,
+      f::Unary{element_count(to.tensor(x).shape), static_cast<int32_t>(n.function), type_of(to, x), n.alpha, n.beta},
+      x);
 }
 
 void lower_cast(Lowering& to, int node) {
@@ -262,8 +262,7 @@ void lower_interpolate(Lowering& to, int node) {
     pairs.insert(pairs.end(), {lo, std::min(lo + 1, last)});
     weights.push_back(x - static_cast<float>(lo));
   }
-  LoweredNode& lowered =
-      add_float(to, node, f::Interpolate{along(from, n.axis), out[axis]}, n.inputs[0]);
+  LoweredNode& lowered = add_float(to, node, f::Interpolate{along(from, n.axis), out[axis]}, n.inputs[0]);
   put(lowered, OCTET_WEIGHTS, pairs);
   put(lowered, OCTET_SCALE, weights);
 }
@@ -271,8 +270,8 @@ void lower_interpolate(Lowering& to, int node) {
 // The same type, where a name of its own is wanted.
 void lower_copy(Lowering& to, int node) {
   const Node& n = node_of(to, node);
-  const int64_t bytes = element_count(to.tensor(n.inputs[0]).shape) *
-                        static_cast<int64_t>(dtype_bytes(to.tensor(n.inputs[0]).dtype));
+  const int64_t bytes =
+      element_count(to.tensor(n.inputs[0]).shape) * static_cast<int64_t>(dtype_bytes(to.tensor(n.inputs[0]).dtype));
   to.add(node, CopySpec{.dims = {bytes}, .src_strides = {1}, .dst_strides = {1}}, n.inputs[0], n.outputs[0]);
 }
 

@@ -44,7 +44,8 @@ void set_images(Params& p, const Pixels& in, const Pixels& out) {
 std::span<const float> constant(const Lowering& to, const Node& n, size_t k) {
   const Tensor& t = to.tensor(n.inputs[k]);
   if (!t.is_constant() || t.dtype != DType::f32)
-    user_error(fmt::format("{}: '{}' is no f32 constant; supported are constant weights and biases", describe(n), t.name));
+    user_error(
+        fmt::format("{}: '{}' is no f32 constant; supported are constant weights and biases", describe(n), t.name));
   return t.values<float>();
 }
 
@@ -164,7 +165,8 @@ void lower_batch_norm_f32(Lowering& to, int node) {
   p.groups = x.c;
   p.ic = p.oc = 1;
   p.window = window_of({});
-  add_conv(to, node, p, [&](int64_t g, int64_t, int64_t, int64_t) { return scale[static_cast<size_t>(g)]; }, shift);
+  add_conv(
+      to, node, p, [&](int64_t g, int64_t, int64_t, int64_t) { return scale[static_cast<size_t>(g)]; }, shift);
 }
 
 void lower_integer_conv(Lowering& to, int node) {
@@ -213,7 +215,8 @@ struct Block {
 Block block_of(const Lowering& to, TensorId t, size_t first) {
   const Tensor& tensor = to.tensor(t);
   const auto width = static_cast<int64_t>(dtype_bytes(tensor.dtype));
-  const Shape inner(tensor.shape.begin() + static_cast<int64_t>(std::min(first, tensor.shape.size())), tensor.shape.end());
+  const Shape inner(tensor.shape.begin() + static_cast<int64_t>(std::min(first, tensor.shape.size())),
+                    tensor.shape.end());
   if (inner.empty()) return {1, width, width};
   return {element_count(inner) / inner.back(), inner.back() * width, to.place(t).pitch};
 }
@@ -225,7 +228,9 @@ LoweredNode& add_gather(Lowering& to, int node, int64_t count, DType index_type,
   const auto axis = static_cast<size_t>(n.axis);
   const std::vector<int64_t> src = byte_strides(to, in), dst = byte_strides(to, out);
   const Shape& shape = to.tensor(in).shape;
-  const auto before = [axis](const std::vector<int64_t>& v) { return std::vector(v.begin(), v.begin() + static_cast<int64_t>(axis)); };
+  const auto before = [axis](const std::vector<int64_t>& v) {
+    return std::vector(v.begin(), v.begin() + static_cast<int64_t>(axis));
+  };
   const Walk outer = joined({before(shape), {before(src), before(dst)}});
   f::Gather p{};
   fill_last(to, node, p.outer, outer.dims, 1);
@@ -295,8 +300,7 @@ void lower_nearest(Lowering& to, int node) {
 float resize_source(const Resize& resize, size_t axis, int64_t in, int64_t out, int64_t o) {
   using C = Resize::Coordinates;
   const auto x = static_cast<float>(o);
-  const float scale =
-      resize.scales.empty() ? static_cast<float>(out) / static_cast<float>(in) : resize.scales[axis];
+  const float scale = resize.scales.empty() ? static_cast<float>(out) / static_cast<float>(in) : resize.scales[axis];
   switch (resize.coordinates) {
     case C::asymmetric: return x / scale;
     case C::align_corners: return out == 1 ? 0.0f : x * static_cast<float>(in - 1) / static_cast<float>(out - 1);

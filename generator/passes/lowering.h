@@ -34,7 +34,9 @@ struct Image {
 };
 Image image_of(const Tensor& tensor);
 
-// What kernels and proofs share: the formula of a node, without pitches.
+// What kernels and proofs share: the formula of a node, without pitches. User errors name the node.
+AddFormula sum_formula(const Graph& graph, const Node& node);  // add, sub
+MulFormula product_formula(const Graph& graph, const Node& node);
 PoolSpec pool_formula(const Graph& graph, const Node& node);
 // Per channel; user error where a scale or shift is not finite.
 std::vector<Affine> affine_channels(const Graph& graph, const Node& node);
@@ -67,7 +69,7 @@ std::vector<int64_t> byte_strides(const Lowering& to, TensorId t);
 
 void lower_conv(Lowering& to, int node);   // and linear
 void lower_float(Lowering& to, int node);  // what works outside of int8, and gathers of any elements
-void lower_move(Lowering& to, int node);  // what copies with strides can do
+void lower_move(Lowering& to, int node);   // what copies with strides can do
 bool is_move(OpKind op);
 
 }  // namespace octet

@@ -49,10 +49,10 @@ void drop_clamps(Graph& graph);    // clamps that nothing reaches
 void drop_channels(Graph& graph);  // channels that nobody needs, or that are one value which their readers can fold
 
 struct PassOptions {
-  bool fuse = true;      // false: every tensor of the file stays, for bisecting and for dumps
-  bool prove = true;     // false: every channel of the file is computed and every clamp is done; the same bytes
+  bool fuse = true;          // false: every tensor of the file stays, for bisecting and for dumps
+  bool prove = true;         // false: every channel of the file is computed and every clamp is done; the same bytes
   bool strict_int8 = false;  // true: islands are refused by name
-  std::string dump_dir;  // when set: the graph before and after each pass, as text
+  std::string dump_dir;      // when set: the graph before and after each pass, as text
   std::function<void(const char* pass, double milliseconds, const Graph&)> report;  // after each pass
 };
 

@@ -65,6 +65,7 @@ class Result {
       case OpKind::conv:
       case OpKind::linear: return conv();
       case OpKind::add:
+      case OpKind::sub:
       case OpKind::mul: return binary();
       case OpKind::max_pool: return max_pool();
       case OpKind::average_pool:
@@ -111,7 +112,7 @@ class Result {
     const QuantView y = quant_view(out_);
     const Requant requant = conv_requant(graph_, n_);
     const std::optional<AddFormula> add = n_.fused_add ? std::optional(fused_add_formula(graph_, n_)) : std::nullopt;
-    if (add && !monotonic(*add)) return unknown();
+    if (add && !is_monotonic(*add)) return unknown();
     const Ranges other = add ? of(3) : Ranges();
     Ranges out;
     for (size_t c = 0; c < channels_; ++c) {
@@ -137,22 +138,15 @@ class Result {
     return {requantize(static_cast<int32_t>(sum.lo), m, requant), requantize(static_cast<int32_t>(sum.hi), m, requant)};
   }
 
-  // No operand gives an infinity, so none gives a NaN.
-  static bool monotonic(const AddFormula& f) {
-    return std::isfinite(512 * f.ra) && std::isfinite(512 * f.rb) && std::isfinite(f.k);
-  }
-
   Ranges binary() const {
     const Ranges a = of(0), b = of(1);
-    const QuantView va = quant_view(graph_.tensor(n_.inputs[0])), vb = quant_view(graph_.tensor(n_.inputs[1]));
-    const QuantView vo = quant_view(out_);
-    const bool finite = n_.op == OpKind::add ? monotonic(add_formula(graph_.profile, va, vb, vo, 0, 255))
-                                             : std::isfinite(65536 * mul_multiplier(graph_.profile, va, vb, vo));
-    if (!finite || a.size() != channels_ || b.size() != channels_) return unknown();
+    const bool ordered =
+        n_.op == OpKind::mul ? is_monotonic(product_formula(graph_, n_)) : is_monotonic(sum_formula(graph_, n_));
+    if (!ordered || a.size() != channels_ || b.size() != channels_) return unknown();
     const BinaryFormula formula(graph_, n_);
     Ranges out;
     for (size_t c = 0; c < channels_; ++c) {
-      // A product is least and most at corners.
+      // Sums, differences and products are least and most at corners.
       const std::array<int32_t, 4> corners = {formula(a[c].lo, b[c].lo), formula(a[c].lo, b[c].hi),
                                               formula(a[c].hi, b[c].lo), formula(a[c].hi, b[c].hi)};
       const auto [lo, hi] = std::minmax_element(corners.begin(), corners.end());
@@ -181,11 +175,13 @@ class Result {
   // A mean of equal values lies beside means of smaller and larger ones, whatever the order of the sum.
   Ranges average_pool() const {
     const PoolSpec s = pool_formula(graph_, n_);
+    const QuantView x = quant_view(graph_.tensor(n_.inputs[0]));
+    const int offset = quant_view(out_).offset();
     std::array<std::optional<QRange>, 256> known;
     const auto mean_of = [&](int32_t q) {
-      std::optional<QRange>& mean = known[byte_of(q, s.src)];
-      if (!mean) mean = mean_of_equal(s, byte_of(q, s.src));
-      return *mean;
+      std::optional<QRange>& mean = known[byte_of(q, x)];
+      if (!mean) mean = mean_of_equal(s, byte_of(q, x));
+      return QRange{mean->lo - offset, mean->hi - offset};
     };
     Ranges out = of(0);
     for (QRange& r : out) r = {mean_of(r.lo).lo, mean_of(r.hi).hi};
@@ -197,19 +193,17 @@ class Result {
     QRange range{255, 0};
     const auto note = [&range](int result) { range = united(range, {result, result}); };
     const auto full = [byte](int count) { return std::vector<uint8_t>(static_cast<size_t>(count), byte); };
-    switch (s.kind) {
-      case PoolKind::global_average: note(global_average_bytes(full(s.ih * s.iw), s)); break;
-      case PoolKind::mean:
-        for (int64_t row = 0; row < 4; ++row) note(mean_bytes(full(s.ih * s.iw), row, s));
-        break;
-      default: {
-        const auto [h, w] = taps(s);
-        for (int y = h.fewest; y <= h.most; ++y)
-          for (int x = w.fewest; x <= w.most; ++x)
-            note(average_bytes(full(y * x), s.count_include_pad ? s.window.kh * s.window.kw : y * x, s));
-      }
+    if (s.kind == PoolKind::whole) {
+      const int pixels = s.ih * s.iw;
+      for (int64_t row = 0; row < (s.mean.form == MeanForm::vectors ? 4 : 1); ++row)
+        note(mean_bytes(full(pixels), pixels, row, s.mean));
+      return range;
     }
-    return {range.lo - s.dst.offset(), range.hi - s.dst.offset()};
+    const auto [h, w] = taps(s);
+    for (int y = h.fewest; y <= h.most; ++y)
+      for (int x = w.fewest; x <= w.most; ++x)
+        note(mean_bytes(full(y * x), s.count_include_pad ? s.window.kh * s.window.kw : y * x, 0, s.mean));
+    return range;
   }
 
   Ranges affine() const {

@@ -23,7 +23,7 @@ Table requantize_values(const Tensor& from, const Tensor& to, const QRange& rang
 // The table of a unary node that carries one, or of a requantize.
 Table table_of(const Graph& graph, const Node& node);
 
-// What a quantized add or mul gives for two quantized values, its range included.
+// What a quantized add, sub or mul gives for two quantized values, its range included.
 class BinaryFormula {
  public:
   BinaryFormula(const Graph& graph, const Node& node);
@@ -31,10 +31,9 @@ class BinaryFormula {
 
  private:
   QuantView a_, b_, out_;
-  bool is_add_;
+  bool is_product_;
   AddFormula add_;
-  MulSpec mul_;
-  QRange range_;
+  MulFormula mul_;
 };
 
 // The constant that a unary node carries as inputs[1].

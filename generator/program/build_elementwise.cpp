@@ -1,45 +1,11 @@
-#include <cmath>
 #include <utility>
 
+#include "generator/program/binary_code.h"
 #include "generator/program/build.h"
 #include "generator/program/elementwise.h"
 
 namespace octet {
 namespace {
-
-constexpr double kLargestS32 = 2147483520.0;  // the largest float below 2^31: what a conversion can take
-
-// fma(a, ra, fma(b, rb, k)) and its rounding. What depends on one operand alone is apart: a broadcast computes it once.
-class AddCode {
- public:
-  AddCode(Builder& b, const AddFormula& f, int vector_bytes) : b_(b), f_(f) {
-    ra_ = b.load(vector_bytes, Role::scale, b.constant_f32(f.ra));
-    rb_ = b.load(vector_bytes, Role::scale, b.constant_f32(f.rb));
-    const double most = 255.0 * (std::abs(double(f.ra)) + std::abs(double(f.rb))) + std::abs(double(f.k));
-    wide_ = most >= kLargestS32;
-  }
-
-  Reg a_part(int w, Mem m) { return load_floats(b_, w, m, f_.offset_a); }
-  Reg b_part(int w, Mem m) {
-    const Reg y = load_floats(b_, w, m, f_.offset_b);
-    b_.fma(w, y, y, rb_, b_.constant_f32(f_.k));
-    return y;
-  }
-  // Into `result`, which is one of the parts.
-  Reg sum(int w, Reg result, Reg a, Reg b) {
-    b_.fma(w, result, a, ra_, b);
-    if (wide_) clamp_f32(b_, w, result, f_.lo - f_.offset_out, f_.hi - f_.offset_out);
-    b_.unary(Op::cvt_i32, w, result, result);
-    return result;
-  }
-  BytePack pack() const { return {f_.offset_out, f_.lo, f_.hi}; }
-
- private:
-  Builder& b_;
-  const AddFormula& f_;
-  Reg ra_ = kNone, rb_ = kNone;
-  bool wide_ = false;
-};
 
 void add_same_shape(Builder& b, const AddSpec& s, int vector_bytes) {
   const int dense = round_up(s.channels, 4);
@@ -50,9 +16,9 @@ void add_same_shape(Builder& b, const AddSpec& s, int vector_bytes) {
   for_each_tile(b, r.rows, r.row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
     store_tile(b, t, code.pack(), p[2], [&](int piece) {
       const int w = t.bytes, at = t.piece_at(piece);
-      const Reg y = code.b_part(w, {p[1], at});
-      const Reg x = code.a_part(w, {p[0], at});
-      return code.sum(w, x, x, y);
+      const Reg y = code.b_part(w, load_lanes(b, w, {p[1], at}, code.lane_zero_b()));
+      const Reg x = code.a_part(w, load_lanes(b, w, {p[0], at}, code.lane_zero_a()));
+      return code.sum(w, x, y);
     });
   });
 }
@@ -65,21 +31,23 @@ void add_broadcast(Builder& b, const AddSpec& s, int vector_bytes) {
                                    {one_a ? OCTET_SRC : OCTET_SRC2, one_a ? s.a_pitch : s.b_pitch},
                                    {OCTET_DST, int64_t{s.pixels} * s.dst_pitch}};
   AddCode code(b, s.add, vector_bytes);
+  const auto a_at = [&](int w, Mem m) { return code.a_part(w, load_lanes(b, w, m, code.lane_zero_a())); };
+  const auto b_at = [&](int w, Mem m) { return code.b_part(w, load_lanes(b, w, m, code.lane_zero_b())); };
   const Ptr many = b.ptr(), dst = b.ptr();
   for_each_tile(b, s.n, tiles(s.channels, vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
     const int w = t.bytes;
     std::vector<Reg> kept;
     for (int piece = 0; piece < t.pieces; ++piece) {
       const Mem m{p[1], t.piece_at(piece)};
-      kept.push_back(one_a ? code.a_part(w, m) : code.b_part(w, m));
+      kept.push_back(one_a ? a_at(w, m) : b_at(w, m));
     }
     b.ptr_set(many, {p[0], 0});
     b.ptr_set(dst, {p[2], 0});
     b.loop(s.pixels, {{many, many_pitch}, {dst, s.dst_pitch}}, [&] {
       store_tile(b, t, code.pack(), dst, [&](int piece) {
         const Mem m{many, t.piece_at(piece)};
-        const Reg one = kept[static_cast<size_t>(piece)], x = one_a ? code.b_part(w, m) : code.a_part(w, m);
-        return one_a ? code.sum(w, x, one, x) : code.sum(w, x, x, one);
+        const Reg one = kept[static_cast<size_t>(piece)];
+        return one_a ? code.sum(w, one, b_at(w, m), one) : code.sum(w, a_at(w, m), one, one);
       });
     });
   });
@@ -98,26 +66,17 @@ Program build_add(const AddSpec& s, const Target& target, std::string name) {
 
 namespace {
 
-// `product`, an integer below 2^17 and so exact in f32, by the formula.
-Reg scale_product(Builder& b, const MulSpec& s, int w, Reg product) {
-  b.op(Op::mul_f32, w, product, product, b.constant_f32(s.m));
-  if (s.out_zero_point) b.op(Op::add_f32, w, product, product, b.constant_f32(static_cast<float>(s.out_zero_point)));
-  if (65025.0 * s.m + 256.0 >= kLargestS32) clamp_f32(b, w, product, s.lo - s.out_offset, s.hi - s.out_offset);
-  b.unary(Op::cvt_i32, w, product, product);
-  return product;
-}
-
 void mul_same_shape(Builder& b, const MulSpec& s, int vector_bytes) {
   const int dense = round_up(s.channels, 4);
   const Rows r = rows_of(int64_t{s.n} * s.pixels, s.channels,
                          s.a_pitch == dense && s.b_pitch == dense && s.dst_pitch == dense, vector_bytes);
   const std::vector<Walk> walks = {{OCTET_SRC, s.a_pitch}, {OCTET_SRC2, s.b_pitch}, {OCTET_DST, s.dst_pitch}};
+  MulCode code(b, s.mul);
   for_each_tile(b, r.rows, r.row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
-    store_tile(b, t, {s.out_offset, s.lo, s.hi}, p[2], [&](int piece) {
+    store_tile(b, t, code.pack(), p[2], [&](int piece) {
       const int at = t.piece_at(piece);
-      const Reg x = load_floats(b, t.bytes, {p[0], at}, s.a_zero);
-      b.op(Op::mul_f32, t.bytes, x, x, load_floats(b, t.bytes, {p[1], at}, s.b_zero));
-      return scale_product(b, s, t.bytes, x);
+      const Reg x = code.factor_a(t.bytes, {p[0], at});
+      return code.product(t.bytes, x, code.factor_b(t.bytes, {p[1], at}));
     });
   });
 }
@@ -129,25 +88,34 @@ void mul_broadcast(Builder& b, const MulSpec& s, int vector_bytes) {
                                    {OCTET_SRC2, s.b_pitch},
                                    {OCTET_DST, int64_t{s.pixels} * s.dst_pitch}};
   const Ptr src = b.ptr(), dst = b.ptr();
+  MulCode code(b, s.mul);
   for_each_tile(b, s.n, tiles(s.channels, vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
     std::vector<Reg> factors, starts;
     for (int piece = 0; piece < t.pieces; ++piece) {
-      factors.push_back(load_floats(b, t.bytes, {p[1], t.piece_at(piece)}, s.b_zero));
-      if (s.a_zero == 0) continue;
+      factors.push_back(code.factor_b(t.bytes, {p[1], t.piece_at(piece)}));
+      if (s.mul.a_zero == 0) continue;
       starts.push_back(b.reg(Role::scale));
-      b.op(Op::mul_f32, t.bytes, starts.back(), factors.back(), b.constant_f32(static_cast<float>(-s.a_zero)));
+      if (code.is_real())
+        b.op(Op::mul_f32, t.bytes, starts.back(), factors.back(), b.constant_f32(static_cast<float>(-s.mul.a_zero)));
+      else
+        b.op(Op::mul32, t.bytes, starts.back(), factors.back(), b.constant32(-s.mul.a_zero));
     }
     b.ptr_set(src, {p[0], 0});
     b.ptr_set(dst, {p[2], 0});
     b.loop(s.pixels, {{src, s.a_pitch}, {dst, s.dst_pitch}}, [&] {
-      store_tile(b, t, {s.out_offset, s.lo, s.hi}, dst, [&](int piece) {
-        const Reg a = load_floats(b, t.bytes, {src, t.piece_at(piece)}, 0),
+      store_tile(b, t, code.pack(), dst, [&](int piece) {
+        const Mem m = {src, t.piece_at(piece)};
+        const Reg a = code.is_real() ? load_floats(b, t.bytes, m, 0) : load_lanes(b, t.bytes, m, 0),
                   factor = factors[static_cast<size_t>(piece)];
-        if (starts.empty())
-          b.op(Op::mul_f32, t.bytes, a, a, factor);
-        else
-          b.fma(t.bytes, a, a, factor, starts[static_cast<size_t>(piece)]);
-        return scale_product(b, s, t.bytes, a);
+        if (starts.empty()) return code.product(t.bytes, a, factor);
+        const Reg start = starts[static_cast<size_t>(piece)];
+        if (code.is_real()) {
+          b.fma(t.bytes, a, a, factor, start);
+        } else {
+          b.op(Op::mul32, t.bytes, a, a, factor);
+          b.op(Op::add32, t.bytes, a, a, start);
+        }
+        return code.scaled(t.bytes, a);
       });
     });
   });

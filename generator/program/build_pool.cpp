@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <utility>
 
 #include "generator/kernel/requant.h"
 #include "generator/program/build.h"
 #include "generator/program/elementwise.h"
+#include "generator/program/fixed_code.h"
 
 namespace octet {
 namespace {
@@ -46,18 +48,91 @@ std::vector<Tile> by_pieces(std::vector<Tile> row) {
   return row;
 }
 
+// From an integer sum to the rounded mean.
+class MeanEnd {
+ public:
+  // count: what the sum is divided by; added: how many bytes it holds.
+  MeanEnd(Builder& b, const MeanFormula& f, int count, int added) : b_(b), f_(f), count_(count) {
+    m_ = f.form == MeanForm::reciprocal ? 1.0f / static_cast<float>(count) : f.m;
+    const double most = 255.0 * added * double(m_) + std::abs(double(f.z));
+    wide_ = is_real() && !(most * (1 + 0x1p-22) < 2147483520.0);
+  }
+
+  BytePack pack() const {
+    if (!packs_offset()) return {0, f_.lo, f_.hi};
+    return wide_ ? BytePack{f_.offset_out, 0, 255} : BytePack{f_.offset_out, f_.lo, f_.hi};
+  }
+
+  Reg round(int w, Reg x) const {
+    if (f_.form == MeanForm::integer) return divided(w, x);
+    if (!is_real()) return fixed(w, x);
+    b_.unary(Op::cvt_f32, w, x, x);
+    b_.op(Op::mul_f32, w, x, x, b_.constant_f32(m_));
+    if (f_.z) b_.op(Op::add_f32, w, x, x, b_.constant_f32(f_.z));
+    if (wide_) clamp_f32(b_, w, x, f_.lo - f_.offset_out, f_.hi - f_.offset_out);
+    b_.unary(Op::cvt_i32, w, x, x);
+    return x;
+  }
+
+ private:
+  bool is_real() const { return f_.form == MeanForm::reciprocal || f_.form == MeanForm::scaled; }
+
+  // Whether the offset fits the words that bytes are packed from.
+  bool packs_offset() const { return f_.offset_out >= 0 && f_.offset_out <= 255; }
+
+  Reg fixed(int w, Reg x) const {
+    x = f_.form == MeanForm::fixed_up ? emit_scale_up(b_, w, x, f_.fixed) : emit_scale_away(b_, w, x, f_.fixed);
+    if (!packs_offset()) b_.op(Op::add32, w, x, x, b_.constant32(f_.offset_out));
+    return x;
+  }
+
+  // x / count, ties away from zero, as rne((4 x + sign(x)) / (4 count)): a quarter moves ties off the middle, and
+  // nothing else over it, for all else lies at least 1 / (2 count) from one. The quotient is below 2^8, so binary32
+  // tells such distances as long as count is at most 2^14 (kMostDivisor).
+  Reg divided(int w, Reg x) const {
+    const Reg sign = b_.reg(Role::temp);
+    b_.op(Op::min_i32, w, sign, x, b_.constant32(1));
+    b_.op(Op::max_i32, w, sign, sign, b_.constant32(-1));
+    b_.unary(Op::sll32, w, x, x, 2);
+    b_.op(Op::add32, w, x, x, sign);
+    b_.unary(Op::cvt_f32, w, x, x);
+    b_.op(Op::div_f32, w, x, x, b_.constant_f32(4.0f * static_cast<float>(count_)));
+    b_.unary(Op::cvt_i32, w, x, x);
+    return x;
+  }
+
+  Builder& b_;
+  const MeanFormula& f_;
+  int count_;
+  float m_ = 1;
+  bool wide_ = false;
+};
+
+// Whether MeanEnd can round sums of that many bytes.
+bool has_mean_end(const MeanFormula& f, int64_t added) {
+  constexpr int64_t kMostDivisor = 1 << 14;
+  switch (f.form) {
+    case MeanForm::fixed_away:
+    case MeanForm::fixed_up: return fits_scale(255 * added, f.fixed);
+    case MeanForm::integer: return added <= kMostDivisor;
+    case MeanForm::reciprocal:
+    case MeanForm::scaled: return true;
+    default: return false;
+  }
+}
+
 class PoolBuilder {
  public:
   PoolBuilder(const PoolSpec& spec, const Target& target, std::string name)
-      : s_(spec), target_(target), b_(std::move(name)) {}
+      : s_(spec), f_(spec.mean), target_(target), b_(std::move(name)) {}
 
   Program run() {
-    if (s_.kind == PoolKind::global_average)
-      global_average();
-    else if (s_.kind == PoolKind::mean)
+    if (s_.kind != PoolKind::whole)
+      windows();
+    else if (f_.form == MeanForm::vectors)
       mean();
     else
-      windows();
+      integer_mean();
     return finished(b_, s_, target_);
   }
 
@@ -68,7 +143,8 @@ class PoolBuilder {
     const Window& w = s_.window;
     const auto rows = runs(s_.oh, s_.ih, w.kh, w.stride_h, w.dilation_h, w.pad_top);
     const auto columns = runs(s_.ow, s_.iw, w.kw, w.stride_w, w.dilation_w, w.pad_left);
-    src_ = b_.ptr(), dst_ = b_.ptr(), src_row_ = b_.ptr(), dst_row_ = b_.ptr(), tap_row_ = b_.ptr(), tap_ = b_.ptr();
+    src_ = b_.ptr(), dst_ = b_.ptr(), src_row_ = b_.ptr(), dst_row_ = b_.ptr(), tap_row_ = b_.ptr(), tap_ = b_.ptr(),
+    at_ = b_.ptr();
     const int image = s_.ih * row_bytes(), out_image = s_.oh * s_.ow * s_.dst_pitch;
     b_.loop(s_.n, {{OCTET_SRC, image}, {OCTET_DST, out_image}}, [&] {
       for (const Run& r : rows) {
@@ -98,8 +174,10 @@ class PoolBuilder {
     for_each_tile(b_, c.count, row, walks, [&](const Tile& t, const std::vector<Ptr>& p) {
       if (max)
         max_tile(t, taps, p[0], p[1]);
-      else
+      else if (f_.form == MeanForm::sequential)
         average_tile(t, taps, p[0], p[1]);
+      else
+        integer_tile(t, taps, p[0], p[1]);
     });
   }
 
@@ -114,71 +192,85 @@ class PoolBuilder {
         b_.op(Op::max_u8, w, best, best, at);
     }
     if (best == kNone)
-      best = b_.load(w, Role::acc, b_.constant8(s_.lo));
-    else if (s_.lo > 0)
-      b_.op(Op::max_u8, w, best, best, b_.constant8(s_.lo));
-    if (s_.hi < 255) b_.op(Op::min_u8, w, best, best, b_.constant8(s_.hi));
+      best = b_.load(w, Role::acc, b_.constant8(f_.lo));
+    else if (f_.lo > 0)
+      b_.op(Op::max_u8, w, best, best, b_.constant8(f_.lo));
+    if (f_.hi < 255) b_.op(Op::min_u8, w, best, best, b_.constant8(f_.hi));
     store_bytes(b_, t, dst, best);
+  }
+
+  // body(tap's pointer) for every tap, row by row.
+  template <class Body>
+  void for_each_tap(const Taps& taps, Ptr src, Body body) {
+    b_.ptr_set(tap_row_, {src, 0});
+    b_.loop(taps.columns > 0 ? taps.rows : 0, {{tap_row_, taps.row_step}}, [&] {
+      b_.ptr_set(tap_, {tap_row_, 0});
+      b_.loop(taps.columns, {{tap_, taps.column_step}}, [&] { body(tap_); });
+    });
   }
 
   // The sum of dequantized values from left to right, then mean, scale, zero point, all in float.
   void average_tile(const Tile& t, const Taps& taps, Ptr src, Ptr dst) {
-    const int w = t.bytes, offset = s_.dst.offset();
+    const int w = t.bytes, offset = f_.offset_out;
     std::vector<Reg> sums;
     for (int piece = 0; piece < t.pieces; ++piece) sums.push_back(b_.load(w, Role::acc, b_.constant_f32(0)));
-    b_.ptr_set(tap_row_, {src, 0});
-    b_.loop(taps.columns > 0 ? taps.rows : 0, {{tap_row_, taps.row_step}}, [&] {
-      b_.ptr_set(tap_, {tap_row_, 0});
-      b_.loop(taps.columns, {{tap_, taps.column_step}}, [&] {
-        for (int piece = 0; piece < t.pieces; ++piece) {
-          const Reg d = load_floats(b_, w, {tap_, t.piece_at(piece)}, s_.src.zero());
-          b_.op(Op::mul_f32, w, d, d, b_.constant_f32(s_.src.scale));
-          const Reg sum = sums[static_cast<size_t>(piece)];
-          b_.op(Op::add_f32, w, sum, sum, d);
-        }
-      });
+    for_each_tap(taps, src, [&](Ptr tap) {
+      for (int piece = 0; piece < t.pieces; ++piece) {
+        const Reg d = load_floats(b_, w, {tap, t.piece_at(piece)}, f_.src.zero());
+        b_.op(Op::mul_f32, w, d, d, b_.constant_f32(f_.src.scale));
+        const Reg sum = sums[static_cast<size_t>(piece)];
+        b_.op(Op::add_f32, w, sum, sum, d);
+      }
     });
     store_tile(b_, t, {offset, 0, 255}, dst, [&](int piece) {
       const Reg sum = sums[static_cast<size_t>(piece)];
       b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(static_cast<float>(taps.divisor)));
-      b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(s_.dst.scale));
-      b_.op(Op::add_f32, w, sum, sum, b_.constant_f32(static_cast<float>(s_.dst.zero_point)));
-      clamp_f32(b_, w, sum, s_.lo - offset, s_.hi - offset);
+      b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(f_.dst.scale));
+      b_.op(Op::add_f32, w, sum, sum, b_.constant_f32(static_cast<float>(f_.dst.zero_point)));
+      clamp_f32(b_, w, sum, f_.lo - offset, f_.hi - offset);
       b_.unary(Op::cvt_i32, w, sum, sum);
       return sum;
     });
   }
 
-  // Integer sums while the pixels pass; then the requantization of a convolution.
-  void global_average() {
-    const int pixels = s_.ih * s_.iw, zero = s_.dst.zero();
-    const float m = global_average_multiplier(s_.profile, s_.src, s_.dst, pixels);
-    const bool wide = requant_is_wide(int64_t{255} * pixels, m);
-    const BytePack pack = wide ? BytePack{zero, 0, 255} : BytePack{zero, s_.lo, s_.hi};
+  void integer_tile(const Tile& t, const Taps& taps, Ptr src, Ptr dst) {
+    const int inside = taps.rows * taps.columns;
+    const std::vector<Reg> sums = zero_sums(t, inside);
+    for_each_tap(taps, src, [&](Ptr tap) {
+      b_.ptr_set(at_, {tap, t.at});
+      add_pixel(t.bytes, sums, at_);
+    });
+    const MeanEnd end(b_, f_, taps.divisor, inside);
+    store_tile(b_, t, end.pack(), dst, [&](int piece) { return end.round(t.bytes, sums[static_cast<size_t>(piece)]); });
+  }
+
+  // Sums of `pixels` bytes start with what their zeros take away.
+  std::vector<Reg> zero_sums(const Tile& t, int pixels) {
+    std::vector<Reg> sums;
+    for (int piece = 0; piece < t.pieces; ++piece)
+      sums.push_back(b_.load(t.bytes, Role::acc, b_.constant32(-pixels * f_.sum_zero)));
+    return sums;
+  }
+
+  // Integer sums while the pixels pass.
+  void integer_mean() {
+    const int pixels = s_.ih * s_.iw;
     const std::vector<Walk> walks = {{OCTET_SRC, int64_t{pixels} * s_.src_pitch}, {OCTET_DST, s_.dst_pitch}};
     const Ptr at = b_.ptr();
+    const MeanEnd end(b_, f_, pixels, pixels);
     for_each_tile(
         b_, s_.n, tiles(s_.channels, target_.vector_bytes), walks, [&](const Tile& t, const std::vector<Ptr>& p) {
           const int w = t.bytes;
-          std::vector<Reg> sums;
-          for (int piece = 0; piece < t.pieces; ++piece)
-            sums.push_back(b_.load(w, Role::acc, b_.constant32(-pixels * s_.src.zero())));
+          const std::vector<Reg> sums = zero_sums(t, pixels);
           b_.ptr_set(at, {p[0], t.at});
-          const auto finish = [&](int piece) {
-            const Reg x = sums[static_cast<size_t>(piece)];
-            b_.unary(Op::cvt_f32, w, x, x);
-            b_.op(Op::mul_f32, w, x, x, b_.constant_f32(m));
-            if (wide) clamp_f32(b_, w, x, s_.lo - zero, s_.hi - zero);
-            b_.unary(Op::cvt_i32, w, x, x);
-            return x;
-          };
+          const auto finish = [&](int piece) { return end.round(w, sums[static_cast<size_t>(piece)]); };
           if (t.pieces < 4) {
             b_.loop(pixels, {{at, s_.src_pitch}}, [&] { add_pixel(w, sums, at); });
-            return store_tile(b_, t, pack, p[1], finish);
+            return store_tile(b_, t, end.pack(), p[1], finish);
           }
           add_pairs(w, sums, at, pixels);
           const OutputTile out{.group = {.vectors = 4, .bytes = w}, .acc = {sums}, .dst = p[1], .dst_offset = {t.at}};
-          emit_bytes(b_, pack, out, [&](int, int vector, Reg) { return finish(vector); });
+          emit_bytes(b_, end.pack(), out, [&](int, int vector, Reg) { return finish(vector); });
         });
   }
 
@@ -221,7 +313,7 @@ class PoolBuilder {
   // 4, but not which of its pixels are added together: pixel p joins partial sum p modulo 8, or 4 for an odd vector at
   // the end, in all lanes for which it lies in the vectors; those before and behind come after, one by one.
   void mean() {
-    const int pixels = s_.ih * s_.iw, zero = s_.dst.zero();
+    const int pixels = s_.ih * s_.iw, zero = f_.dst.zero();
     std::array<Span, 4> spans;
     for (int r = 0; r < 4; ++r) spans[static_cast<size_t>(r)] = Span(pixels, r);
     const std::vector<Walk> walks = {{OCTET_SRC, int64_t{pixels} * s_.src_pitch}, {OCTET_DST, s_.dst_pitch}};
@@ -233,8 +325,8 @@ class PoolBuilder {
                     store_tile(b_, t, {zero, 0, 255}, p[1], [&](int) {
                       const int w = t.bytes;
                       b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(static_cast<float>(pixels)));
-                      b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(s_.dst.scale));
-                      clamp_f32(b_, w, sum, s_.lo - zero, s_.hi - zero);
+                      b_.op(Op::div_f32, w, sum, sum, b_.constant_f32(f_.dst.scale));
+                      clamp_f32(b_, w, sum, f_.lo - zero, f_.hi - zero);
                       b_.unary(Op::cvt_i32, w, sum, sum);
                       return sum;
                     });
@@ -263,8 +355,8 @@ class PoolBuilder {
       for (size_t r = 0; r < 4; ++r) mask[r] = has(spans[r], p) ? -1 : 0;
       const auto lanes = std::count(mask.begin(), mask.end(), -1);
       if (lanes == 0) return;
-      const Reg x = load_floats(b_, w, {at, ahead * s_.src_pitch}, s_.src.zero());
-      b_.op(Op::mul_f32, w, x, x, b_.constant_f32(s_.src.scale));
+      const Reg x = load_floats(b_, w, {at, ahead * s_.src_pitch}, f_.src.zero());
+      b_.op(Op::mul_f32, w, x, x, b_.constant_f32(f_.src.scale));
       if (lanes < 4) b_.op(Op::and_, w, x, x, b_.constant_block(mask));
       b_.op(Op::add_f32, w, sum, sum, x);
     };
@@ -292,20 +384,24 @@ class PoolBuilder {
   }
 
   const PoolSpec& s_;
+  const MeanFormula& f_;
   const Target& target_;
   Builder b_;
-  Ptr src_ = kNone, dst_ = kNone, src_row_ = kNone, dst_row_ = kNone, tap_row_ = kNone, tap_ = kNone;
+  Ptr src_ = kNone, dst_ = kNone, src_row_ = kNone, dst_row_ = kNone, tap_row_ = kNone, tap_ = kNone, at_ = kNone;
 };
 
 }  // namespace
 
 std::optional<Program> build_pool(const PoolSpec& s, const Target& target, std::string name) {
-  if (s.kind == PoolKind::mean) {
+  const int64_t pixels = int64_t{s.ih} * s.iw;
+  if (s.kind != PoolKind::whole) {
+    if (s.window.kh * s.window.kw > kMostTaps) return std::nullopt;
+  } else if (s.mean.form == MeanForm::vectors) {
     // Two vectors at least in every channel, and the same order in every image.
-    const int64_t pixels = int64_t{s.ih} * s.iw;
     if (pixels < 11 || (s.n > 1 && pixels * s.channels % 4 != 0)) return std::nullopt;
-  } else if (s.kind != PoolKind::global_average && s.window.kh * s.window.kw > kMostTaps)
+  } else if (!has_mean_end(s.mean, pixels)) {
     return std::nullopt;
+  }
   return PoolBuilder(s, target, std::move(name)).run();
 }
 

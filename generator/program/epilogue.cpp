@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
+
+#include "generator/program/binary_code.h"
 
 namespace octet {
 namespace {
@@ -47,7 +48,8 @@ class Formula {
         t_(t),
         w_(t.group.bytes),
         scales_(b, e, t),
-        src2_(b, t.group, t.src2, e.residual_is_first ? e.add.offset_a : e.add.offset_b) {}
+        add_(b, e.add, 0),
+        src2_(b, t.group, t.src2, e.residual_is_first ? add_.lane_zero_a() : add_.lane_zero_b()) {}
 
   Reg operator()(int pixel, int vector, Reg x) {
     const Requant& r = e_.requant;
@@ -67,24 +69,17 @@ class Formula {
   // The inner result becomes the byte that a convolution of its own would have stored, then the add's formula.
   Reg add_residual(int pixel, int vector, Reg x) {
     const Requant& r = e_.requant;
-    const AddFormula& f = e_.add;
     if (!r.wide) {
       b_.op(Op::max_i32, w_, x, x, b_.constant32(r.lo - r.zero));
       b_.op(Op::min_i32, w_, x, x, b_.constant32(r.hi - r.zero));
     }
-    const int shift = r.zero - (e_.residual_is_first ? f.offset_b : f.offset_a);
+    const int shift = r.zero - (e_.residual_is_first ? add_.lane_zero_b() : add_.lane_zero_a());
     if (shift) b_.op(Op::add32, w_, x, x, b_.constant32(shift));
-    b_.unary(Op::cvt_f32, w_, x, x);
-    Reg y = src2_.lanes(t_.src2_offset[static_cast<size_t>(pixel)] + t_.group.oc, vector);
-    b_.unary(Op::cvt_f32, w_, y, y);
-    const Reg a = e_.residual_is_first ? y : x, b = e_.residual_is_first ? x : y;
-    const Reg rb = b_.load(w_, Role::scale, b_.constant_f32(f.rb));
-    b_.fma(w_, b, b, rb, b_.constant_f32(f.k));
-    b_.fma(w_, a, a, b_.constant_f32(f.ra), b);
-    const double most = 255.0 * (std::abs(double(f.ra)) + std::abs(double(f.rb))) + std::abs(double(f.k));
-    if (most >= 2147483520.0) clamp_f32(a, f.lo - f.offset_out, f.hi - f.offset_out);
-    b_.unary(Op::cvt_i32, w_, a, a);
-    return a;
+    const Reg own = e_.residual_is_first ? kNone : add_.a_part(w_, x);
+    const Reg y = src2_.lanes(t_.src2_offset[static_cast<size_t>(pixel)] + t_.group.oc, vector);
+    if (own != kNone) return add_.sum(w_, own, add_.b_part(w_, y));
+    const Reg b = add_.b_part(w_, x);
+    return add_.sum(w_, add_.a_part(w_, y), b);
   }
 
   Builder& b_;
@@ -92,6 +87,7 @@ class Formula {
   const OutputTile& t_;
   int w_;
   Scales scales_;
+  AddCode add_;
   ByteLanes src2_;
 };
 

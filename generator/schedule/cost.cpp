@@ -96,9 +96,8 @@ Work work_of(const MulSpec& s) {
   return {sixteens(int64_t{s.n} * s.pixels, s.channels)};
 }
 Work work_of(const PoolSpec& s) {
-  const bool whole = s.kind == PoolKind::global_average || s.kind == PoolKind::mean;
-  const double taps = whole ? s.ih * s.iw : s.window.kh * s.window.kw;
-  const double outputs = sixteens(int64_t{s.n} * (whole ? 1 : s.oh * s.ow), s.channels);
+  const double taps = s.kind == PoolKind::whole ? s.ih * s.iw : s.window.kh * s.window.kw;
+  const double outputs = sixteens(int64_t{s.n} * s.oh * s.ow, s.channels);
   return {outputs, outputs * taps};
 }
 Work work_of(const QuantizeSpec& s) {

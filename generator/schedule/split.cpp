@@ -105,9 +105,9 @@ class Ways {
       for (int step : {64, 16}) add_parts(s.oc, step, conv_channels);
   }
   void operator()(const PoolSpec& s) {
-    if (s.kind == PoolKind::mean) return;  // where a channel stands decides how ONNX Runtime adds it up
+    if (s.mean.form == MeanForm::vectors) return;  // where a channel stands decides how ONNX Runtime adds it up
     if (s.n > 1) add(s.n, 1, [&s](Range r) { return window_images(s, r); });
-    if (s.kind == PoolKind::global_average)
+    if (s.kind == PoolKind::whole)
       add(s.channels, 64, [&s](Range r) { return pool_channels(s, r); });
     else if (s.n == 1)
       add(s.oh, 1, [&s](Range r) { return window_rows(s, r); });
@@ -205,10 +205,9 @@ std::optional<Footprint> touched(const ConvSpec& s) {
                    s.residual ? rows_of(out, s.oc, s.src2_pitch) : Rows{}, rows_of(out, s.oc, s.dst_pitch)};
 }
 std::optional<Footprint> touched(const PoolSpec& s) {
-  const bool whole = s.kind == PoolKind::global_average || s.kind == PoolKind::mean;
   return Footprint{rows_of(int64_t{s.n} * s.ih * s.iw, s.channels, s.src_pitch),
                    {},
-                   rows_of(int64_t{s.n} * (whole ? 1 : s.oh * s.ow), s.channels, s.dst_pitch)};
+                   rows_of(int64_t{s.n} * s.oh * s.ow, s.channels, s.dst_pitch)};
 }
 std::optional<Footprint> touched(const AddSpec& s) {
   const int64_t all = int64_t{s.n} * s.pixels;

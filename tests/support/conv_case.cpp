@@ -41,9 +41,13 @@ float multiplier(const ConvNumbers& n, int products, Random& random) {
 
 const std::vector<ConvNumbers>& conv_numbers() {
   using enum ConvFill;
-  const AddFormula u8_add{0.37f, 1.21f, -23.4f, 0, 0, 0, 0, 255};
+  const AddFormula u8_add{.ra = 0.37f, .rb = 1.21f, .kb = -23.4f};
   // Powers of two: exact ties. u8 + s8 -> s8, so that a mixed-up operand shows.
-  const AddFormula s8_add{0.5f, 0.25f, 0.5f, 0, 128, 128, 130, 250};
+  const AddFormula s8_add{
+      .ra = 0.5f, .rb = 0.25f, .kb = 0.5f, .offset_b = 128, .offset_out = 128, .lo = 130, .hi = 250};
+  // The conv's own result, another addend, and their sum.
+  const QuantView a{.scale = 0.021f, .zero_point = 113}, b{.scale = 0.37f, .zero_point = -7, .is_signed = true},
+      y{.scale = 0.4f, .zero_point = -30, .is_signed = true};
   static const std::vector<ConvNumbers> all = {
       {.name = "random", .src_zero = 113, .requant = {7, 0, 255}},
       {.name = "extremes", .fill = extremes, .src_zero = 255, .requant = {255, 0, 255}},
@@ -64,7 +68,28 @@ const std::vector<ConvNumbers>& conv_numbers() {
       {.name = "residual_wide",
        .requant = {0, 0, 255, true},
        .residual = true,
-       .add = {1e8f, 3.0f, 0.0f, 0, 128, 5, 4, 254}},
+       .add = {.ra = 1e8f, .rb = 3.0f, .offset_b = 128, .offset_out = 5, .lo = 4, .hi = 254}},
+      {.name = "residual_shifted_up",
+       .src_zero = 9,
+       .requant = {113, 0, 255},
+       .residual = true,
+       .add = add_formula(Profile::xnn, a, b, y, 0, 250)},
+      {.name = "residual_shifted_away",
+       .requant = {113, 0, 255},
+       .residual = true,
+       .residual_is_first = true,
+       .add = add_formula(Profile::qnnpack, b, a, y, 3, 255)},
+      {.name = "residual_doubling",
+       .src_zero = 200,
+       .requant = {113, 0, 255},
+       .residual = true,
+       .residual_is_first = true,
+       .add = add_formula(Profile::tfl_ref, b, a, y, 0, 255)},
+      {.name = "residual_product",
+       .src_zero = 3,
+       .requant = {113, 5, 255},
+       .residual = true,
+       .add = add_formula(Profile::fbgemm, a, b, y, 0, 255)},
       {.name = "two_terms", .fill = extremes, .src_zero = 77, .requant = {128, 0, 255}, .weight_terms = 2},
       {.name = "bell", .fill = extremes, .src_zero = 255, .requant = {128, 0, 255}, .bell = true},
       {.name = "bell_two_terms", .src_zero = 7, .requant = {128, 0, 255}, .weight_terms = 2, .bell = true},

@@ -120,8 +120,7 @@ class Table {
           const auto bytes = [](DType t, Shape shape) {
             return within(of(t, std::move(shape)), t == DType::u8 ? 0 : -128, t == DType::u8 ? 255 : 127);
           };
-          add("integer_matmul", {.op = OpKind::integer_matmul}, {bytes(a, s.a), bytes(b, s.b)},
-              {of(DType::s32, s.y)});
+          add("integer_matmul", {.op = OpKind::integer_matmul}, {bytes(a, s.a), bytes(b, s.b)}, {of(DType::s32, s.y)});
           add("integer_matmul", {.op = OpKind::integer_matmul},
               {bytes(a, s.a), bytes(b, s.b), bytes(a, {}), bytes(b, {s.b.back()})}, {of(DType::s32, s.y)});
         }
@@ -138,16 +137,16 @@ class Table {
     const Shape x = {2, 3, 4, 1, 5, 6};
     for (Reduction r : {Reduction::sum, Reduction::mean, Reduction::max, Reduction::min, Reduction::prod})
       for (DType type : {DType::f32, DType::s32, DType::s64})
-        for (const std::vector<int64_t>& axes : std::vector<std::vector<int64_t>>{
-                 {5}, {0}, {0, 1, 2, 3, 4, 5}, {1, 3, 5}, {0, 2, 4}, {2, 3}, {3}}) {
+        for (const std::vector<int64_t>& axes :
+             std::vector<std::vector<int64_t>>{{5}, {0}, {0, 1, 2, 3, 4, 5}, {1, 3, 5}, {0, 2, 4}, {2, 3}, {3}}) {
           Shape kept = x, gone;
           for (int64_t a : axes) kept[static_cast<size_t>(a)] = 1;
           for (size_t d = 0; d < x.size(); ++d)
             if (std::find(axes.begin(), axes.end(), static_cast<int64_t>(d)) == axes.end()) gone.push_back(x[d]);
           const bool product = r == Reduction::prod;
           const IslandTensor in = within(of(type, x), product ? 1 : -9, product ? 1 : 9);
-          add("reduce", {.op = OpKind::reduce, .axes = axes, .reduction = r}, {in}, {of(type, axes.size() % 2 ? kept : gone)},
-              product ? 1e-5 : kSum);
+          add("reduce", {.op = OpKind::reduce, .axes = axes, .reduction = r}, {in},
+              {of(type, axes.size() % 2 ? kept : gone)}, product ? 1e-5 : kSum);
         }
     for (Reduction r : {Reduction::sum, Reduction::max})
       add("reduce", {.op = OpKind::reduce, .axes = {1}, .reduction = r}, {f32({3, 259})}, {f32({3, 1})}, kSum);
@@ -207,15 +206,16 @@ class Table {
     const Window same = {.kh = 3, .kw = 3, .pad_top = 1, .pad_left = 1, .pad_bottom = 1, .pad_right = 1};
     Window strided = same;
     strided.stride_h = 2, strided.stride_w = 3, strided.dilation_w = 2, strided.pad_left = 2;
-    for (const Conv& c : std::vector<Conv>{{{2, 3, 5, 6}, {17, 3, 3, 3}, {2, 17, 5, 6}, same},
-                                           {{1, 4, 6, 9}, {3, 4, 3, 3}, {1, 3, 3, 3}, strided},
-                                           {{1, 7, 3, 5}, {33, 7, 1, 1}, {1, 33, 3, 5}, {}},
-                                           {{1, 6, 5, 67}, {6, 1, 3, 3}, {1, 6, 5, 67}, same, 6},
-                                           {{1, 19, 6, 9}, {19, 1, 3, 3}, {1, 19, 3, 3}, strided, 19},
-                                           {{1, 6, 4, 4}, {4, 3, 3, 3}, {1, 4, 4, 4}, same, 2},
-                                           {{1, 2, 4, 4}, {6, 1, 3, 3}, {1, 6, 4, 4}, same, 2},
-                                           {{2, 3, 9}, {5, 3, 3}, {2, 5, 5}, {.kw = 3, .stride_w = 2, .pad_left = 1, .pad_right = 1}},
-                                           {{1, 2, 1, 1}, {3, 2, 3, 3}, {1, 3, 1, 1}, same}}) {
+    for (const Conv& c :
+         std::vector<Conv>{{{2, 3, 5, 6}, {17, 3, 3, 3}, {2, 17, 5, 6}, same},
+                           {{1, 4, 6, 9}, {3, 4, 3, 3}, {1, 3, 3, 3}, strided},
+                           {{1, 7, 3, 5}, {33, 7, 1, 1}, {1, 33, 3, 5}, {}},
+                           {{1, 6, 5, 67}, {6, 1, 3, 3}, {1, 6, 5, 67}, same, 6},
+                           {{1, 19, 6, 9}, {19, 1, 3, 3}, {1, 19, 3, 3}, strided, 19},
+                           {{1, 6, 4, 4}, {4, 3, 3, 3}, {1, 4, 4, 4}, same, 2},
+                           {{1, 2, 4, 4}, {6, 1, 3, 3}, {1, 6, 4, 4}, same, 2},
+                           {{2, 3, 9}, {5, 3, 3}, {2, 5, 5}, {.kw = 3, .stride_w = 2, .pad_left = 1, .pad_right = 1}},
+                           {{1, 2, 1, 1}, {3, 2, 3, 3}, {1, 3, 1, 1}, same}}) {
       const Node n{.op = OpKind::conv, .window = c.window, .group = c.group};
       image("conv", n, c.x, {constant(f32(c.w)), constant(f32({c.w[0]}))}, c.y, kSum);
       image("conv", n, c.x, {constant(f32(c.w))}, c.y, kSum);
@@ -263,8 +263,8 @@ class Table {
         for (DType type : {DType::f32, DType::s64})
           for (Resize::Nearest nearest : {Resize::Nearest::round_prefer_floor, Resize::Nearest::floor})
             add("nearest_resize",
-                {.op = OpKind::resize, .resize = {.coordinates = c, .nearest = nearest, .scales = {}}}, {of(type, from)},
-                {of(type, to)});
+                {.op = OpKind::resize, .resize = {.coordinates = c, .nearest = nearest, .scales = {}}},
+                {of(type, from)}, {of(type, to)});
       }
   }
 

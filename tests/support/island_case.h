@@ -13,7 +13,7 @@ struct IslandTensor {
   DType dtype = DType::f32;
   Shape shape;
   bool constant = false;
-  bool absent = false;  // an optional input that is not given
+  bool absent = false;           // an optional input that is not given
   int64_t least = -9, most = 9;  // of integers
 };
 

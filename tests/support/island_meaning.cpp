@@ -353,8 +353,7 @@ class Meaning {
           sum += (value - x_zero) * (weight - w_zero);
         }
     if (!pool) return sum;
-    return n_.op == OpKind::max_pool ? most
-                                     : sum / static_cast<double>(n_.count_include_pad ? w.kh * w.kw : taps);
+    return n_.op == OpKind::max_pool ? most : sum / static_cast<double>(n_.count_include_pad ? w.kh * w.kw : taps);
   }
 
   IslandValues dynamic_quantize() const {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -69,9 +70,27 @@ int pitch_of(const Extent& e) {
 
 }  // namespace
 
-std::vector<KernelSpec> add_specs() {
+const std::vector<Profile>& formula_profiles() {
+  static const std::vector<Profile> all = {Profile::ort, Profile::xnn, Profile::tfl_ref, Profile::torch_x86,
+                                           Profile::qnnpack};
+  return all;
+}
+
+namespace {
+
+// A result's scale that every runtime takes: those that go by ratios refuse results much finer than their operands.
+Views taken_by(Profile profile, Views v) {
+  if (profile == Profile::qnnpack) v.out.scale = std::max(v.out.scale, std::max(v.a.scale, v.b.scale) / 200);
+  return v;
+}
+
+}  // namespace
+
+std::vector<KernelSpec> add_specs(Profile profile, bool minus) {
   return for_each_case_of({Broadcast::none, Broadcast::a, Broadcast::b},
-                          [](Broadcast broadcast, const Extent& e, const Views& v) {
+                          [&](Broadcast broadcast, const Extent& e, const Views& given) {
+                            const Views v = taken_by(profile, given);
+                            const auto formula = minus ? sub_formula : add_formula;
                             return AddSpec{.n = broadcast == Broadcast::none ? 1 : 2,
                                            .pixels = e.pixels,
                                            .channels = e.channels,
@@ -79,12 +98,12 @@ std::vector<KernelSpec> add_specs() {
                                            .a_pitch = pitch_of(e),
                                            .b_pitch = pitch_of(e) + e.extra,
                                            .dst_pitch = pitch_of(e),
-                                           .add = add_formula(Profile::ort, v.a, v.b, v.out, v.lo, v.hi)};
+                                           .add = formula(profile, v.a, v.b, v.out, v.lo, v.hi)};
                           });
 }
 
-std::vector<KernelSpec> mul_specs() {
-  return for_each_case_of({false, true}, [](bool broadcast, const Extent& e, const Views& v) {
+std::vector<KernelSpec> mul_specs(Profile profile) {
+  return for_each_case_of({false, true}, [profile](bool broadcast, const Extent& e, const Views& v) {
     return MulSpec{.n = 2,
                    .pixels = e.pixels,
                    .channels = e.channels,
@@ -92,26 +111,23 @@ std::vector<KernelSpec> mul_specs() {
                    .a_pitch = pitch_of(e),
                    .b_pitch = pitch_of(e) + e.extra,
                    .dst_pitch = pitch_of(e),
-                   .a_zero = v.a.zero(),
-                   .b_zero = v.b.zero(),
-                   .m = mul_multiplier(Profile::ort, v.a, v.b, v.out),
-                   .out_zero_point = v.out.zero_point,
-                   .out_offset = v.out.offset(),
-                   .lo = v.lo,
-                   .hi = v.hi};
+                   .mul = mul_formula(profile, v.a, v.b, v.out, v.lo, v.hi)};
   });
 }
 
 namespace {
 
-// One pool of `channels` at all sorts of windows; max pools share their quantization.
-void add_pools(std::vector<KernelSpec>& specs, PoolKind kind, int channels, int extra, const Views& v) {
-  struct Shape {
-    int n, ih, iw;
-    Window w;
-  };
-  const Window whole;
-  const std::vector<Shape> windows = {
+struct PoolShape {
+  int n, ih, iw;
+  Window w;
+};
+
+// One pool of `channels` at all sorts of windows, or over whole images: `mean` gives the formula for an image of so
+// many pixels.
+template <class Mean>
+void add_pools(std::vector<KernelSpec>& specs, PoolKind kind, int channels, int extra, Mean mean) {
+  const Window none;
+  const std::vector<PoolShape> windows = {
       {1,
        9,
        11,
@@ -120,10 +136,10 @@ void add_pools(std::vector<KernelSpec>& specs, PoolKind kind, int channels, int 
       {1, 5, 7, {.kh = 3, .kw = 2, .pad_top = 0, .pad_left = 1, .pad_bottom = 2, .pad_right = 1}},
       {1, 8, 8, {.kh = 3, .kw = 3, .dilation_h = 2, .dilation_w = 2, .pad_top = 2, .pad_left = 1, .pad_right = 3}},
       {1, 2, 2, {.kh = 5, .kw = 5, .pad_top = 4, .pad_left = 4, .pad_bottom = 4, .pad_right = 4}}};
-  const std::vector<Shape> images = {{1, 7, 7, whole}, {3, 1, 5, whole},  {1, 4, 4, whole},  {2, 5, 3, whole},
-                                     {1, 1, 1, whole}, {1, 13, 9, whole}, {1, 17, 31, whole}};
-  const bool reduces = kind == PoolKind::global_average || kind == PoolKind::mean;
-  for (const Shape& s : reduces ? images : windows)
+  const std::vector<PoolShape> images = {{1, 7, 7, none}, {3, 1, 5, none},  {1, 4, 4, none},  {2, 5, 3, none},
+                                         {1, 1, 1, none}, {1, 13, 9, none}, {1, 17, 31, none}};
+  const bool whole = kind == PoolKind::whole;
+  for (const PoolShape& s : whole ? images : windows)
     for (bool include : {false, true}) {
       if (include && kind != PoolKind::average) continue;
       const Window& w = s.w;
@@ -136,11 +152,8 @@ void add_pools(std::vector<KernelSpec>& specs, PoolKind kind, int channels, int 
                  .count_include_pad = include,
                  .src_pitch = round_up(channels, 4) + extra,
                  .dst_pitch = round_up(channels, 4) + 2 * extra,
-                 .src = v.a,
-                 .dst = kind == PoolKind::max ? v.a : v.out,
-                 .lo = v.lo,
-                 .hi = v.hi};
-      if (!reduces) {
+                 .mean = mean(s.ih * s.iw)};
+      if (!whole) {
         p.oh = (s.ih + w.pad_top + w.pad_bottom - (w.kh - 1) * w.dilation_h - 1) / w.stride_h + 1;
         p.ow = (s.iw + w.pad_left + w.pad_right - (w.kw - 1) * w.dilation_w - 1) / w.stride_w + 1;
       }
@@ -148,17 +161,60 @@ void add_pools(std::vector<KernelSpec>& specs, PoolKind kind, int channels, int 
     }
 }
 
+// The same for all views at 20 channels, and at awkward numbers of channels with one of them each.
+template <class Mean>
+std::vector<KernelSpec> pools(PoolKind kind, Mean mean) {
+  std::vector<KernelSpec> specs;
+  const auto add = [&](int channels, int extra, const Views& v) {
+    add_pools(specs, kind, channels, extra, [&](int pixels) { return mean(v, pixels); });
+  };
+  for (const Views& v : views()) add(20, 0, v);
+  for (const auto& [channels, extra] :
+       std::vector<std::pair<int, int>>{{1, 0}, {3, 4}, {17, 0}, {67, 8}, {128, 0}, {236, 0}})
+    add(channels, extra, views()[static_cast<size_t>(channels) % views().size()]);
+  return specs;
+}
+
 }  // namespace
 
+std::vector<KernelSpec> max_pool_specs() {
+  return pools(PoolKind::max,
+               [](const Views& v, int) { return MeanFormula{.src = v.a, .dst = v.a, .lo = v.lo, .hi = v.hi}; });
+}
+
+std::vector<KernelSpec> average_pool_specs(Profile profile) {
+  return pools(PoolKind::average, [profile](const Views& v, int) {
+    return average_formula(profile, v.a, profile == Profile::ort ? v.out : v.a, v.lo, v.hi);
+  });
+}
+
+std::vector<KernelSpec> mean_specs(Profile profile) {
+  const bool torch = is_torch(profile);
+  return pools(PoolKind::whole, [=](const Views& v, int pixels) {
+    return global_average_formula(profile, v.a, torch ? v.a : v.out, pixels, v.lo, v.hi);
+  });
+}
+
+std::vector<KernelSpec> images_mean_specs() {
+  return pools(PoolKind::whole,
+               [](const Views& v, int pixels) { return images_mean_formula(true, v.a, v.out, pixels, v.lo, v.hi); });
+}
+
+std::vector<KernelSpec> reduce_mean_specs() {
+  return pools(PoolKind::whole, [](const Views& v, int pixels) {
+    return reduce_mean_formula(Profile::ort, v.a, v.out, pixels, v.lo, v.hi);
+  });
+}
+
 std::vector<KernelSpec> pool_specs() {
-  std::vector<KernelSpec> specs;
-  for (PoolKind kind : {PoolKind::max, PoolKind::average, PoolKind::global_average, PoolKind::mean}) {
-    for (const Views& v : views()) add_pools(specs, kind, 20, 0, v);
-    for (const auto& [channels, extra] :
-         std::vector<std::pair<int, int>>{{1, 0}, {3, 4}, {17, 0}, {67, 8}, {128, 0}, {236, 0}})
-      add_pools(specs, kind, channels, extra, views()[static_cast<size_t>(channels) % views().size()]);
-  }
-  return specs;
+  std::vector<KernelSpec> all = max_pool_specs();
+  const auto add = [&all](const std::vector<KernelSpec>& specs) { all.insert(all.end(), specs.begin(), specs.end()); };
+  add(reduce_mean_specs());
+  add(images_mean_specs());
+  // By form: sequential, integer, reciprocal; scaled, scaled with its zero point inside, fixed, reciprocal.
+  for (Profile p : {Profile::ort, Profile::xnn, Profile::fbgemm}) add(average_pool_specs(p));
+  for (Profile p : {Profile::ort, Profile::xnn, Profile::tflm, Profile::fbgemm}) add(mean_specs(p));
+  return all;
 }
 
 std::vector<KernelSpec> affine_specs() {
@@ -243,9 +299,14 @@ std::vector<KernelSpec> edge_byte_specs() {
 
 std::vector<KernelSpec> kernel_specs() {
   std::vector<KernelSpec> all;
-  for (const auto& specs : {add_specs(), mul_specs(), pool_specs(), affine_specs(), lut_specs(), interleave_specs(),
-                            quantize_specs(), dequantize_specs(), edge_byte_specs()})
-    all.insert(all.end(), specs.begin(), specs.end());
+  const auto add = [&all](const std::vector<KernelSpec>& specs) { all.insert(all.end(), specs.begin(), specs.end()); };
+  for (Profile profile : formula_profiles()) {
+    for (bool minus : {false, true}) add(add_specs(profile, minus));
+    add(mul_specs(profile));
+  }
+  for (const auto& specs : {pool_specs(), affine_specs(), lut_specs(), interleave_specs(), quantize_specs(),
+                            dequantize_specs(), edge_byte_specs()})
+    add(specs);
   return all;
 }
 

@@ -11,9 +11,16 @@
 namespace octet {
 
 // Odd channel counts, padded pitches, both signs, zero points at both ends, clamps, ties, real layers.
-std::vector<KernelSpec> add_specs();
-std::vector<KernelSpec> mul_specs();
-std::vector<KernelSpec> pool_specs();
+// By profile: one for each form of the op.
+const std::vector<Profile>& formula_profiles();
+std::vector<KernelSpec> add_specs(Profile profile = Profile::ort, bool minus = false);
+std::vector<KernelSpec> mul_specs(Profile profile = Profile::ort);
+std::vector<KernelSpec> max_pool_specs();
+std::vector<KernelSpec> average_pool_specs(Profile profile);
+std::vector<KernelSpec> mean_specs(Profile profile);  // whole images
+std::vector<KernelSpec> reduce_mean_specs();
+std::vector<KernelSpec> images_mean_specs();
+std::vector<KernelSpec> pool_specs();  // all of these
 std::vector<KernelSpec> affine_specs();
 std::vector<KernelSpec> lut_specs();
 std::vector<KernelSpec> interleave_specs();
