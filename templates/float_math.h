@@ -79,7 +79,7 @@ inline double log_of(double x) {
 // ln(1 + x) of 0 <= x <= 1.
 inline double log1p_of(double x) {
   const double near = x * polynomial({-0.25, 1.0 / 3, -0.5, 1.0}, x);
-  return x < 0.0001 ? near : log_of(1.0 + x);
+  return x >= 0.0001 ? log_of(1.0 + x) : near;
 }
 
 inline double log_value(double x) {
@@ -143,7 +143,7 @@ inline double erf_near(double x) {
 inline double erf_of(double x) {
   const double a = absolute(x);
   if (a <= 1.0) return erf_near(x);
-  return with_sign(1.0 - erfc_tail(a), x) + 0.0 * x;  // NaN stays
+  return with_sign(1.0 - erfc_tail(a), x);
 }
 
 // x / 2 erfc(-x / sqrt(2)): no cancellation where x is negative.

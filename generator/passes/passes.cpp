@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "generator/io/file.h"
@@ -63,7 +64,9 @@ const std::vector<Pass>& all_passes() {
 
 void run_passes(Graph& graph, const PassOptions& options) {
   verify(graph);
-  if (graph.profile != Profile::ort)
+  const bool quantized =
+      std::any_of(graph.tensors.begin(), graph.tensors.end(), [](const Tensor& t) { return t.quant.has_value(); });
+  if (graph.profile != Profile::ort && quantized)
     user_error(fmt::format("profile {} ({}) is not supported yet; supported: ort", profile_name(graph.profile),
                            graph.profile_reason));
   dump(graph, options.dump_dir, 0, "import");
