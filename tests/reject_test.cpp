@@ -67,9 +67,6 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"InputType",
                 [](OnnxBuilder& b) { relu(b), b.input("z", {1}, Type::FLOAT16); },
                 {"graph input 'z'", "dtype float16", "float, uint8, int8"}},
-        Refusal{"InputTypeInt64",
-                [](OnnxBuilder& b) { relu(b), b.input("z", {1}, Type::INT64); },
-                {"graph input 'z'", "dtype int64"}},
         Refusal{"InputTypeUnknown", [](OnnxBuilder& b) { relu(b), b.input("z", {1}, 1234); }, {"dtype number 1234"}},
         Refusal{"InputSequence",
                 [](OnnxBuilder& b) { relu(b), b.graph().mutable_input(0)->mutable_type()->mutable_sequence_type(); },
@@ -182,8 +179,8 @@ INSTANTIATE_TEST_SUITE_P(
     Nodes, Reject,
     testing::Values(
         Refusal{"UnknownOp",
-                [](OnnxBuilder& b) { one(b, "DepthToSpace"); },
-                {"node 'y' (DepthToSpace)", "not supported", "supported: Abs, Add"}},
+                [](OnnxBuilder& b) { one(b, "NonMaxSuppression"); },
+                {"node 'y' (NonMaxSuppression)", "not supported", "supported: Abs, Add"}},
         Refusal{"UnknownDomain",
                 [](OnnxBuilder& b) { one(b, "my.domain.Relu"); },
                 {"node 'y' (my.domain.Relu)", "not supported"}},
@@ -238,20 +235,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"ResultOfInt64",
                 [](OnnxBuilder& b) { relu(b), b.output(b.node("Shape", {"x"}, "s")); },
                 {"graph output 's' is constant"}},
-        Refusal{"CastOfActivations",
-                [](OnnxBuilder& b) { one(b, "Cast", {attr("to", int{Type::INT32})}); },
-                {"from f32 to s32 on 'x'"}},
         Refusal{"CastType",
                 [](OnnxBuilder& b) { one(b, "Cast", {attr("to", int{Type::FLOAT16})}); },
                 {"attribute to is float16"}},
-        Refusal{"GatherOfActivations",
-                [](OnnxBuilder& b) { b.ints("i", {0}), one(b, "Gather", {}, {"i"}); },
-                {"input 'x' is not constant", "Gather on constants"}},
-        Refusal{"ExpandOfActivations",
-                [](OnnxBuilder& b) {
-                  b.ints("s", {2, 3, 4, 4}), one(b, "Expand", {}, {"s"});
-                },
-                {"input 'x' is not constant"}},
         Refusal{"Broadcast",
                 [](OnnxBuilder& b) {
                   b.constant<float>("k", {2}, {1, 2}), one(b, "Add", {}, {"k"});
