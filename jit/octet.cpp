@@ -61,6 +61,7 @@ Model Model::load(const std::string& path, const Options& options) {
       .profile = options.profile.empty() ? std::nullopt : std::optional(profile_named(options.profile)),
       .keep_all = options.keep_all,
       .fuse = options.fuse,
+      .strict_int8 = options.strict_int8,
       .prove = options.prove,
       .tuned = options.tuned.empty() ? nullptr : std::make_shared<const TunedTilings>(read_tuned(options.tuned)),
       .dump_dir = options.dump_dir};

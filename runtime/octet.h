@@ -31,15 +31,16 @@ struct Options {
   std::string target =
       "host";  // scalar, avx2, avx512_vnni, avx512_vbmi; host: the best of this machine (OCTET_MAX_TARGET caps it)
   std::string engine =
-      "jit";              // jit: machine code now; cpp: C++ through the system's compiler; reference: slow, obvious
-  int threads = 1;        // that one run uses; the bytes do not depend on it
-  int64_t batch = 1;      // where the file leaves the first dimension open
-  std::string profile;    // whose rounding the bytes follow: ort, xnn, tfl-ref, ...; empty: what the file asks for
-  bool keep_all = false;  // every quantized tensor keeps its memory, for Context::read; costs memory
-  bool fuse = true;       // false: residual adds stay kernels of their own, so that every tensor exists
-  bool prove = true;      // false: channels that the weights prove needless are computed, so that every tensor exists
-  std::string tuned;      // a file that `octet tune` wrote: measured choices of register tiles; empty: none
-  std::string dump_dir;   // graph, programs and code as text are written here; empty: nowhere
+      "jit";                 // jit: machine code now; cpp: C++ through the system's compiler; reference: slow, obvious
+  int threads = 1;           // that one run uses; the bytes do not depend on it
+  int64_t batch = 1;         // where the file leaves the first dimension open
+  std::string profile;       // whose rounding the bytes follow: ort, xnn, tfl-ref, ...; empty: what the file asks for
+  bool keep_all = false;     // every quantized tensor keeps its memory, for Context::read; costs memory
+  bool fuse = true;          // false: residual adds stay kernels of their own, so that every tensor exists
+  bool strict_int8 = false;  // true: a network of which anything would run in f32 is refused
+  bool prove = true;     // false: channels that the weights prove needless are computed, so that every tensor exists
+  std::string tuned;     // a file that `octet tune` wrote: measured choices of register tiles; empty: none
+  std::string dump_dir;  // graph, programs and code as text are written here; empty: nowhere
   // Folder that keeps loaded networks for the next load, which then maps them: no parsing, no packing, no code
   // generation. Not given: OCTET_CACHE_DIR, if that is set; empty: no cache. It holds code that will run, so nobody
   // else should be able to write there.

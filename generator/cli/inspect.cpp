@@ -1,7 +1,8 @@
-// octet inspect: what a model file holds, and whether every op of it has an integer form here.
+// octet inspect: what a model file holds, and which ops of it have an integer form here.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,7 @@
 #include "generator/cli/common.h"
 #include "generator/import/model.h"
 #include "generator/io/npy.h"
+#include "generator/passes/integer_form.h"
 #include "generator/passes/passes.h"
 #include "runtime/status.h"
 
@@ -24,7 +26,7 @@ struct OpCount {
   int count = 0;     // in the file
   int int8 = 0;      // integer kernels
   int folded = 0;    // gone into a neighbour or a constant: no cost of their own
-  int in_float = 0;  // float at the network's end
+  int in_float = 0;  // outside of int8
   int unsupported = 0;
 };
 
@@ -32,7 +34,8 @@ struct Inspection {
   std::string name, producer, format, profile, profile_reason;
   std::vector<TensorInfo> inputs, outputs;
   std::map<std::string, OpCount> ops;
-  std::vector<std::string> faults;  // why it does not run; empty: it runs
+  std::vector<std::array<std::string, 3>> islands;  // node, op, why it works outside of int8
+  std::vector<std::string> faults;                  // why it does not run; empty: it runs
   size_t nodes = 0, constant_bytes = 0;
 };
 
@@ -69,34 +72,24 @@ TensorInfo tensor_info(const Graph& graph, TensorId id) {
   return info;
 }
 
-bool is_float(const Graph& graph, const Node& n) {
-  const auto f32 = [&](TensorId t) {
-    return t != kNoTensor && !graph.tensor(t).is_constant() && graph.tensor(t).dtype == DType::f32;
-  };
-  return std::any_of(n.inputs.begin(), n.inputs.end(), f32) || std::any_of(n.outputs.begin(), n.outputs.end(), f32);
-}
-
-// The passes up to the one that refuses what is left in float.
-void fold(Graph& graph) {
+// The passes up to the one that decides what works outside of int8, and refuses what cannot.
+void fold(Graph& graph, bool strict) {
   for (const Pass& pass : all_passes()) {
-    if (std::strcmp(pass.name, "check_integer") == 0) return;
+    if (pass.when == Pass::strict && !strict) continue;
     pass.run(graph);
     remove_dead_nodes(graph);
+    if (std::strcmp(pass.name, "make_islands") == 0) return;
   }
 }
 
-// What became of the ops. `floats_run`: the float ops that are left may stay.
-void count_graph_ops(const Graph& graph, bool floats_run, Inspection& out) {
+// What became of the ops. `runs`: what is outside of int8 may stay there.
+void count_graph_ops(const Graph& graph, bool runs, Inspection& out) {
   for (const Node& n : graph.nodes) {
+    if (!n.island.empty()) out.islands.push_back({n.name, op_name(n.op), n.island});
     const auto at = out.ops.find(n.source);
     if (at == out.ops.end()) continue;  // a node that a pass made
-    const bool edge = n.op == OpKind::quantize || n.op == OpKind::dequantize;
-    if (edge || !is_float(graph, n))
-      ++at->second.int8;
-    else if (floats_run)
-      ++at->second.in_float;
-    else
-      ++at->second.unsupported;
+    OpCount& c = at->second;
+    ++(!is_float(graph, n) ? c.int8 : runs ? c.in_float : c.unsupported);
   }
   for (auto& [op, c] : out.ops) c.folded = std::max(0, c.count - c.int8 - c.in_float - c.unsupported);
 }
@@ -116,9 +109,8 @@ Inspection inspect_file(const InspectOptions& o) {
     out.profile_reason = graph.profile_reason;
     for (const TensorId t : graph.inputs) out.inputs.push_back(tensor_info(graph, t));
     for (const TensorId t : graph.outputs) out.outputs.push_back(tensor_info(graph, t));
-    fold(graph);
     try {
-      check_integer(graph);
+      fold(graph, o.strict_int8);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::user) throw;
       out.faults.push_back(e.what());
@@ -155,6 +147,8 @@ void print_text(const InspectOptions& o, const Inspection& in) {
     line.erase(line.find_last_not_of(' ') + 1);
     fmt::print("{}\n", line);
   }
+  if (!in.islands.empty()) fmt::print("\nIslands, outside of int8:\n");
+  for (const auto& [node, op, why] : in.islands) fmt::print("  {} ({}): {}\n", printable(node), op, printable(why));
   fmt::print("\n{}\n", in.faults.empty() ? "It runs; folded ops cost nothing of their own." : "It does not run:");
   for (const std::string& fault : in.faults) fmt::print("  {}\n", printable(fault));
 }
@@ -192,6 +186,8 @@ void print_json(const InspectOptions& o, const Inspection& in) {
                         {"folded", c.folded},
                         {"float", c.in_float},
                         {"unsupported", c.unsupported}});
+  j["islands"] = nlohmann::ordered_json::array();
+  for (const auto& [node, op, why] : in.islands) j["islands"].push_back({{"node", node}, {"op", op}, {"why", why}});
   j["runs"] = in.faults.empty();
   j["why_not"] = in.faults;
   // Names come from a file and may be no UTF-8.
@@ -218,7 +214,7 @@ void add_inspect(CLI::App& app) {
   verb->add_flag("--json", o->json, "As JSON on standard output");
   verb->footer(R"(
 For every operator of the file: how many have integer kernels, how many fold into a neighbour or a constant and cost
-nothing, how many stay in float at the end, and what is not supported, with the reason.
+nothing, how many work outside of int8 (islands) and why, and what is not supported, with the reason.
 
 Examples:
   octet inspect model.tflite

@@ -132,6 +132,10 @@ std::optional<PlainKernel> plain(const ChannelPermuteSpec& s) {
   return OCTET_MAKE(octet_plain_channel_permute, (octet_plain::Rows{s.pixels, s.channels, s.src_pitch, s.dst_pitch}));
 }
 
+std::optional<PlainKernel> plain(const FloatSpec& s) {
+  return PlainKernel{float_kernel_name(s), float_function(s), float_params(s)};
+}
+
 }  // namespace
 
 OctetKernel plain_function(std::string_view name) {
@@ -154,7 +158,7 @@ OctetKernel plain_function(std::string_view name) {
 #undef OCTET_FUNCTION
   for (const auto& [known, function] : kFunctions)
     if (known == name) return function;
-  return nullptr;
+  return float_function(name);
 }
 
 std::optional<PlainKernel> plain_kernel(const KernelSpec& spec) {

@@ -191,6 +191,10 @@ Line describe(const KernelSpec& spec, const InterleaveSpec& s) {
       .add("dst_pitch", s.dst_pitch, round_up(s.channels, 4));
 }
 
+Line describe(const KernelSpec& spec, const FloatSpec& s) {
+  return Line(spec_op_name(spec)).raw(float_text(s));
+}
+
 const char* op_name_of(const ConvSpec& s) {
   if (s.is_depthwise()) return "depthwise";
   if (s.groups > 1) return "grouped_conv";
@@ -238,6 +242,10 @@ const char* op_name_of(const InterleaveSpec&) {
   return "interleave";
 }
 
+const char* op_name_of(const FloatSpec& s) {
+  return float_op_name(s);
+}
+
 std::string pixels_by_channels(int pixels, int channels) {
   return fmt::format("{}x{}", pixels, channels);
 }
@@ -265,6 +273,9 @@ std::string shape_of(const SoftmaxSpec& s) {
 std::string shape_of(const CopySpec& s) {
   return fmt::format("{} of {} bytes", fmt::join(s.dims, "x"), s.bytes);
 }
+std::string shape_of(const FloatSpec& s) {
+  return float_shape_text(s);
+}
 template <class Spec>
 requires(!std::derived_from<Spec, QuantizeSpec>) std::string shape_of(const Spec& s) {
   return pixels_by_channels(s.pixels, s.channels);
@@ -285,6 +296,7 @@ std::string shape_text(const KernelSpec& spec) {
 }
 
 int64_t mac_count(const KernelSpec& spec) {
+  if (const auto* island = std::get_if<FloatSpec>(&spec)) return float_macs(*island);
   const auto* s = std::get_if<ConvSpec>(&spec);
   if (!s) return 0;
   return int64_t{s->n} * s->oh * s->ow * s->oc * s->window.kh * s->window.kw * (s->ic / s->groups);

@@ -16,6 +16,7 @@
 #include "generator/graph/graph.h"
 #include "generator/kernel/binary.h"
 #include "generator/kernel/fixed_point.h"
+#include "generator/kernel/float_spec.h"
 #include "generator/kernel/pooling.h"
 #include "generator/kernel/quant_view.h"
 
@@ -195,7 +196,7 @@ struct InterleaveSpec {
 };
 
 using KernelSpec = std::variant<ConvSpec, AddSpec, MulSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
-                                EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec>;
+                                EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec, FloatSpec>;
 
 const char* spec_op_name(const KernelSpec& spec);  // "conv", "depthwise", "linear", "add", ...
 std::string to_string(const KernelSpec& spec);     // one line, complete: equal text if and only if equal spec

@@ -7,6 +7,8 @@
 
 #include "generator/kernel/lut.h"
 #include "generator/kernel/requant.h"
+#include "generator/passes/integer_form.h"
+#include "generator/passes/lower_float.h"
 #include "generator/passes/lowering.h"
 #include "generator/passes/table.h"
 #include "runtime/status.h"
@@ -63,10 +65,6 @@ Image image_of(const Tensor& t) {
 }
 
 namespace {
-
-const Node& node_of(const Lowering& to, int node) {
-  return to.graph.nodes[static_cast<size_t>(node)];
-}
 
 // How the operands of an add or mul meet.
 struct Meeting {
@@ -345,6 +343,10 @@ void lower_permute(Lowering& to, int node) {
 void lower_node(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   if (is_move(n.op)) return lower_move(to, node);
+  if (n.op == OpKind::gather || n.op == OpKind::gather_nd ||
+      (n.op == OpKind::resize && n.resize.mode == Resize::Mode::nearest))
+    return lower_gather(to, node);
+  if (is_float(to.graph, n) && !to.placed_in(n.outputs[0], n.inputs[0], 0)) return lower_float(to, node);
   switch (n.op) {
     case OpKind::conv:
     case OpKind::linear: return lower_conv(to, node);

@@ -60,8 +60,18 @@ void put(LoweredNode& node, OctetArg arg, const std::vector<T>& values) {
 // Equal to `out` where the operand has all pixels.
 Shape pixel_per_image(const Shape& shape, const Shape& out);
 
-void lower_conv(Lowering& to, int node);  // and linear
-void lower_move(Lowering& to, int node);  // concat, slice, split, pad, expand, transpose, reshape
+// Neighbouring dimensions joined and those of one element dropped, for any number of operands with strides.
+struct Walk {
+  std::vector<int64_t> dims;
+  std::vector<std::vector<int64_t>> strides;  // per operand
+};
+Walk joined(const Walk& walk);
+// Bytes between neighbours along each stored dimension.
+std::vector<int64_t> byte_strides(const Lowering& to, TensorId t);
+
+void lower_conv(Lowering& to, int node);   // and linear
+void lower_float(Lowering& to, int node);  // what works outside of int8, and gathers of any elements
+void lower_move(Lowering& to, int node);   // what copies with strides can do
 bool is_move(OpKind op);
 
 }  // namespace octet

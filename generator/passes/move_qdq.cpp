@@ -28,17 +28,29 @@ void merge_quantize(Graph& graph) {
 namespace {
 
 // Every output element is some input element (or, for max pooling, the greatest of some: order survives quantization).
-bool moves_values(OpKind op) {
-  switch (op) {
+bool moves_values(const Node& node) {
+  switch (node.op) {
     case OpKind::reshape:
     case OpKind::transpose:
     case OpKind::slice:
     case OpKind::split:
     case OpKind::identity:
     case OpKind::channel_permute:
+    case OpKind::gather:
+    case OpKind::gather_nd:
+    case OpKind::tile:
+    case OpKind::expand:
+    case OpKind::depth_to_space:
+    case OpKind::space_to_depth:
     case OpKind::max_pool: return true;
+    case OpKind::resize: return node.resize.mode == Resize::Mode::nearest;
     default: return false;
   }
+}
+
+// These, and those that put values beside each other.
+bool moves_bytes(const Node& node) {
+  return moves_values(node) || node.op == OpKind::concat || node.op == OpKind::pad;
 }
 
 bool exact_in(float value, const Tensor& t) {
@@ -137,29 +149,20 @@ bool is_float(const Graph& graph, const Node& node) {
 void move_quantization(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order())
-    if (moves_values(edit.node(i).op) && is_float(graph, edit.node(i))) sink(edit, i);
+    if (moves_values(edit.node(i)) && is_float(graph, edit.node(i))) sink(edit, i);
   std::vector<int> upwards = edit.order();
   std::reverse(upwards.begin(), upwards.end());
   for (int i : upwards) {
     if (edit.removed(i)) continue;
-    const OpKind op = edit.node(i).op;
-    if ((moves_values(op) || op == OpKind::concat || op == OpKind::pad) && is_float(graph, edit.node(i)))
-      raise(edit, i);
+    if (moves_bytes(edit.node(i)) && is_float(graph, edit.node(i))) raise(edit, i);
   }
   // Padding and joining that no quantize follows: exact where the parameters allow it.
-  for (int i : edit.order()) {
-    const OpKind op = edit.node(i).op;
-    if ((moves_values(op) || op == OpKind::concat || op == OpKind::pad) && is_float(graph, edit.node(i))) sink(edit, i);
-  }
+  for (int i : edit.order())
+    if (moves_bytes(edit.node(i)) && is_float(graph, edit.node(i))) sink(edit, i);
   edit.finish();
 }
 
 namespace {
-
-// Moving ops whose output has other parameters than their inputs: as QLinearConcat, or as the file wishes.
-bool moves_bytes(OpKind op) {
-  return moves_values(op) || op == OpKind::concat || op == OpKind::pad;
-}
 
 TensorId requantized(Edit& edit, int near, TensorId from, const Tensor& like, const std::string& name) {
   Graph& graph = edit.graph();
@@ -173,11 +176,12 @@ TensorId requantized(Edit& edit, int near, TensorId from, const Tensor& like, co
 
 }  // namespace
 
+// Moving ops whose output has other parameters than their inputs: as QLinearConcat, or as the file wishes.
 void requantize_moves(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order()) {
     const Node node = edit.node(i);
-    if (!moves_bytes(node.op) || !graph.tensor(node.inputs[0]).is_quantized()) continue;
+    if (!moves_bytes(node) || !graph.tensor(node.inputs[0]).is_quantized()) continue;
     // Joining and padding want the parameters first; a split with several outputs may want different ones after.
     const bool before = node.op == OpKind::concat || node.op == OpKind::pad;
     const size_t data_inputs = node.op == OpKind::concat ? node.inputs.size() : 1;

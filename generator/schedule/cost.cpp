@@ -74,6 +74,9 @@ Traffic traffic_of(const CopySpec& s) {
   for (const int64_t d : s.dims) bytes *= d;
   return {bytes + (s.fill ? s.fill_bytes : 0)};
 }
+Traffic traffic_of(const FloatSpec& s) {
+  return {float_bytes(s)};
+}
 
 // What 16 outputs of an op cost depends on how many there are and how many taps each has.
 struct Work {
@@ -107,6 +110,9 @@ Work work_of(const CopySpec& s) {
   double elements = 1;
   for (const int64_t d : s.dims) elements *= static_cast<double>(d);
   return {elements / 16};
+}
+Work work_of(const FloatSpec&) {
+  return {};  // nothing is known of their time
 }
 template <class Spec>
 Work work_of(const Spec& s) {
