@@ -59,6 +59,7 @@ void put(LoweredNode& node, OctetArg arg, const std::vector<T>& values) {
 Shape pixel_per_image(const Shape& shape, const Shape& out);
 
 void lower_conv(Lowering& to, int node);  // and linear
+void lower_resize(Lowering& to, int node);  // linear
 void lower_move(Lowering& to, int node);  // concat, slice, split, pad, expand, transpose, reshape
 bool is_move(OpKind op);
 
