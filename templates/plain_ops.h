@@ -519,5 +519,7 @@ OCTET_PLAIN void octet_plain_strided_copy(const OctetArgs* args) {
   copy_dims(dst + p.dst_offset, in<uint8_t>(args, OCTET_SRC) + p.src_offset, p, 0);
 }
 
+#include "plain_resize.h"
+
 #undef OCTET_PLAIN
 #endif

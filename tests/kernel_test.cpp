@@ -233,6 +233,18 @@ std::vector<std::vector<KernelSpec>> all_variants() {
           .WITH(fill_value = 1)
           .WITH(fill_bytes = 1)
           .all(),
+      Variants<ResizeSpec>()
+          .WITH(n = 2)
+          .WITH(ih = 2)
+          .WITH(iw = 2)
+          .WITH(oh = 2)
+          .WITH(ow = 2)
+          .WITH(channels = 5)
+          .WITH(src_pitch = 8)
+          .WITH(dst_pitch = 8)
+          .WITH(form = BlendForm::terms)
+          .WITH(offset = 128)
+          .all(),
       Variants<InterleaveSpec>()
           .WITH(pixels = 2)
           .WITH(channels = 6)

@@ -136,6 +136,15 @@ std::optional<PlainKernel> plain(const FloatSpec& s) {
   return PlainKernel{float_kernel_name(s), float_function(s), float_params(s)};
 }
 
+static_assert(octet_plain::kWeights == static_cast<int>(BlendForm::weights) &&
+                  sizeof(octet_plain::Neighbours) == sizeof(ResizeNeighbours),
+              "templates/plain_resize.h has the forms and the neighbours too");
+
+std::optional<PlainKernel> plain(const ResizeSpec& s) {
+  return OCTET_MAKE(octet_plain_resize, (octet_plain::Resize{s.n, s.ih, s.iw, s.oh, s.ow, s.channels, s.src_pitch,
+                                                             s.dst_pitch, static_cast<int32_t>(s.form), s.offset}));
+}
+
 }  // namespace
 
 OctetKernel plain_function(std::string_view name) {
@@ -154,6 +163,7 @@ OctetKernel plain_function(std::string_view name) {
       OCTET_FUNCTION(octet_plain_softmax_f32),
       OCTET_FUNCTION(octet_plain_strided_copy),
       OCTET_FUNCTION(octet_plain_channel_permute),
+      OCTET_FUNCTION(octet_plain_resize),
   };
 #undef OCTET_FUNCTION
   for (const auto& [known, function] : kFunctions)

@@ -195,6 +195,15 @@ Line describe(const KernelSpec& spec, const FloatSpec& s) {
   return Line(spec_op_name(spec)).raw(float_text(s));
 }
 
+Line describe(const KernelSpec& spec, const ResizeSpec& s) {
+  const int dense = round_up(s.channels, 4);
+  return start(spec)
+      .raw(blend_form_name(s.form))
+      .add("offset", s.offset, 0)
+      .add("src_pitch", s.src_pitch, dense)
+      .add("dst_pitch", s.dst_pitch, dense);
+}
+
 const char* op_name_of(const ConvSpec& s) {
   if (s.is_depthwise()) return "depthwise";
   if (s.groups > 1) return "grouped_conv";
@@ -241,6 +250,9 @@ const char* op_name_of(const ChannelPermuteSpec&) {
 const char* op_name_of(const InterleaveSpec&) {
   return "interleave";
 }
+const char* op_name_of(const ResizeSpec&) {
+  return "resize";
+}
 
 const char* op_name_of(const FloatSpec& s) {
   return float_op_name(s);
@@ -256,6 +268,9 @@ std::string shape_of(const ConvSpec& s) {
 std::string shape_of(const PoolSpec& s) {
   return fmt::format("{} {} -> {}", window_text(s.window), image(s.n, s.ih, s.iw, s.channels),
                      image(s.n, s.oh, s.ow, s.channels));
+}
+std::string shape_of(const ResizeSpec& s) {
+  return fmt::format("{} -> {}", image(s.n, s.ih, s.iw, s.channels), image(s.n, s.oh, s.ow, s.channels));
 }
 std::string shape_of(const AddSpec& s) {
   return s.n == 1 ? pixels_by_channels(s.pixels, s.channels) : fmt::format("{}x{}x{}", s.n, s.pixels, s.channels);

@@ -19,6 +19,7 @@
 #include "generator/kernel/float_spec.h"
 #include "generator/kernel/pooling.h"
 #include "generator/kernel/quant_view.h"
+#include "generator/kernel/resize.h"
 
 namespace octet {
 
@@ -195,8 +196,18 @@ struct InterleaveSpec {
   bool operator==(const InterleaveSpec&) const = default;
 };
 
-using KernelSpec = std::variant<ConvSpec, AddSpec, MulSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
-                                EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec, FloatSpec>;
+// Linear resize of images; neighbours by OCTET_WEIGHTS (ResizeNeighbours), of every row, then of every column.
+struct ResizeSpec {
+  int n = 1, ih = 1, iw = 1, oh = 1, ow = 1, channels = 4;
+  int src_pitch = 4, dst_pitch = 4;
+  BlendForm form = BlendForm::fixed11;
+  int offset = 0;  // storage byte = q + offset
+  bool operator==(const ResizeSpec&) const = default;
+};
+
+using KernelSpec =
+    std::variant<ConvSpec, AddSpec, MulSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec, EdgeSpec,
+                 SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec, ResizeSpec, FloatSpec>;
 
 const char* spec_op_name(const KernelSpec& spec);  // "conv", "depthwise", "linear", "add", ...
 std::string to_string(const KernelSpec& spec);     // one line, complete: equal text if and only if equal spec

@@ -159,6 +159,7 @@ MeanFormula mean_of(const Graph& graph, const Node& n, int count) {
   const auto [lo, hi] = byte_range(n.range, dst);
   if (n.op == OpKind::max_pool) return {.src = src, .dst = dst, .lo = lo, .hi = hi};
   if (n.op == OpKind::average_pool) return average_formula(graph.profile, src, dst, lo, hi);
+  if (!n.axes.empty() && n.reduction == Reduction::sum) return sum_formula(graph.profile, src, dst, count, lo, hi);
   const auto formula = n.source == "ReduceMean" ? reduce_mean_formula : global_average_formula;
   return formula(graph.profile, src, dst, count, lo, hi);
 }
@@ -342,6 +343,7 @@ void lower_permute(Lowering& to, int node) {
 
 void lower_node(Lowering& to, int node) {
   const Node& n = node_of(to, node);
+  if (n.op == OpKind::resize && n.resize.mode == Resize::Mode::linear) return lower_resize(to, node);
   if (is_move(n.op)) return lower_move(to, node);
   if (n.op == OpKind::gather || n.op == OpKind::gather_nd ||
       (n.op == OpKind::resize && n.resize.mode == Resize::Mode::nearest))

@@ -69,9 +69,10 @@ Walk joined(const Walk& walk);
 // Bytes between neighbours along each stored dimension.
 std::vector<int64_t> byte_strides(const Lowering& to, TensorId t);
 
-void lower_conv(Lowering& to, int node);   // and linear
-void lower_float(Lowering& to, int node);  // what works outside of int8, and gathers of any elements
-void lower_move(Lowering& to, int node);   // what copies with strides can do
+void lower_conv(Lowering& to, int node);    // and linear
+void lower_float(Lowering& to, int node);   // what works outside of int8, and gathers of any elements
+void lower_resize(Lowering& to, int node);  // linear, of quantized images
+void lower_move(Lowering& to, int node);    // what copies with strides can do
 bool is_move(OpKind op);
 
 }  // namespace octet

@@ -26,6 +26,7 @@ void quantize_biases(Graph& graph);    // every bias s32 with scale s_x * s_w, o
 void fold_tables(Graph& graph);        // elementwise functions of one quantized tensor become a 256-entry table
 void requantize_moves(Graph& graph);   // ops that only move bytes get equal parameters on both sides
 void fold_requantize(Graph& graph);    // dequantize -> quantize becomes requantize, or nothing
+void pool_reductions(Graph& graph);    // TensorFlow Lite's means and sums over any axes become pools
 void check_integer(Graph& graph);      // --strict-int8: user error naming the node where a float op is left
 void make_islands(Graph& graph);       // what has no integer form works between dequantize and quantize
 void check_profile(Graph& graph);      // user error naming the node where the graph's profile has no formula

@@ -45,6 +45,10 @@ Traffic traffic_of(const MulSpec& s) {
 Traffic traffic_of(const PoolSpec& s) {
   return {rows(int64_t{s.n} * s.ih * s.iw, s.src_pitch) + rows(int64_t{s.n} * s.oh * s.ow, s.dst_pitch)};
 }
+Traffic traffic_of(const ResizeSpec& s) {
+  return {rows(int64_t{s.n} * s.ih * s.iw, s.src_pitch) + rows(int64_t{s.n} * s.oh * s.ow, s.dst_pitch),
+          int64_t{16} * (s.oh + s.ow)};
+}
 Traffic traffic_of(const AffineSpec& s) {
   return {rows(s.pixels, s.src_pitch) + rows(s.pixels, s.dst_pitch), 8 * int64_t{s.channels}};
 }
@@ -99,6 +103,10 @@ Work work_of(const PoolSpec& s) {
   const double taps = s.kind == PoolKind::whole ? s.ih * s.iw : s.window.kh * s.window.kw;
   const double outputs = sixteens(int64_t{s.n} * s.oh * s.ow, s.channels);
   return {outputs, outputs * taps};
+}
+Work work_of(const ResizeSpec& s) {
+  const double outputs = sixteens(int64_t{s.n} * s.oh * s.ow, s.channels);
+  return {outputs, 4 * outputs};
 }
 Work work_of(const QuantizeSpec& s) {
   return {static_cast<double>(s.n) * s.pixels * s.channels / 16};

@@ -131,7 +131,7 @@ class Ways {
     add(s.pixels, 1, [&s](Range r) { return pixels(s, r, s.a_pitch, s.b_pitch, s.dst_pitch); });
   }
   template <class Spec>
-  void operator()(const Spec&) {}  // quantize, dequantize, edge, softmax: whole
+  void operator()(const Spec&) {}  // quantize, dequantize, edge, softmax, resize: whole
 
  private:
   template <class Spec>
