@@ -17,6 +17,7 @@ namespace {
 size_t activation_inputs(OpKind op) {
   switch (op) {
     case OpKind::conv:
+    case OpKind::conv_transpose:
     case OpKind::linear:
     case OpKind::average_pool:
     case OpKind::global_average_pool:
@@ -24,17 +25,14 @@ size_t activation_inputs(OpKind op) {
     case OpKind::softmax: return 1;
     case OpKind::add:
     case OpKind::sub:
-    case OpKind::mul: return 2;
+    case OpKind::mul:
+    case OpKind::matmul: return 2;
     default: return 0;
   }
 }
 
 bool has_weights(OpKind op) {
-  return op == OpKind::conv || op == OpKind::linear;
-}
-
-bool is_clamp(const Node& node) {
-  return node.op == OpKind::unary && (node.function == Unary::relu || node.function == Unary::clip);
+  return op == OpKind::conv || op == OpKind::conv_transpose || op == OpKind::linear;
 }
 
 // `range` narrowed by a clamp in real numbers (numerics.md 2.2).
@@ -161,7 +159,7 @@ void fold_bias(Edit& edit, int i) {
 void quantize_biases(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order())
-    if (has_weights(edit.node(i).op)) fold_bias(edit, i);
+    if (edit.node(i).op == OpKind::conv || edit.node(i).op == OpKind::linear) fold_bias(edit, i);
   edit.finish();
 }
 
