@@ -201,36 +201,6 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.linear("over_length", p, 3), "y"));
        n.output(n.out_q(n.linear("fc", n.reshape("flatten", p, {2, 10}), 4), "z"));
      }},
-    {"conv_transpose",
-     [](QuantizedNet& n) {
-       const TensorId x = n.start({2, 5, 3, 4});
-       const Window w{.kh = 3, .kw = 3, .stride_h = 2, .stride_w = 2, .pad_top = 1, .pad_left = 1};
-       n.output(n.out_q(n.unary("relu", n.conv_transpose("up", x, {5, 7, 3, 3}, w, {2, 7, 6, 8}), Unary::relu), "y"));
-     }},
-    {"conv_transpose_uneven",  // another stride each way, dilation, an output beyond the input's reach
-     [](QuantizedNet& n) {
-       const TensorId x = n.start({1, 3, 4, 3});
-       const Window w{.kh = 2, .kw = 4, .stride_h = 1, .stride_w = 3, .dilation_h = 3, .dilation_w = 2, .pad_left = 2};
-       n.output(n.out_q(n.conv_transpose("up", x, {3, 4, 2, 4}, w, {1, 4, 7, 13}), "y"));
-     }},
-    {"conv_transpose_of_groups",  // a kernel smaller than the stride: pixels that no tap reaches
-     [](QuantizedNet& n) {
-       const TensorId x = n.start({1, 6, 3, 3});
-       const Window w{.kh = 1, .kw = 2, .stride_h = 2, .stride_w = 2, .pad_top = 1};
-       n.output(n.out_q(n.conv_transpose("up", x, {6, 2, 1, 2}, w, {1, 6, 4, 6}, 3), "y"));
-     }},
-    {"conv_transpose_in_front",  // a crop below zero, as TensorFlow's SAME has it
-     [](QuantizedNet& n) {
-       const TensorId x = n.start({1, 2, 3, 3});
-       const Window w{.kh = 2, .kw = 1, .stride_h = 3, .stride_w = 3, .pad_top = -1, .pad_left = -2};
-       n.output(n.out_q(n.conv_transpose("up", x, {2, 3, 2, 1}, w, {1, 3, 9, 9}), "y"));
-     }},
-    {"conv_transpose_1d",
-     [](QuantizedNet& n) {
-       const TensorId x = n.start({1, 4, 7});
-       const Window w{.kw = 4, .stride_w = 2, .pad_left = 1, .pad_right = 1};
-       n.output(n.out_q(n.conv_transpose("up", x, {4, 1, 4}, w, {1, 4, 14}, 4), "y"));
-     }},
     {"max_pool_with_other_scale_and_relu",
      [](QuantizedNet& n) {
        const TensorId x = n.start({1, 5, 6, 6});

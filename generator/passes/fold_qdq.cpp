@@ -17,7 +17,6 @@ namespace {
 size_t activation_inputs(OpKind op) {
   switch (op) {
     case OpKind::conv:
-    case OpKind::conv_transpose:
     case OpKind::linear:
     case OpKind::average_pool:
     case OpKind::global_average_pool:
@@ -32,7 +31,7 @@ size_t activation_inputs(OpKind op) {
 }
 
 bool has_weights(OpKind op) {
-  return op == OpKind::conv || op == OpKind::conv_transpose || op == OpKind::linear;
+  return op == OpKind::conv || op == OpKind::linear;
 }
 
 // `range` narrowed by a clamp in real numbers (numerics.md 2.2).
@@ -159,7 +158,7 @@ void fold_bias(Edit& edit, int i) {
 void quantize_biases(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order())
-    if (edit.node(i).op == OpKind::conv || edit.node(i).op == OpKind::linear) fold_bias(edit, i);
+    if (has_weights(edit.node(i).op)) fold_bias(edit, i);
   edit.finish();
 }
 

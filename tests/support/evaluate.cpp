@@ -101,7 +101,6 @@ class Evaluator {
           return (at(x, i) - in.quant->zero_point[c]) * static_cast<double>(in.quant->scale[c]);
         });
       case OpKind::conv: return conv(n);
-      case OpKind::conv_transpose: return conv_transpose(n);
       case OpKind::linear: return linear(n);
       case OpKind::max_pool:
       case OpKind::average_pool:
@@ -151,29 +150,6 @@ class Evaluator {
           for (int64_t c = 0; c < ic; ++c)
             if (int64_t ih, iw; tap(n.window, shape(x), y, ky, kx, ih, iw))
               sum += pixel(x, y[0], y[1] / per_group * ic + c, ih, iw) * pixel(w, y[1], c, ky, kx);
-      return sum;
-    });
-  }
-
-  // Weights [ic, oc / group, kh, kw]: the taps that scatter into y.
-  void conv_transpose(const Node& n) {
-    const TensorId x = n.inputs[0], w = n.inputs[1];
-    const int64_t per_group = shape(w)[1], ic = shape(w)[0] / n.group;
-    const bool flat = shape(x).size() == 3;
-    const int64_t ih = flat ? 1 : shape(x)[2], iw = shape(x).back();
-    fill(n.outputs[0], [&](const Index& y) {
-      double sum = n.inputs.size() > 2 ? of(n.inputs[2])[static_cast<size_t>(y[1])] : 0.0;
-      const int64_t group = y[1] / per_group;
-      for (int ky = 0; ky < n.window.kh; ++ky)
-        for (int kx = 0; kx < n.window.kw; ++kx) {
-          const int64_t h = (flat ? 0 : y[2]) + n.window.pad_top - ky * n.window.dilation_h;
-          const int64_t v = y.back() + n.window.pad_left - kx * n.window.dilation_w;
-          if (h % n.window.stride_h || v % n.window.stride_w) continue;
-          const int64_t r = h / n.window.stride_h, c = v / n.window.stride_w;
-          if (r < 0 || r >= ih || c < 0 || c >= iw) continue;
-          for (int64_t k = 0; k < ic; ++k)
-            sum += pixel(x, y[0], group * ic + k, r, c) * pixel(w, group * ic + k, y[1] % per_group, ky, kx);
-        }
       return sum;
     });
   }

@@ -92,16 +92,6 @@ class QuantizedNet : public Net {
     const Shape s = shape(x);
     return conv(name, x, some_weights(name + "_w", {oc, s[1], 1, 1}), kNoTensor, {}, {s[0], oc, s[2], s[3]});
   }
-  // Scales vary along the output channels of a group, dimension 1 of the weights.
-  TensorId conv_transpose(const std::string& name, TensorId x, Shape w, Window window, Shape to, int64_t group = 1) {
-    QuantParams quant = per_channel(w[1], f_.weights);
-    quant.axis = 1;
-    const TensorId weights =
-        Net::weights(name + "_w", f_.weights, w, random_weights(elements(w), f_.weights, ++seed_), std::move(quant));
-    const TensorId bias = some_bias(name + "_b", to[1]);
-    return node({.op = OpKind::conv_transpose, .name = name, .window = window, .group = group}, {x, weights, bias},
-                std::move(to));
-  }
   TensorId reshape(const std::string& name, TensorId x, Shape to) {
     return node({.op = OpKind::reshape, .name = name}, {x}, std::move(to));
   }
