@@ -55,7 +55,8 @@ bool keeps_order(OpKind op) {
     case OpKind::slice:
     case OpKind::split:
     case OpKind::pad:
-    case OpKind::softmax: return true;
+    case OpKind::softmax:
+    case OpKind::log_softmax: return true;
     default: return false;
   }
 }
