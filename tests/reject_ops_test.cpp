@@ -16,10 +16,10 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Refusal{"Rank",
                 [](OnnxBuilder& b) {
-                  b.input("x", {1, 1, 4, 4, 4}), b.constant<float>("w", {1, 1, 1, 1, 1}, {1}),
+                  b.input("x", {1, 1, 2, 4, 4, 4}), b.constant<float>("w", {1, 1, 1, 1, 1, 1}, {1}),
                       b.output(b.node("Conv", {"x", "w"}, "y"));
                 },
-                {"node 'y' (Conv)", "rank 5; supported: 3 to 4"}},
+                {"node 'y' (Conv)", "rank 6; supported: 3 to 4"}},
         Refusal{"Group", [](OnnxBuilder& b) { conv(b, {attr("group", 2)}); }, {"attribute group is 2"}},
         Refusal{"GroupZero", [](OnnxBuilder& b) { conv(b, {attr("group", 0)}); }, {"attribute group is 0"}},
         Refusal{"Channels",
@@ -100,9 +100,6 @@ INSTANTIATE_TEST_SUITE_P(
                   one(b, "MaxPool", {attr("kernel_shape", Ints{2, 2}), attr("pads", Ints{2, 0, 0, 0})});
                 },
                 {"attribute pads", "less than the kernel"}},
-        Refusal{"MeanOverChannels",
-                [](OnnxBuilder& b) { one(b, "ReduceMean", {attr("axes", Ints{1})}); },
-                {"attribute axes is [1] on shape 1x3x4x4", "height and width"}},
         Refusal{"ChannelsLastPool",
                 [](OnnxBuilder& b) {
                   b.input("x", {1, 4, 4, 3}, Type::UINT8), b.scalar("s", 1);
@@ -114,18 +111,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Matrices, Reject,
-    testing::Values(Refusal{"TransA",
-                            [](OnnxBuilder& b) {
-                              b.input("x", {2, 3}), b.constant<float>("w", {2, 3}, Floats(6, 1)),
-                                  b.output(b.node("Gemm", {"x", "w"}, "y", {attr("transA", 1)}));
-                            },
-                            {"attribute transA is 1; supported: 0"}},
-                    Refusal{"GemmOfActivations",
-                            [](OnnxBuilder& b) {
-                              b.input("x", {2, 2}), b.output(b.node("Gemm", {"x", "x"}, "y"));
-                            },
-                            {"weights 'x' are not a constant matrix"}},
-                    Refusal{"GemmInner",
+    testing::Values(Refusal{"GemmInner",
                             [](OnnxBuilder& b) {
                               b.input("x", {2, 3}), b.constant<float>("w", {2, 3}, Floats(6, 1)),
                                   b.output(b.node("Gemm", {"x", "w"}, "y"));
@@ -138,13 +124,6 @@ INSTANTIATE_TEST_SUITE_P(
                                   b.output(b.node("Gemm", {"x", "w", "c"}, "y"));
                             },
                             {"C of shape 3; supported: what broadcasts to 2x4"}},
-                    Refusal{"GemmAlpha",
-                            [](OnnxBuilder& b) {
-                              b.input("x", {2, 1}), b.constant<int8_t>("q", {1, 2}, {1, 2}),
-                                  b.dequantize<int8_t>("q", 1, 0, "w"),
-                                  b.output(b.node("Gemm", {"x", "w"}, "y", {attr("alpha", 0.5F)}));
-                            },
-                            {"attribute alpha is 0.5"}},
                     Refusal{"InnerScales",
                             [](OnnxBuilder& b) {
                               b.input("x", {2, 3}),
@@ -285,12 +264,6 @@ INSTANTIATE_TEST_SUITE_P(
                 },
                 {"min 6 and max 0"}},
         Refusal{"ClipNan", [](OnnxBuilder& b) { b.scalar("l", NAN), one(b, "Clip", {}, {"l"}); }, {"min nan"}},
-        Refusal{"ClipComputed",
-                [](OnnxBuilder& b) { b.input("l", {}), one(b, "Clip", {}, {"l"}); },
-                {"min ('l')", "not constant"}},
-        Refusal{"GeluTanh",
-                [](OnnxBuilder& b) { one(b, "Gelu", {attr("approximate", "tanh")}); },
-                {"attribute approximate is 'tanh'"}},
         Refusal{"BatchNormTraining",
                 [](OnnxBuilder& b) {
                   b.constant<float>("k", {3}, {1, 2, 3}),
@@ -320,17 +293,17 @@ INSTANTIATE_TEST_SUITE_P(
                             [](OnnxBuilder& b) {
                               relu(b), b.node("Div", {b.ints("a", {1}), b.ints("c", {0})}, "d");
                             },
-                            {"node 'd' (Div)", "constants 1 / 0"}},
+                            {"node 'd' (Div)", "constants 1 div 0"}},
                     Refusal{"DivisionOverflow",
                             [](OnnxBuilder& b) {
                               relu(b), b.node("Div", {b.ints("a", {INT64_MIN}), b.ints("c", {-1})}, "d");
                             },
-                            {"/ -1 have no result"}},
+                            {"div -1 have no result"}},
                     Refusal{"Overflow",
                             [](OnnxBuilder& b) {
                               relu(b), b.node("Mul", {b.ints("a", {INT64_MAX}), b.ints("c", {2})}, "d");
                             },
-                            {"* 2 have no result"}},
+                            {"mul 2 have no result"}},
                     Refusal{"CastOutOfRange",
                             [](OnnxBuilder& b) {
                               relu(b), b.node("Cast", {b.scalar("k", 1e30F)}, "d", {attr("to", int{Type::INT64})});

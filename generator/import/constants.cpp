@@ -125,68 +125,28 @@ void cast(NodeImport& n) {
   DType to;
   if (!onnx_file::dtype_of(known, to))
     n.fail_attribute("to", onnx_file::type_name(known), "float, uint8, int8, int32, int64, bool");
-  const Tensor& t = n.tensor(0);
-  if (t.dtype == to) return n.alias(n.input(0));
-  if (!t.is_constant())
-    n.fail(fmt::format(
-        "from {} to {} on {}, which is not constant; supported: casts that change nothing, and on constants",
-        dtype_name(t.dtype), dtype_name(to), in_quotes(t.name)));
-  n.charge(byte_count(t.shape, to));
-  n.folded(to, t.shape, importing::cast_values(n, t, to));
-}
-
-void gather(NodeImport& n) {
-  n.expect_inputs(2, 2);
-  const Tensor& data = constant_input(n, 0, "data");
-  const Tensor& indices = constant_input(n, 1, "indices");
-  const size_t axis = static_cast<size_t>(n.axis(n.integer("axis", 0), data.shape.size()));
-  const Ints at = n.integers_in(1, "indices");
-  const int64_t rows = data.shape[axis];
-  Shape shape(data.shape.begin(), data.shape.begin() + static_cast<long>(axis));
-  const int64_t outer = element_count(shape);
-  shape.insert(shape.end(), indices.shape.begin(), indices.shape.end());
-  shape.insert(shape.end(), data.shape.begin() + static_cast<long>(axis) + 1, data.shape.end());
-  n.check_shape(shape, data.dtype);
-  n.charge(byte_count(shape, data.dtype));
-  const Shape rest(data.shape.begin() + static_cast<long>(axis) + 1, data.shape.end());
-  const size_t bytes = static_cast<size_t>(byte_count(rest, data.dtype));
-  std::vector<std::byte> out;
-  for (int64_t o = 0; o < outer; ++o)
-    for (int64_t i : at) {
-      if (i < -rows || i >= rows) n.fail(fmt::format("index {} of {} rows", i, rows));
-      const size_t row = static_cast<size_t>(o * rows + (i < 0 ? i + rows : i));
-      const auto* from = data.data->data() + row * bytes;
-      out.insert(out.end(), from, from + bytes);
-    }
-  n.folded(data.dtype, shape, std::move(out));
-}
-
-void expand(NodeImport& n) {
-  n.expect_inputs(2, 2);
-  const Tensor& t = n.tensor(0);
-  const auto shape = broadcast(t.shape, n.integers_in(1, "shape"));
-  if (!shape) n.fail(fmt::format("shape {} does not broadcast with the target", to_string(t.shape)));
-  if (*shape == t.shape) return n.alias(n.input(0));
-  if (!t.is_constant()) fail_not_constant(n, 0);
-  n.check_shape(*shape, t.dtype);
-  n.charge(byte_count(*shape, t.dtype));
-  n.folded(t.dtype, *shape, importing::repeated(t, *shape));
+  if (n.tensor(0).dtype == to) return n.alias(n.input(0));
+  cast_to(n, n.input(0), to, "");
 }
 
 }  // namespace
 
-bool fold_binary(NodeImport& n) {
-  n.expect_inputs(2, 2);
-  const Tensor &a = n.tensor(0), &b = n.tensor(1);
-  const bool computed = a.dtype == DType::f32 || a.dtype == DType::s32 || a.dtype == DType::s64;
-  if (!a.is_constant() || !b.is_constant() || a.dtype != b.dtype || !computed) return false;
-  const auto shape = broadcast(a.shape, b.shape);
-  if (!shape) return false;
-  n.check_shape(*shape, a.dtype);
-  n.charge(2 * byte_count(*shape, a.dtype));
-  const char op = n.file.op == "Add" ? '+' : n.file.op == "Sub" ? '-' : n.file.op == "Mul" ? '*' : '/';
-  n.folded(a.dtype, *shape, importing::combined(n, op, a, b, *shape));
-  return true;
+TensorId cast_to(NodeImport& n, TensorId id, DType to, const std::string& suffix) {
+  const Tensor t = n.graph.tensor(id);
+  if (!t.is_constant()) return n.step(OpKind::cast, {id}, suffix, to, t.shape).outputs[0];
+  n.charge(byte_count(t.shape, to));
+  return n.constant_step(suffix, to, t.shape, importing::cast_values(n, t, to));
+}
+
+bool is_dequantized_constant(const NodeImport& n, TensorId id) {
+  const Node* source = n.state.producer_of(id);
+  return source && source->op == OpKind::dequantize && n.graph.tensor(source->inputs[0]).is_constant();
+}
+
+TensorId reshaped_constant(NodeImport& n, TensorId id, Shape shape) {
+  Tensor t = n.graph.tensor(id);
+  t.shape = std::move(shape);
+  return n.state.add(std::move(t));
 }
 
 TensorId transposed(NodeImport& n, TensorId matrix) {
@@ -220,8 +180,6 @@ void add_constant_ops(std::unordered_map<std::string, Handler>& table) {
   table["ConstantOfShape"] = constant_of_shape;
   table["Range"] = range;
   table["Cast"] = cast;
-  table["Gather"] = gather;
-  table["Expand"] = expand;
 }
 
 }  // namespace octet::onnx_import

@@ -1,4 +1,4 @@
-// Unary and binary ops, batch normalization, softmax.
+// Functions of one tensor.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,18 +10,77 @@
 namespace octet::onnx_import {
 namespace {
 
+TensorId scalar(NodeImport& n, float value, const std::string& suffix) {
+  const auto bytes = std::as_bytes(std::span<const float>(&value, 1));
+  return n.constant_step(suffix, DType::f32, {}, {bytes.begin(), bytes.end()});
+}
+
 Node& emit_unary(NodeImport& n, Unary function) {
   n.expect_dtype(n.input(0), {DType::f32});
-  const TensorId y = n.output(DType::f32, Shape(n.tensor(0).shape));
-  Node& node = n.emit(OpKind::unary, {n.input(0)}, {y});
+  Node& node = n.step(OpKind::unary, {n.input(0)}, "", DType::f32, Shape(n.tensor(0).shape));
   node.function = function;
   return node;
+}
+
+// What the computing of shapes needs; everything else stays a node.
+std::optional<float> folded(Unary function, float x) {
+  switch (function) {
+    case Unary::neg: return -x;
+    case Unary::abs: return std::fabs(x);
+    case Unary::floor: return std::floor(x);
+    case Unary::ceil: return std::ceil(x);
+    case Unary::round: return std::nearbyint(x);
+    case Unary::sqrt: return std::sqrt(x);
+    case Unary::reciprocal: return 1.0F / x;
+    case Unary::square: return x * x;
+    case Unary::sign: return static_cast<float>((x > 0) - (x < 0));
+    default: return {};
+  }
+}
+
+bool fold_reals(NodeImport& n, Unary function, TensorId id, const std::string& suffix, TensorId& result) {
+  const Tensor t = n.graph.tensor(id);
+  if (!t.is_constant() || !folded(function, 1)) return false;
+  n.charge(byte_count(t.shape, t.dtype));
+  std::vector<float> values;
+  for (float x : t.values<float>()) values.push_back(*folded(function, x));
+  const auto bytes = std::as_bytes(std::span<const float>(values));
+  result = n.constant_step(suffix, t.dtype, t.shape, {bytes.begin(), bytes.end()});
+  return true;
 }
 
 template <Unary function>
 void plain(NodeImport& n) {
   n.expect_inputs(1, 1);
-  emit_unary(n, function);
+  unary(n, function, n.input(0), "");
+}
+
+// Neg and Abs of integers: 0 - x, and the greater of both.
+template <Unary function>
+void signed_plain(NodeImport& n) {
+  n.expect_inputs(1, 1);
+  const TensorId x = n.input(0);
+  const DType dtype = n.tensor(0).dtype;
+  if (dtype == DType::f32) return plain<function>(n);
+  n.expect_dtype(x, {DType::f32, DType::s8, DType::s32, DType::s64});
+  const TensorId zero = n.constant_step("/zero", dtype, {}, std::vector<std::byte>(dtype_bytes(dtype)));
+  const bool negates = function == Unary::neg;
+  const TensorId minus = binary(n, {.op = OpKind::sub}, zero, x, negates ? "" : "/minus");
+  if (!negates) binary(n, {.op = OpKind::maximum}, x, minus);
+}
+
+void logical_not(NodeImport& n) {
+  n.expect_inputs(1, 1);
+  n.expect_dtype(n.input(0), {DType::boolean});
+  const Tensor t = n.tensor(0);
+  if (!t.is_constant()) {
+    n.step(OpKind::unary, {n.input(0)}, "", t.dtype, t.shape).function = Unary::logical_not;
+    return;
+  }
+  std::vector<std::byte> bytes(t.data->begin(), t.data->end());
+  n.charge(static_cast<int64_t>(bytes.size()));
+  for (std::byte& b : bytes) b = b == std::byte{} ? std::byte{1} : std::byte{};
+  n.folded(t.dtype, t.shape, std::move(bytes));
 }
 
 // alpha, and beta for those that have one.
@@ -36,10 +95,26 @@ void with_alpha(NodeImport& n) {
   node.beta = beta;
 }
 
+// 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), step by step.
+void gelu_by_tanh(NodeImport& n) {
+  const TensorId x = n.input(0);
+  const auto times = [&](TensorId a, TensorId b, const std::string& suffix) {
+    return binary(n, {.op = OpKind::mul}, a, b, suffix);
+  };
+  const TensorId cube = times(times(x, x, "/square"), x, "/cube");
+  const TensorId bent = times(cube, scalar(n, 0.044715F, "/bend"), "/bent");
+  const TensorId inner = binary(n, {.op = OpKind::add}, x, bent, "/sum");
+  const TensorId tanh = unary(n, Unary::tanh, times(inner, scalar(n, 0.797884583F, "/rate"), "/inner"), "/tanh");
+  const TensorId gate = binary(n, {.op = OpKind::add}, tanh, scalar(n, 1, "/one"), "/gate");
+  times(times(x, scalar(n, 0.5F, "/half"), "/halved"), gate, "");
+}
+
 void gelu(NodeImport& n) {
   n.expect_inputs(1, 1);
-  if (const std::string mode = n.text("approximate", "none"); mode != "none")
-    n.fail_attribute("approximate", in_quotes(mode), "none");
+  n.expect_dtype(n.input(0), {DType::f32});
+  const std::string mode = n.text("approximate", "none");
+  if (mode == "tanh") return gelu_by_tanh(n);
+  if (mode != "none") n.fail_attribute("approximate", in_quotes(mode), "none, tanh");
   emit_unary(n, Unary::gelu);
 }
 
@@ -59,11 +134,23 @@ void emit_range(NodeImport& n, QRange range) {
   n.emit(OpKind::identity, {n.input(0)}, {y}).range = range;
 }
 
+// The greater or lesser of x and an input of one element; x itself where the input is absent.
+TensorId bounded(NodeImport& n, TensorId x, size_t i, OpKind op, const std::string& suffix) {
+  if (!n.has(i)) return x;
+  if (element_count(n.tensor(i).shape) != 1)
+    n.fail(fmt::format("bound {} has shape {}; supported: one element", in_quotes(n.tensor(i).name),
+                       to_string(n.tensor(i).shape)));
+  return binary(n, {.op = op}, x, n.input(i), suffix);
+}
+
 void relu(NodeImport& n) {
   n.expect_inputs(1, 1);
-  n.expect_dtype(n.input(0), {DType::f32, DType::s8});
-  if (n.tensor(0).dtype == DType::s8) return emit_range(n, {.lo = 0, .hi = 127});
-  emit_unary(n, Unary::relu);
+  const DType dtype = n.tensor(0).dtype;
+  n.expect_dtype(n.input(0), {DType::f32, DType::s8, DType::s32, DType::s64});
+  if (dtype == DType::f32) return plain<Unary::relu>(n);
+  if (dtype == DType::s8) return emit_range(n, {.lo = 0, .hi = 127});
+  const TensorId zero = n.constant_step("/zero", dtype, {}, std::vector<std::byte>(dtype_bytes(dtype)));
+  binary(n, {.op = OpKind::maximum}, n.input(0), zero);
 }
 
 void clip_integers(NodeImport& n) {
@@ -80,10 +167,8 @@ void clip_integers(NodeImport& n) {
   emit_range(n, range);
 }
 
-void clip(NodeImport& n) {
-  n.expect_inputs(1, 3);
-  n.expect_dtype(n.input(0), {DType::f32, DType::u8, DType::s8});
-  if (n.tensor(0).dtype != DType::f32) return clip_integers(n);
+// Bounds that are known make one function.
+void clip_reals(NodeImport& n) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const bool attributes = n.opset < 11;
   const float lo = attributes ? n.real("min", -kInfinity) : n.has(1) ? n.real_in(1, "min") : -kInfinity;
@@ -94,98 +179,26 @@ void clip(NodeImport& n) {
   node.beta = hi;
 }
 
-template <OpKind op>
-void binary(NodeImport& n) {
-  if (fold_binary(n)) return;
-  const TensorId a = n.input(0), b = n.input(1);
-  n.expect_dtype(a, {DType::f32});
-  n.expect_dtype(b, {DType::f32});
-  const auto shape = broadcast(n.tensor(0).shape, n.tensor(1).shape);
-  if (!shape)
-    n.fail(
-        fmt::format("shapes {} and {} do not broadcast", to_string(n.tensor(0).shape), to_string(n.tensor(1).shape)));
-  n.emit(op, {a, b}, {n.output(DType::f32, *shape)});
+void clip(NodeImport& n) {
+  n.expect_inputs(1, 3);
+  const DType dtype = n.tensor(0).dtype;
+  const auto known = [&n](size_t i) { return !n.has(i) || n.is_constant(i); };
+  if (dtype == DType::f32 && known(1) && known(2)) return clip_reals(n);
+  if ((dtype == DType::u8 || dtype == DType::s8) && known(1) && known(2)) return clip_integers(n);
+  if (!n.has(1) && !n.has(2)) return n.alias(n.input(0));
+  const TensorId above = bounded(n, n.input(0), 1, OpKind::maximum, n.has(2) ? "/above" : "");
+  bounded(n, above, 2, OpKind::minimum, "");
 }
 
-// A parameter vector, dequantized here where the file quantizes it (RN32(f32(q - z) * s), as ONNX Runtime does).
-TensorId parameter(NodeImport& n, size_t i, int64_t channels) {
-  const TensorId id = n.input(i, "parameters");
-  n.expect_dtype(id, {DType::f32});
-  const Tensor& t = n.graph.tensor(id);
-  const Node* source = n.state.producer_of(id);
-  const bool quantized = source && source->op == OpKind::dequantize && n.graph.tensor(source->inputs[0]).is_constant();
-  if (!(t.is_constant() || quantized) || t.shape != Shape{channels})
-    n.fail(fmt::format("input {} is {}constant, of shape {}; supported: constants with one value per channel",
-                       in_quotes(t.name), t.is_constant() || quantized ? "" : "not ", to_string(t.shape)));
-  if (!quantized) return id;
-  const Tensor& q = n.graph.tensor(source->inputs[0]);
-  std::vector<float> values;
-  for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
-    const int64_t v = q.dtype == DType::u8   ? int64_t{q.values<uint8_t>()[c]}
-                      : q.dtype == DType::s8 ? int64_t{q.values<int8_t>()[c]}
-                                             : int64_t{q.values<int32_t>()[c]};
-    const size_t k = q.quant->per_tensor() ? 0 : c;
-    values.push_back(static_cast<float>(v - q.quant->zero_point[k]) * q.quant->scale[k]);
-  }
-  n.charge(channels * 4);
-  const std::string name = t.name;
-  const auto bytes = std::as_bytes(std::span<const float>(values));
-  return n.state.add(
-      {.name = name,
-       .shape = {channels},
-       .data = std::make_shared<const ConstantBytes>(std::vector<std::byte>(bytes.begin(), bytes.end()))});
-}
+}  // namespace
 
-void batch_norm(NodeImport& n) {
-  n.expect_inputs(5, 5);
-  n.ignore({"momentum"});
-  if (n.integer("training_mode", 0)) n.fail_attribute("training_mode", "1", "0");
-  const float epsilon = n.real("epsilon", 1e-5F);
-  const TensorId x = n.input(0);
+TensorId unary(NodeImport& n, Unary function, TensorId x, const std::string& suffix) {
   n.expect_dtype(x, {DType::f32});
-  n.expect_rank(x, 2, 4);
-  const Shape shape = n.tensor(0).shape;
-  std::vector<TensorId> inputs = {x};
-  for (size_t i = 1; i < 5; ++i) inputs.push_back(parameter(n, i, shape[1]));
-  const TensorId y = n.output(DType::f32, shape);
-  n.emit(OpKind::batch_norm, std::move(inputs), {y}).alpha = epsilon;
+  if (TensorId constant = kNoTensor; fold_reals(n, function, x, suffix, constant)) return constant;
+  Node& node = n.step(OpKind::unary, {x}, suffix, DType::f32, Shape(n.graph.tensor(x).shape));
+  node.function = function;
+  return node.outputs[0];
 }
-
-}  // namespace
-
-// Below opset 13 everything from `axis` on is one row. That is one axis if the others are 1; else a 2-D detour.
-void emit_softmax(NodeImport& n, TensorId x, int64_t axis_value, int64_t softmax_opset,
-                  std::optional<QuantParams> quant) {
-  const Tensor t = n.graph.tensor(x);
-  int64_t axis = n.axis(axis_value, t.shape.size());
-  const auto tail = t.shape.begin() + axis;
-  const auto wide = [](int64_t d) { return d != 1; };
-  const bool rows = softmax_opset < 13 && std::count_if(tail, t.shape.end(), wide) > 1;
-  if (softmax_opset < 13 && !rows)
-    if (const auto at = std::find_if(tail, t.shape.end(), wide); at != t.shape.end()) axis = at - t.shape.begin();
-  if (!rows) {
-    const TensorId y = n.output(t.dtype, t.shape, std::move(quant));
-    n.emit(OpKind::softmax, {x}, {y}).axis = static_cast<int>(axis);
-    return;
-  }
-  const Shape flat = {element_count(Shape(t.shape.begin(), tail)), element_count(Shape(tail, t.shape.end()))};
-  const TensorId before = n.temporary("/rows", t.dtype, flat, t.quant),
-                 after = n.temporary("/softmax", t.dtype, flat, quant);
-  n.emit(OpKind::reshape, {x}, {before}).name += "/rows";
-  n.emit(OpKind::softmax, {before}, {after}).axis = 1;
-  const TensorId y = n.output(t.dtype, t.shape, std::move(quant));
-  n.emit(OpKind::reshape, {after}, {y}).name += "/reshape";
-}
-
-namespace {
-
-void softmax(NodeImport& n) {
-  n.expect_inputs(1, 1);
-  n.expect_dtype(n.input(0), {DType::f32});
-  emit_softmax(n, n.input(0), n.integer("axis", n.opset < 13 ? 1 : -1), n.opset, {});
-}
-
-}  // namespace
 
 void add_elementwise_ops(std::unordered_map<std::string, Handler>& table) {
   table["Relu"] = relu;
@@ -195,8 +208,15 @@ void add_elementwise_ops(std::unordered_map<std::string, Handler>& table) {
   table["HardSwish"] = plain<Unary::hard_swish>;
   table["Exp"] = plain<Unary::exp>;
   table["Sqrt"] = plain<Unary::sqrt>;
-  table["Neg"] = plain<Unary::neg>;
-  table["Abs"] = plain<Unary::abs>;
+  table["Neg"] = signed_plain<Unary::neg>;
+  table["Abs"] = signed_plain<Unary::abs>;
+  table["Floor"] = plain<Unary::floor>;
+  table["Ceil"] = plain<Unary::ceil>;
+  table["Round"] = plain<Unary::round>;
+  table["Sign"] = plain<Unary::sign>;
+  table["Sin"] = plain<Unary::sin>;
+  table["Cos"] = plain<Unary::cos>;
+  table["Not"] = logical_not;
   table["Erf"] = plain<Unary::erf>;
   table["Softplus"] = plain<Unary::softplus>;
   table["Reciprocal"] = plain<Unary::reciprocal>;
@@ -205,12 +225,6 @@ void add_elementwise_ops(std::unordered_map<std::string, Handler>& table) {
   table["LeakyRelu"] = with_alpha<Unary::leaky_relu>;
   table["Elu"] = with_alpha<Unary::elu>;
   table["Gelu"] = table["com.microsoft.Gelu"] = gelu;
-  table["Add"] = binary<OpKind::add>;
-  table["Sub"] = binary<OpKind::sub>;
-  table["Mul"] = binary<OpKind::mul>;
-  table["Div"] = binary<OpKind::div>;
-  table["BatchNormalization"] = batch_norm;
-  table["Softmax"] = softmax;
 }
 
 }  // namespace octet::onnx_import

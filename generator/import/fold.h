@@ -15,8 +15,10 @@ std::vector<std::byte> cast_values(const NodeInputs& n, const Tensor& t, DType t
 // Dimensions of one element repeated up to `shape`, which the constant broadcasts to.
 std::vector<std::byte> repeated(const Tensor& t, const Shape& shape);
 
-// a + b, a - b, a * b, a / b of constants of one type (f32, s32, s64) that broadcast to `shape`; '/' is toward zero.
-std::vector<std::byte> combined(const NodeInputs& n, char op, const Tensor& a, const Tensor& b, const Shape& shape);
+// What the op of two operands that `like` describes (op, relation, connective) makes of constants of one type (f32,
+// s32, s64; booleans in logic) that broadcast to `shape`. Integers divide toward zero; what has no result is an error.
+std::vector<std::byte> combined(const NodeInputs& n, const Node& like, const Tensor& a, const Tensor& b,
+                                const Shape& shape);
 
 // Constants one behind the other: `outer` rows of each in turn.
 std::vector<std::byte> joined(const std::vector<const Tensor*>& pieces, int64_t outer);

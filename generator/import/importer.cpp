@@ -143,6 +143,7 @@ TensorId NodeImport::output(DType dtype, Shape shape, std::optional<QuantParams>
 
 TensorId NodeImport::temporary(const std::string& suffix, DType dtype, Shape shape, std::optional<QuantParams> quant) {
   check_shape(shape, dtype);
+  if (file.outputs.empty()) fail("output 0 is missing");
   return state.add(
       {.name = file.outputs[0] + suffix, .dtype = dtype, .shape = std::move(shape), .quant = std::move(quant)});
 }
@@ -183,15 +184,44 @@ Node& NodeImport::emit(OpKind op, std::vector<TensorId> inputs, std::vector<Tens
       Node{.op = op, .name = file.name, .source = file.op, .inputs = std::move(inputs), .outputs = std::move(outputs)});
 }
 
+Node& NodeImport::step(OpKind op, std::vector<TensorId> inputs, const std::string& suffix, DType dtype, Shape shape,
+                       std::optional<QuantParams> quant) {
+  const TensorId y = suffix.empty() ? output(dtype, std::move(shape), std::move(quant))
+                                    : temporary(suffix, dtype, std::move(shape), std::move(quant));
+  Node& node = emit(op, std::move(inputs), {y});
+  node.name += suffix;
+  return node;
+}
+
+TensorId NodeImport::constant_step(const std::string& suffix, DType dtype, Shape shape, std::vector<std::byte> bytes) {
+  if (suffix.empty()) {
+    folded(dtype, std::move(shape), std::move(bytes));
+    return file.outputs.empty() ? kNoTensor : state.find(file.outputs[0]);
+  }
+  check_shape(shape, dtype);
+  if (file.outputs.empty()) fail("output 0 is missing");
+  return state.add({.name = file.outputs[0] + suffix,
+                    .dtype = dtype,
+                    .shape = std::move(shape),
+                    .data = std::make_shared<const ConstantBytes>(std::move(bytes))});
+}
+
 const std::unordered_map<std::string, Handler>& handlers() {
   static const auto table = [] {
     std::unordered_map<std::string, Handler> t;
+    add_arithmetic_ops(t);
     add_constant_ops(t);
+    add_conv_ops(t);
+    add_dynamic_ops(t);
     add_elementwise_ops(t);
+    add_gather_ops(t);
     add_linear_ops(t);
     add_movement_ops(t);
+    add_normalize_ops(t);
     add_quant_ops(t);
     add_qoperator_ops(t);
+    add_reduce_ops(t);
+    add_resize_ops(t);
     add_window_ops(t);
     return t;
   }();

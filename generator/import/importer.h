@@ -76,6 +76,11 @@ class NodeImport : public importing::NodeInputs {
   void folded(DType dtype, Shape shape, std::vector<std::byte> bytes, size_t index = 0);
   void folded(Shape shape, std::shared_ptr<const ConstantBytes> data, const Tensor& like);
   Node& emit(OpKind op, std::vector<TensorId> inputs, std::vector<TensorId> outputs);
+  // Of a node that becomes several: one whose name and tensor have the suffix, or (without one) the file's own output.
+  Node& step(OpKind op, std::vector<TensorId> inputs, const std::string& suffix, DType dtype, Shape shape,
+             std::optional<QuantParams> quant = {});
+  // The same for a constant.
+  TensorId constant_step(const std::string& suffix, DType dtype, Shape shape, std::vector<std::byte> bytes);
 
   // Quantization (quant.cpp).
   QuantParams quant_params(size_t scale, size_t zero_point, TensorId of, int64_t axis) const;
@@ -92,29 +97,68 @@ class NodeImport : public importing::NodeInputs {
 
 // Constants (constants.cpp). `transposed` makes NAME^T, once.
 TensorId transposed(NodeImport& n, TensorId matrix);
-bool fold_binary(NodeImport& n);  // both inputs constant: done
+TensorId cast_to(NodeImport& n, TensorId id, DType to, const std::string& suffix);  // a constant where `id` is
+bool is_dequantized_constant(const NodeImport& n, TensorId id);
+// A constant of the same bytes and another shape of as many elements.
+TensorId reshaped_constant(NodeImport& n, TensorId id, Shape shape);
+
+// Arithmetic (arithmetic.cpp): the op of two operands that `like` describes (op, relation, connective), which
+// broadcast; a constant where both are. u8, s8 and boolean ones compute in s32.
+TensorId binary(NodeImport& n, const Node& like, TensorId a, TensorId b, const std::string& suffix = "");
+
+// One function of one tensor (elementwise.cpp).
+TensorId unary(NodeImport& n, Unary function, TensorId x, const std::string& suffix);
+
+// A vector with one value per channel, as an f32 constant (normalize.cpp).
+TensorId channel_vector(NodeImport& n, size_t i, int64_t channels);
 
 // Weights and bias of conv and linear (linear.cpp).
 void check_weights(const NodeImport& n, TensorId weights);
+Shape matmul_shape(const NodeImport& n, const Shape& a, const Shape& b);  // [.., m, k] times [.., k, n]
 void emit_linear(NodeImport& n, TensorId x, TensorId weights, TensorId bias, TensorId output);
 
-// Softmax as of that opset (elementwise.cpp).
-void emit_softmax(NodeImport& n, TensorId x, int64_t axis, int64_t softmax_opset, std::optional<QuantParams> quant);
+// Softmax as of that opset (normalize.cpp).
+void emit_softmax(NodeImport& n, OpKind op, TensorId x, int64_t axis, int64_t softmax_opset,
+                  std::optional<QuantParams> quant);
 
 // Geometry (window.cpp).
-struct Spatial {
-  Window window;
-  Shape shape;  // of the output; n and channels filled in
+struct Axis {
+  int64_t in, kernel, stride, dilation, begin, end;
+  int64_t extent() const { return dilation * (kernel - 1) + 1; }
 };
+struct Spatial {
+  Window window;           // of the last two
+  Shape shape;             // of the output; n and channels filled in
+  std::vector<Axis> axes;  // with their pads
+};
+Window to_window(const std::vector<Axis>& axes);
+// One attribute with a value per spatial axis, from `least` to a limit.
+Ints per_axis(NodeImport& n, std::string_view name, size_t count, int64_t least, int64_t otherwise);
+std::string auto_pad(NodeImport& n, const Ints& pads);  // NOTSET, VALID, SAME_UPPER or SAME_LOWER
 Spatial read_window(NodeImport& n, const Shape& x, int64_t channels, const Ints& kernel, bool pool);
+// Convolutions (conv.cpp): one from its parts: checks shapes, reads the attributes.
+void conv_into(NodeImport& n, OpKind op, std::vector<TensorId> inputs, DType dtype, std::optional<QuantParams> quant);
+// Three spatial axes, as a 2-D convolution (conv3d.cpp).
+void conv3d_into(NodeImport& n, TensorId x, TensorId weights, TensorId bias);
+
+// Movement (movement.cpp). What an op that moves integers hands on: its input's parameters, where it has any.
+std::optional<QuantParams> moved_quant(const NodeImport& n, TensorId x);
+Ints sorted_axes(const NodeImport& n, Ints axes, size_t rank);  // non-negative, ascending; each at most once
 
 const std::unordered_map<std::string, Handler>& handlers();
+void add_arithmetic_ops(std::unordered_map<std::string, Handler>& table);
 void add_constant_ops(std::unordered_map<std::string, Handler>& table);
+void add_conv_ops(std::unordered_map<std::string, Handler>& table);
+void add_dynamic_ops(std::unordered_map<std::string, Handler>& table);
 void add_elementwise_ops(std::unordered_map<std::string, Handler>& table);
+void add_gather_ops(std::unordered_map<std::string, Handler>& table);
 void add_linear_ops(std::unordered_map<std::string, Handler>& table);
 void add_movement_ops(std::unordered_map<std::string, Handler>& table);
+void add_normalize_ops(std::unordered_map<std::string, Handler>& table);
 void add_quant_ops(std::unordered_map<std::string, Handler>& table);
 void add_qoperator_ops(std::unordered_map<std::string, Handler>& table);
+void add_reduce_ops(std::unordered_map<std::string, Handler>& table);
+void add_resize_ops(std::unordered_map<std::string, Handler>& table);
 void add_window_ops(std::unordered_map<std::string, Handler>& table);
 
 }  // namespace octet::onnx_import

@@ -9,11 +9,6 @@
 namespace octet::onnx_import {
 namespace {
 
-bool is_dequantized_constant(const NodeImport& n, TensorId id) {
-  const Node* source = n.state.producer_of(id);
-  return source && source->op == OpKind::dequantize && n.graph.tensor(source->inputs[0]).is_constant();
-}
-
 // The matrix behind 2-D transposes of dequantized constants; `flips` counts them.
 TensorId behind_transposes(const NodeImport& n, TensorId id, int& flips) {
   const Node* source = n.state.producer_of(id);
@@ -103,45 +98,58 @@ TensorId scaled(NodeImport& n, TensorId id, std::string_view attribute, float fa
   return n.state.add(std::move(product));
 }
 
+TensorId flipped(NodeImport& n, TensorId matrix, const std::string& suffix) {
+  const Tensor t = n.graph.tensor(matrix);
+  if (t.is_constant()) return transposed(n, matrix);
+  Node& node = n.step(OpKind::transpose, {matrix}, suffix, t.dtype, {t.shape[1], t.shape[0]});
+  node.perm = {1, 0};
+  return node.outputs[0];
+}
+
+TensorId times(NodeImport& n, TensorId x, float factor, const std::string& suffix) {
+  const auto bytes = std::as_bytes(std::span<const float>(&factor, 1));
+  const TensorId f = n.constant_step(suffix + "/factor", DType::f32, {}, {bytes.begin(), bytes.end()});
+  return binary(n, {.op = OpKind::mul}, x, f, suffix);
+}
+
+// What is no linear with weights and bias, as products and sums.
+void general_gemm(NodeImport& n, TensorId a, bool trans_b, float alpha, float beta) {
+  const bool adds = n.has(2) && beta != 0;
+  const TensorId b = trans_b ? flipped(n, n.input(1), "/B") : n.input(1);
+  const Shape shape = matmul_shape(n, n.graph.tensor(a).shape, n.graph.tensor(b).shape);
+  TensorId y = n.step(OpKind::matmul, {a, b}, alpha != 1 || adds ? "/product" : "", DType::f32, shape).outputs[0];
+  if (alpha != 1) y = times(n, y, alpha, adds ? "/alpha" : "");
+  if (!adds) return;
+  if (broadcast(shape, n.tensor(2).shape) != shape)
+    n.fail(
+        fmt::format("C of shape {}; supported: what broadcasts to {}", to_string(n.tensor(2).shape), to_string(shape)));
+  binary(n, {.op = OpKind::add}, y, beta == 1 ? n.input(2) : times(n, n.input(2), beta, "/beta"));
+}
+
 void gemm(NodeImport& n) {
   n.expect_inputs(2, 3);
   for (size_t i = 0; i < n.input_count(); ++i)
     if (n.has(i)) n.expect_dtype(n.input(i), {DType::f32});
-  if (const int64_t trans = n.integer("transA", 0)) n.fail_attribute("transA", fmt::format("{}", trans), "0");
-  const bool trans_b = n.integer("transB", 0) != 0;
+  const bool trans_a = n.integer("transA", 0) != 0, trans_b = n.integer("transB", 0) != 0;
   const float alpha = n.real("alpha", 1), beta = n.real("beta", 1);
   n.expect_rank(n.input(0), 2, 2);
-  const TensorId b = scaled(n, n.input(1, "weights"), "alpha", alpha);
-  const TensorId w = linear_weights(n, b, trans_b);
-  if (w == kNoTensor)
-    n.fail(fmt::format("weights {} are not a constant matrix; supported: constants, f32 or dequantized",
-                       in_quotes(n.tensor(1).name)));
-  Shape shape = linear_shape(n, n.input(0), w);
+  n.expect_rank(n.input(1, "weights"), 2, 2);
+  const TensorId a = trans_a ? flipped(n, n.input(0), "/A") : n.input(0);
+  const auto takes = [&n](TensorId id, float factor) { return factor == 1 || n.graph.tensor(id).is_constant(); };
+  const bool folds = takes(n.input(1), alpha) && (!n.has(2) || takes(n.input(2), beta));
+  const TensorId w = folds ? linear_weights(n, scaled(n, n.input(1), "alpha", alpha), trans_b) : kNoTensor;
+  if (w == kNoTensor) return general_gemm(n, a, trans_b, alpha, beta);
+  Shape shape = linear_shape(n, a, w);
   const TensorId c = scaled(n, n.has(2) ? n.input(2) : kNoTensor, "beta", beta);
   const TensorId bias = c == kNoTensor ? kNoTensor : linear_bias(n, c, shape[1]);
-  if (c == kNoTensor || bias != kNoTensor)
-    return emit_linear(n, n.input(0), w, bias, n.output(DType::f32, std::move(shape)));
+  if (c == kNoTensor || bias != kNoTensor) return emit_linear(n, a, w, bias, n.output(DType::f32, std::move(shape)));
   if (broadcast(shape, n.graph.tensor(c).shape) != shape)
     n.fail(fmt::format("C of shape {}; supported: what broadcasts to {}", to_string(n.graph.tensor(c).shape),
                        to_string(shape)));
   const TensorId product = n.temporary("/product", DType::f32, shape);
-  emit_linear(n, n.input(0), w, kNoTensor, product);
+  emit_linear(n, a, w, kNoTensor, product);
   const TensorId y = n.output(DType::f32, std::move(shape));
   n.emit(OpKind::add, {product, c}, {y}).name += "/add";
-}
-
-Shape matmul_shape(const NodeImport& n, const Shape& a, const Shape& b) {
-  const auto refuse = [&] {
-    n.fail(fmt::format("shapes {} and {}; supported: matrices (or stacks of them) with equal inner dimensions",
-                       to_string(a), to_string(b)));
-  };
-  if (a.size() < 2 || b.size() < 2 || a.back() != b[b.size() - 2]) refuse();
-  const auto stack = broadcast(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
-  if (!stack) refuse();
-  Shape shape = *stack;
-  shape.push_back(a[a.size() - 2]);
-  shape.push_back(b.back());
-  return shape;
 }
 
 void matmul(NodeImport& n) {
@@ -219,6 +227,20 @@ void qgemm(NodeImport& n) {
 }
 
 }  // namespace
+
+Shape matmul_shape(const NodeImport& n, const Shape& a, const Shape& b) {
+  const auto refuse = [&] {
+    n.fail(fmt::format("shapes {} and {}; supported: matrices (or stacks of them) with equal inner dimensions",
+                       to_string(a), to_string(b)));
+  };
+  if (a.size() < 2 || b.size() < 2 || a.back() != b[b.size() - 2]) refuse();
+  const auto stack = broadcast(Shape(a.begin(), a.end() - 2), Shape(b.begin(), b.end() - 2));
+  if (!stack) refuse();
+  Shape shape = *stack;
+  shape.push_back(a[a.size() - 2]);
+  shape.push_back(b.back());
+  return shape;
+}
 
 void check_weights(const NodeImport& n, TensorId id) {
   if (n.graph.tensor(id).is_constant()) return;

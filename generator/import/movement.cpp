@@ -1,4 +1,4 @@
-// Ops that only move values. On constants of any type they fold; else they work on f32, u8 and s8.
+// Ops that only move values, of any type. On constants they fold.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,16 +8,22 @@
 #include "generator/import/importer.h"
 
 namespace octet::onnx_import {
-namespace {
 
-// What an op on integers hands on: its input's parameters.
 std::optional<QuantParams> moved_quant(const NodeImport& n, TensorId x) {
-  n.expect_dtype(x, {DType::f32, DType::u8, DType::s8});
   const Tensor& t = n.graph.tensor(x);
   if (t.quant && !t.quant->per_tensor())
     n.fail(fmt::format("input {} is quantized per channel; supported: per tensor", in_quotes(t.name)));
   return t.quant;
 }
+
+Ints sorted_axes(const NodeImport& n, Ints axes, size_t rank) {
+  for (int64_t& a : axes) a = n.axis(a, rank);
+  std::sort(axes.begin(), axes.end());
+  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end()) n.fail("an axis appears twice");
+  return axes;
+}
+
+namespace {
 
 void drop(NodeImport& n) {
   n.ignore({"ratio", "seed"});
@@ -84,14 +90,6 @@ void flatten(NodeImport& n) {
   if (axis < 0) axis += rank;
   reshape_to(n, {element_count(Shape(shape.begin(), shape.begin() + axis)),
                  element_count(Shape(shape.begin() + axis, shape.end()))});
-}
-
-// Axes made non-negative, each at most once, ascending.
-Ints sorted_axes(const NodeImport& n, Ints axes, size_t rank) {
-  for (int64_t& a : axes) a = n.axis(a, rank);
-  std::sort(axes.begin(), axes.end());
-  if (std::adjacent_find(axes.begin(), axes.end()) != axes.end()) n.fail("an axis appears twice");
-  return axes;
 }
 
 void squeeze(NodeImport& n) {

@@ -25,7 +25,15 @@ bool moves_values(const Node& n) {
     case OpKind::slice:
     case OpKind::split:
     case OpKind::concat:
+    case OpKind::expand:
+    case OpKind::tile:
+    case OpKind::gather:
+    case OpKind::gather_nd:
+    case OpKind::depth_to_space:
+    case OpKind::space_to_depth:
+    case OpKind::resize:
     case OpKind::identity: return true;
+    case OpKind::reduce: return n.reduction == Reduction::max || n.reduction == Reduction::min;
     default: return false;
   }
 }
@@ -50,7 +58,6 @@ class Importer {
     add_outputs();
     remove_dead_nodes(state_.graph);
     share_quantization();
-    refuse_other_types();
     drop_unused_tensors();
     verify(state_.graph);
     return std::move(state_.graph);
@@ -80,8 +87,9 @@ class Importer {
       Tensor t{.name = input.name};
       const std::string who = fmt::format("graph input {}", in_quotes(input.name));
       const bool known = onnx_file::dtype_of(input.type, t.dtype);
-      if (!known || (t.dtype != DType::f32 && t.dtype != DType::u8 && t.dtype != DType::s8))
-        user_error(fmt::format("{}: dtype {}; supported: float, uint8, int8", who, onnx_file::type_name(input.type)));
+      if (!known)
+        user_error(fmt::format("{}: dtype {}; supported: float, uint8, int8, int32, int64, bool", who,
+                               onnx_file::type_name(input.type)));
       if (!input.has_shape) user_error(who + ": no shape; supported: fixed shapes with an open batch");
       for (size_t d = 0; d < input.shape.size(); ++d) t.shape.push_back(dimension(who, d, input.shape[d], open));
       if (const std::string problem = importing::shape_problem(t.shape, t.dtype); !problem.empty())
@@ -154,12 +162,14 @@ class Importer {
     if (!moves_values(n)) return;
     Graph& g = state_.graph;
     const Tensor& first = g.tensor(n.inputs[0]);
-    const bool literal = std::all_of(n.inputs.begin(), n.inputs.end(), [&](TensorId id) {
+    const size_t data_inputs = n.op == OpKind::concat ? n.inputs.size() : 1;
+    const std::vector<TensorId> moved(n.inputs.begin(), n.inputs.begin() + static_cast<long>(data_inputs));
+    const bool literal = std::all_of(moved.begin(), moved.end(), [&](TensorId id) {
       return n.source != "QLinearConcat" && g.tensor(id).dtype == first.dtype;
     });
     if (!literal || (first.dtype != DType::u8 && first.dtype != DType::s8)) return;
-    const auto& from = forward ? n.inputs : n.outputs;
-    const auto& to = forward ? n.outputs : n.inputs;
+    const auto& from = forward ? moved : n.outputs;
+    const auto& to = forward ? n.outputs : moved;
     const auto known =
         std::find_if(from.begin(), from.end(), [&](TensorId id) { return g.tensor(id).quant.has_value(); });
     if (known == from.end()) return;
@@ -176,15 +186,6 @@ class Importer {
                         in_quotes(n.name), n.source, in_quotes(g.tensor(*known).name), quant.scale[0],
                         quant.zero_point[0], in_quotes(t.name), t.quant->scale[0], t.quant->zero_point[0]));
     }
-  }
-
-  // s32, s64 and bool are for constants that folding used up, and for biases.
-  void refuse_other_types() const {
-    for (const Node& n : state_.graph.nodes)
-      for (TensorId id : n.outputs)
-        if (const DType d = state_.graph.tensor(id).dtype; d != DType::f32 && d != DType::u8 && d != DType::s8)
-          user_error(fmt::format("node {} ({}): result of dtype {}; supported: f32, u8, s8", in_quotes(n.name),
-                                 n.source, dtype_name(d)));
   }
 
   void drop_unused_tensors() {

@@ -2,8 +2,7 @@
 //
 // What passes receive:
 //
-// Layout and shapes. n, c, h, w as in the file, all dimensions known and positive, no dtype but f32, u8, s8 and s32. A
-// 1-D conv or pool keeps its rank-3 tensors (weights [oc, ic / group, kw]) and has window.kh = 1. auto_pad is resolved
+// Layout and shapes. n, c, h, w as in the file, all dimensions known and positive, any dtype. A 1-D conv or pool keeps its rank-3 tensors (weights [oc, ic / group, kw]) and has window.kh = 1. auto_pad is resolved
 // into pads; ceil_mode shows in the output's shape only, so a window may reach beyond pad_bottom and pad_right.
 // Axes and starts are never negative.
 //
@@ -22,7 +21,13 @@
 //            in the file are transposed here, in new tensors named NAME^T. Bias as for conv, shape [oc]; Gemm's C that
 //            is not such a bias stays an add node behind. alpha and beta are 1 (or folded into f32 constants).
 //   matmul   every other MatMul, and QLinearMatMul without constant weights.
-//   batch_norm   inputs 1 to 4 are f32 constants [c] (dequantized here if the file quantizes them).
+//   batch_norm, instance_norm, group_norm   parameters are f32 constants [c] (dequantized here if the file quantizes
+//            them; repeated where there is one per group).
+//   conv_transpose   as conv, with weights [ic, oc / group, kh, kw]; its pads crop, output_padding shows in the shape.
+// A 3-D conv comes as a 2-D one over images of planes, between moves; Gelu by tanh, Sum and Max of more than two, Mod
+// with fmod 1, ReduceL1, ReduceL2, ReduceSumSquare, Gemm of two activations, DynamicQuantizeMatMul and
+// MatMulIntegerToFloat as several nodes, named after theirs with a suffix. Arithmetic on u8, s8 and boolean integers
+// stands between casts to s32.
 // QOperator models: the folded form at once, tensors u8 or s8 with QuantParams on every one of them.
 //   conv, linear   from QLinearConv, QLinearMatMul (constant right side), QGemm: weights constant u8/s8, [oc, k] for
 //   linear,
@@ -37,8 +42,8 @@
 // identity node with `range`, which is more than an identity. Binary ops broadcast as in the file (operands may have
 // lower rank). Names of constants and nodes are the file's; nodes without a name have their first output's.
 //
-// Constants. Subgraphs on constants and shapes are folded (Shape, Gather, Concat, Slice, Cast, arithmetic ...), and so
-// are layout changes of constants (Transpose, Reshape, Squeeze, Unsqueeze). Other float ops on constants stay nodes.
+// Constants. Subgraphs on constants and shapes are folded (Shape, Gather, Concat, Slice, Cast, arithmetic, comparisons,
+// Where, reductions ...), and so are layout changes of constants (Transpose, Reshape, Squeeze, Unsqueeze). Other float ops on constants stay nodes.
 #pragma once
 
 #include <cstddef>

@@ -54,7 +54,7 @@ void softmax(NodeImport& n) {
   const TensorId x = quantized_input(n, 0);
   QuantParams quant = result_quant(n, 3, n.graph.tensor(x).dtype);
   const int64_t version = n.integer("opset", 13);
-  emit_softmax(n, x, n.integer("axis", -1), version, std::move(quant));
+  emit_softmax(n, OpKind::softmax, x, n.integer("axis", -1), version, std::move(quant));
 }
 
 // y_scale, y_zero_point, then x, scale, zero point for each part.

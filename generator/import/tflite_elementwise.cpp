@@ -107,11 +107,12 @@ DType operand_type(const NodeImport& n, TensorId a, TensorId b) {
 
 bool fold_binary(NodeImport& n, OpKind op, const Shape& shape) {
   const Tensor &a = n.tensor(0), &b = n.tensor(1);
-  const char sign = op == OpKind::add ? '+' : op == OpKind::sub ? '-' : op == OpKind::mul ? '*' : 0;
-  if (!sign || !a.is_constant() || !b.is_constant() || !is_integer(a.dtype)) return false;
+  if ((op != OpKind::add && op != OpKind::sub && op != OpKind::mul) || !a.is_constant() || !b.is_constant() ||
+      !is_integer(a.dtype))
+    return false;
   n.check_shape(shape, a.dtype);
   n.charge(2 * importing::byte_count(shape, a.dtype));
-  n.folded(a.dtype, shape, importing::combined(n, sign, a, b, shape));
+  n.folded(a.dtype, shape, importing::combined(n, {.op = op}, a, b, shape));
   return true;
 }
 

@@ -1,5 +1,4 @@
-// What only depends on constants, and forms that constants decide: weights through transposes, matmul as linear, batch
-// norm inside a float conv.
+// What only depends on constants, and forms that constants decide: weights through transposes, matmul as linear.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -90,6 +89,8 @@ void fold_node(Edit& edit, int i) {
     return;
   } else if (node.op == OpKind::quantize && graph.tensor(in).is_constant()) {
     result = quantized(graph, Tensor(graph.tensor(in)), Tensor(graph.tensor(node.outputs[0])));
+  } else if (node.op == OpKind::identity && node.range != QRange{}) {
+    edit.node(i).op = OpKind::requantize;  // a clamp of integers
   } else if (node.op == OpKind::identity && !edit.is_input(in)) {
     result = in;
   }
@@ -175,51 +176,6 @@ void match_linear(Graph& graph) {
     if (edit.removed(i)) continue;
     const OpKind op = edit.node(i).op;
     if (op == OpKind::linear || (op == OpKind::matmul && make_linear(edit, i))) take_bias(edit, i);
-  }
-  edit.finish();
-}
-
-namespace {
-
-bool fold_into_conv(Edit& edit, int conv, int norm) {
-  Graph& graph = edit.graph();
-  const Node bn = edit.node(norm);
-  const Tensor weights = graph.tensor(edit.node(conv).inputs[1]);
-  if (!weights.is_constant() || weights.dtype != DType::f32) return false;
-  std::vector<std::vector<float>> p;  // scale, bias, mean, variance
-  for (size_t k = 1; k < 5; ++k) p.push_back(constant_floats(edit, graph, bn.inputs[k]));
-  const bool has_bias = edit.node(conv).inputs.size() > 2 && edit.node(conv).inputs[2] != kNoTensor;
-  std::vector<float> bias(static_cast<size_t>(weights.shape[0]), 0.0f);
-  if (has_bias) bias = constant_floats(edit, graph, edit.node(conv).inputs[2]);
-  for (const auto& v : p)
-    if (v.size() != bias.size()) return false;
-  const auto old = weights.values<float>();
-  std::vector<float> w(old.begin(), old.end());
-  const size_t row = w.size() / bias.size();
-  for (size_t c = 0; c < bias.size(); ++c) {
-    const double gain = static_cast<double>(p[0][c]) / std::sqrt(static_cast<double>(p[3][c]) + bn.alpha);
-    for (size_t k = 0; k < row; ++k) w[c * row + k] = static_cast<float>(w[c * row + k] * gain);
-    bias[c] = static_cast<float>((static_cast<double>(bias[c]) - p[2][c]) * gain + p[1][c]);
-  }
-  const TensorId wt = graph.add_constant<float>(weights.name, DType::f32, weights.shape, w);
-  const TensorId bt = graph.add_constant<float>(bn.name + "_bias", DType::f32, {weights.shape[0]}, bias);
-  const TensorId x = edit.node(conv).inputs[0];
-  edit.set_inputs(conv, {x, wt, bt});
-  edit.remove(norm);
-  edit.set_output(conv, 0, bn.outputs[0]);
-  return true;
-}
-
-}  // namespace
-
-void fold_batch_norm(Graph& graph) {
-  Edit edit(graph);
-  for (int i : edit.order()) {
-    if (edit.removed(i) || edit.node(i).op != OpKind::conv) continue;
-    const TensorId out = edit.node(i).outputs[0];
-    const int reader = edit.only_consumer(out);
-    if (reader >= 0 && edit.node(reader).op == OpKind::batch_norm && graph.tensor(out).dtype == DType::f32)
-      fold_into_conv(edit, i, reader);
   }
   edit.finish();
 }

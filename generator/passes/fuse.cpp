@@ -25,7 +25,7 @@ bool clamps(OpKind op) {
   }
 }
 
-// The range that a table leaves, if clamping is all it does.
+// The range that a table (or a requantize) leaves, if clamping is all it does.
 bool is_clamp_table(const Table& table, DType dtype, QRange& range) {
   const auto [lo, hi] = std::minmax_element(table.begin(), table.end());
   range = {*lo, *hi};
@@ -46,7 +46,7 @@ void fuse_ranges(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order()) {
     const Node node = edit.node(i);
-    if (node.op != OpKind::unary) continue;
+    if (node.op != OpKind::unary && node.op != OpKind::requantize) continue;
     const int p = only_feeder(edit, i);
     const TensorId out = node.outputs[0];
     QRange range;

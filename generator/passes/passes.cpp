@@ -16,6 +16,17 @@ void dump(const Graph& graph, const std::string& dir, size_t index, const char* 
   write_file(fmt::format("{}/graph_{:02}_{}.txt", dir, index, pass), print(graph));
 }
 
+// Until such tensors have kernels.
+void refuse_other_types(const Graph& graph) {
+  const auto check = [&graph](TensorId t, const std::string& who) {
+    if (const DType d = graph.tensor(t).dtype; d != DType::f32 && d != DType::u8 && d != DType::s8)
+      user_error(fmt::format("{} of dtype {}; supported: f32, u8, s8", who, dtype_name(d)));
+  };
+  for (TensorId t : graph.inputs) check(t, fmt::format("graph input '{}'", graph.tensor(t).name));
+  for (const Node& n : graph.nodes)
+    for (TensorId t : n.outputs) check(t, fmt::format("node '{}' ({}): result", n.name, n.source));
+}
+
 bool wanted(const Pass& pass, const PassOptions& options) {
   switch (pass.when) {
     case Pass::always: return true;
@@ -64,6 +75,7 @@ void run_passes(Graph& graph, const PassOptions& options) {
   if (graph.profile != Profile::ort)
     user_error(fmt::format("profile {} ({}) is not supported yet; supported: ort", profile_name(graph.profile),
                            graph.profile_reason));
+  refuse_other_types(graph);
   dump(graph, options.dump_dir, 0, "import");
   size_t index = 0;
   for (const Pass& pass : all_passes()) {

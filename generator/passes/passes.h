@@ -17,7 +17,7 @@ namespace octet {
 // ---- to integers
 void fold_constants(Graph& graph);     // constants through quantize, transpose, reshape; identities vanish
 void match_linear(Graph& graph);       // matmul with constant right side, and its bias, becomes linear
-void fold_batch_norm(Graph& graph);    // float conv + batch norm
+void fold_batch_norm(Graph& graph);    // conv or linear, factors per channel, batch norm: weights and bias take them
 void merge_quantize(Graph& graph);     // equal quantize nodes on one tensor
 void move_quantization(Graph& graph);  // dequantize sinks, quantize rises through ops that only move values
 void fold_qdq(Graph& graph);           // dequantize -> op -> relu, clip -> quantize becomes the quantized op
