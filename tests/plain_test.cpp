@@ -178,7 +178,7 @@ TEST(PlainSoftmax, ARowOfOneIsCertain) {
 
 TEST(PlainSoftmax, FloatLiesWithinTwoUnitsOfBinary64) {
   Random random(3);
-  const SoftmaxSpec s{.rows = 20, .length = 37, .src_pitch = 37, .dst_pitch = 37, .quantized = false};
+  const SoftmaxSpec s{.form = SoftmaxForm::real, .rows = 20, .length = 37, .src_pitch = 37, .dst_pitch = 37};
   std::vector<float> src(20 * 37), dst(20 * 37);
   for (size_t i = 0; i < src.size(); ++i)
     src[i] = (static_cast<float>(random() % 20001) / 10000.0f - 1.0f) * (i / 37 % 2 ? 8.0f : 60.0f);

@@ -64,7 +64,7 @@ void for_each_element(const QuantizeSpec& s, Each each) {
 
 void run(const QuantizeSpec& s, const OctetArgs& args) {
   const auto* src = in<float>(args, OCTET_SRC);
-  for_each_element(s, [&](int64_t byte, int64_t file) { out(args)[byte] = quantize(src[file], s.quant); });
+  for_each_element(s, [&](int64_t byte, int64_t file) { out(args)[byte] = quantize_as(s.form, src[file], s.quant); });
 }
 
 void run(const DequantizeSpec& s, const OctetArgs& args) {

@@ -159,6 +159,7 @@ Line describe(const KernelSpec& spec, const AffineSpec& s) {
 // Quantize, dequantize and edge have the same fields; their names differ.
 Line describe(const KernelSpec& spec, const QuantizeSpec& s) {
   Line line = start(spec);
+  line.raw(s.form == QuantizeForm::quotient_even ? "" : quantize_form_name(s.form));
   line.raw(s.channels_first ? "planes" : "pixels").add("pitch", s.pitch, round_up(s.channels, 4));
   if (const auto* edge = std::get_if<EdgeSpec>(&spec)) line.raw(edge->to_storage ? "to_storage" : "from_storage");
   return line.raw(view_text("quant", s.quant));
@@ -166,7 +167,7 @@ Line describe(const KernelSpec& spec, const QuantizeSpec& s) {
 
 Line describe(const KernelSpec& spec, const SoftmaxSpec& s) {
   Line line = start(spec);
-  line.raw(s.quantized ? "quantized" : "f32");
+  line.raw(softmax_form_name(s.form)).add("pixels", s.pixels, 0).add("channels", s.channels, 1);
   line.add("src_pitch", s.src_pitch, round_up(s.length, 4)).add("dst_pitch", s.dst_pitch, round_up(s.length, 4));
   return line.raw(view_text("from", s.src)).raw(view_text("to", s.dst));
 }
@@ -238,8 +239,8 @@ const char* op_name_of(const DequantizeSpec&) {
 const char* op_name_of(const EdgeSpec&) {
   return "edge";
 }
-const char* op_name_of(const SoftmaxSpec&) {
-  return "softmax";
+const char* op_name_of(const SoftmaxSpec& s) {
+  return s.form == SoftmaxForm::log_real || s.form == SoftmaxForm::log_fixed ? "log_softmax" : "softmax";
 }
 const char* op_name_of(const CopySpec&) {
   return "strided_copy";
@@ -283,7 +284,8 @@ std::string shape_of(const QuantizeSpec& s) {
   return fmt::format("{}x{}x{}", s.n, s.pixels, s.channels);
 }
 std::string shape_of(const SoftmaxSpec& s) {
-  return pixels_by_channels(s.rows, s.length);
+  return s.pixels == 0 ? pixels_by_channels(s.rows, s.length)
+                       : fmt::format("{}x{}x{}x{}", s.rows, s.length, s.pixels, s.channels);
 }
 std::string shape_of(const CopySpec& s) {
   return fmt::format("{} of {} bytes", fmt::join(s.dims, "x"), s.bytes);
@@ -297,6 +299,11 @@ requires(!std::derived_from<Spec, QuantizeSpec>) std::string shape_of(const Spec
 }
 
 }  // namespace
+
+const char* quantize_form_name(QuantizeForm form) {
+  static const char* const names[] = {"quotient_even", "quotient_away", "quotient_up", "product_even"};
+  return names[static_cast<size_t>(form)];
+}
 
 const char* spec_op_name(const KernelSpec& spec) {
   return std::visit([](const auto& s) { return op_name_of(s); }, spec);

@@ -144,6 +144,7 @@ void ChannelTies::visit(const Node& n) {
       }
       return;
     case OpKind::global_average_pool: {
+      if (is_images_mean(graph_, n)) return keep_both();
       // ORT's order of additions in a mean depends on where a channel's row of pixels starts.
       const Image in = image_of(graph_.tensor(x));
       if (graph_.profile == Profile::ort && n.source == "ReduceMean" && in.h * in.w % 4 != 0) return keep_both();

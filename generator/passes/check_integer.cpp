@@ -31,7 +31,7 @@ std::string why_not(const Node& n) {
 }
 
 // Ops on quantized tensors that have kernels.
-bool has_kernel(const Node& n) {
+bool has_kernel(Profile profile, const Node& n) {
   switch (n.op) {
     case OpKind::conv:
     case OpKind::conv_transpose:
@@ -60,7 +60,7 @@ bool has_kernel(const Node& n) {
     case OpKind::gather_nd:
     case OpKind::tile:
     case OpKind::identity: return true;
-    case OpKind::resize: return n.resize.mode == Resize::Mode::nearest;
+    case OpKind::resize: return n.resize.mode == Resize::Mode::nearest || is_tflite(profile);
     default: return false;
   }
 }
@@ -184,7 +184,7 @@ std::string why_float(const Edit& edit, const Graph& graph, const Node& n) {
 
 std::string why_not_integer(const Graph& graph, const Node& n) {
   if (std::string why = why_not(n); !why.empty()) return why;
-  if (!has_kernel(n)) return fmt::format("{} of quantized tensors is not supported", op_name(n.op));
+  if (!has_kernel(graph.profile, n)) return fmt::format("{} of quantized tensors is not supported", op_name(n.op));
   std::string why;
   for (size_t k = 0; k < activation_count(n) && why.empty(); ++k)
     why = why_not_activation(n, graph.tensor(n.inputs[k]));

@@ -58,7 +58,8 @@ bool keeps_order(OpKind op) {
     case OpKind::pad:
     case OpKind::tile:
     case OpKind::resize:
-    case OpKind::softmax: return true;
+    case OpKind::softmax:
+    case OpKind::log_softmax: return true;
     default: return false;
   }
 }

@@ -37,6 +37,8 @@ Image image_of(const Tensor& tensor);
 // What kernels and proofs share: the formula of a node, without pitches. User errors name the node.
 AddFormula sum_formula(const Graph& graph, const Node& node);  // add, sub
 MulFormula product_formula(const Graph& graph, const Node& node);
+// Whether a mean's channels are not all rounded alike: pool_formula is then not the whole of it.
+bool is_images_mean(const Graph& graph, const Node& node);
 PoolSpec pool_formula(const Graph& graph, const Node& node);
 // Per channel; user error where a scale or shift is not finite.
 std::vector<Affine> affine_channels(const Graph& graph, const Node& node);

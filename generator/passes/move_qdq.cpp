@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "generator/kernel/tables.h"
 #include "generator/passes/edit.h"
 #include "generator/passes/passes.h"
+#include "generator/passes/table.h"
 
 namespace octet {
 
@@ -197,6 +199,16 @@ TensorId requantized(Edit& edit, int near, TensorId from, const Tensor& like, co
   return q;
 }
 
+// Runtimes have rules of their own for what a concatenation rescales.
+void become_concat_table(Edit& edit, int i) {
+  Graph& graph = edit.graph();
+  const Node n = edit.node(i);
+  const Tensor from = graph.tensor(n.inputs[0]), to = graph.tensor(n.outputs[0]);
+  const Lut table = concat_table(graph.profile, quant_view(from), quant_view(to));
+  edit.node(i).op = OpKind::unary;
+  edit.set_inputs(i, {n.inputs[0], add_table(graph, n.name, to.dtype, values_of(table, from, to))});
+}
+
 }  // namespace
 
 // Moving ops whose output has other parameters than their inputs: as QLinearConcat, or as the file wishes.
@@ -212,7 +224,9 @@ void requantize_moves(Graph& graph) {
       const Tensor like = graph.tensor(node.outputs[0]);
       const Tensor& from = graph.tensor(node.inputs[k]);
       if (same_quant(from, like)) continue;
-      edit.set_input(i, k, requantized(edit, i, node.inputs[k], like, fmt::format("{}_for_{}", from.name, node.name)));
+      const TensorId q = requantized(edit, i, node.inputs[k], like, fmt::format("{}_for_{}", from.name, node.name));
+      if (node.op == OpKind::concat && graph.profile != Profile::ort) become_concat_table(edit, edit.producer(q));
+      edit.set_input(i, k, q);
     }
     for (size_t k = 0; !before && k < node.outputs.size(); ++k) {
       const TensorId out = node.outputs[k];
@@ -252,7 +266,7 @@ void fold_requantize(Graph& graph) {
         edit.replace_uses(out, from);
         edit.remove(i);
       }
-    } else if (node.op == OpKind::quantize) {
+    } else if (node.op == OpKind::quantize && !is_tflite(graph.profile)) {  // there it is two float operations
       edit.node(i).op = OpKind::requantize;
       edit.set_input(i, 0, from);
     }

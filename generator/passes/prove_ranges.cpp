@@ -189,6 +189,7 @@ class Result {
 
   // A mean of equal values lies beside means of smaller and larger ones, whatever the order of the sum.
   Ranges average_pool() const {
+    if (is_images_mean(graph_, n_)) return unknown();
     const PoolSpec s = pool_formula(graph_, n_);
     const QuantView x = quant_view(graph_.tensor(n_.inputs[0]));
     const int offset = quant_view(out_).offset();

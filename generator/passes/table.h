@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "generator/kernel/lut.h"
 #include "generator/passes/edit.h"
 
 namespace octet {
@@ -17,8 +18,8 @@ inline int byte_of_value(int32_t q) {
   return q & 255;
 }
 
-// dequantize -> quantize, then the range.
-Table requantize_values(const Tensor& from, const Tensor& to, const QRange& range);
+// A table of storage bytes in quantized values, as the tensors' types read them.
+Table values_of(const Lut& table, const Tensor& from, const Tensor& to);
 
 // The table of a unary node that carries one, or of a requantize.
 Table table_of(const Graph& graph, const Node& node);

@@ -70,8 +70,9 @@ Traffic traffic_of(const EdgeSpec& s) {
   return {all * s.channels + rows(all, s.pitch)};
 }
 Traffic traffic_of(const SoftmaxSpec& s) {
-  const int bytes = s.quantized ? 1 : 4;
-  return {rows(s.rows, bytes * (s.src_pitch + s.dst_pitch)), s.quantized ? 1024 : 0};
+  if (s.form == SoftmaxForm::real) return {rows(s.rows, 8 * s.length)};
+  const int64_t pixels = s.pixels > 0 ? int64_t{s.rows} * s.length * s.pixels : s.rows;
+  return {rows(pixels, s.src_pitch) + rows(pixels, s.dst_pitch), 1024};
 }
 Traffic traffic_of(const CopySpec& s) {
   int64_t bytes = 2 * int64_t{s.bytes};
@@ -112,7 +113,7 @@ Work work_of(const QuantizeSpec& s) {
   return {static_cast<double>(s.n) * s.pixels * s.channels / 16};
 }
 Work work_of(const SoftmaxSpec& s) {
-  return {sixteens(s.rows, s.length)};
+  return {sixteens(s.pixels > 0 ? int64_t{s.rows} * s.pixels * s.channels : s.rows, s.length)};
 }
 Work work_of(const CopySpec& s) {
   double elements = 1;

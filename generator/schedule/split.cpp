@@ -224,6 +224,9 @@ std::optional<Footprint> touched(const InterleaveSpec& s) {
   return Footprint{rows_of(s.pixels, s.channels / 2, s.a_pitch), rows_of(s.pixels, s.channels / 2, s.b_pitch),
                    rows_of(s.pixels, s.channels, s.dst_pitch)};
 }
+std::optional<Footprint> touched(const SoftmaxSpec&) {
+  return std::nullopt;
+}
 template <class Spec>
 std::optional<Footprint> touched(const Spec& s) {
   if constexpr (requires { s.pixels, s.src_pitch, s.dst_pitch; })
