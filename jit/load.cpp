@@ -106,12 +106,21 @@ TunedTilings read_tuned(const std::string& path) {
 }
 
 LoadedModel load(const std::filesystem::path& path, const LoadOptions& options) {
-  LoadedModel m;
+  check_target(options.target ? *options.target : host_target(), options.engine);
+  Stopwatch watch;
+  Graph graph = import_model(path, {.batch = options.batch, .profile = options.profile});
+  const double import_seconds = watch.lap();
+  LoadedModel m = load(std::move(graph), options);
+  m.import_seconds = import_seconds;
+  return m;
+}
+
+LoadedModel load(Graph graph, const LoadOptions& options) {
   const Target& target = options.target ? *options.target : host_target();
   check_target(target, options.engine);
+  LoadedModel m;
+  m.graph = std::move(graph);
   Stopwatch watch;
-  m.graph = import_model(path, {.batch = options.batch, .profile = options.profile});
-  m.import_seconds = watch.lap();
   run_passes(m.graph, {.fuse = options.fuse,
                        .prove = options.prove,
                        .strict_int8 = options.strict_int8,

@@ -56,4 +56,7 @@ void check_target(const Target& target, Engine engine);
 // User errors: everything that import, passes and lower refuse; a target that this machine cannot run.
 LoadedModel load(const std::filesystem::path& model, const LoadOptions& options);
 
+// The same for a graph as an importer made it; `batch` and `profile` were the importer's.
+LoadedModel load(Graph graph, const LoadOptions& options);
+
 }  // namespace octet

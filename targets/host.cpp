@@ -27,7 +27,7 @@ std::string cpu_name() {
   std::string name;
 #if defined(__x86_64__)
   constexpr unsigned kFirst = 0x80000002, kLast = 0x80000004;  // 16 characters of the brand string each
-  if (__get_cpuid_max(0x80000000, nullptr) >= kLast)
+  if (static_cast<unsigned>(__get_cpuid_max(0x80000000, nullptr)) >= kLast)
     for (unsigned leaf = kFirst; leaf <= kLast; ++leaf) {
       std::array<unsigned, 4> r{};
       __get_cpuid(leaf, &r[0], &r[1], &r[2], &r[3]);

@@ -130,6 +130,15 @@ const std::vector<Case> kCases = {
        const TensorId y = n.out_q(n.linear("fc", n.reshape("flatten", x, {2, 30}), 7), "y");
        n.output(n.out_q(n.linear("fc2", y, 3), "z"));
      }},
+    {"more_channels_than_are_proved",
+     [](QuantizedNet& n) {
+       const TensorId x = n.out_q(n.conv1("conv", n.start({1, 3, 130, 130}), 4), "x4");
+       const TensorId flat = n.q(n.reshape("flatten", x, {1, 4 * 130 * 130}), "flat", kOut, n.flavour().zero_out);
+       const TensorId sum = n.out_q(n.unary("relu", n.add("add", flat, flat), Unary::relu), "sum");
+       const TensorId few = n.slice("few", sum, {0, 5}, {1, 1}, {1, 20});
+       n.output(n.out_q(n.linear("fc", sum, 1), "y"));
+       n.output(n.out_q(n.linear("fc2", n.concat("cat", {few, few}, 1), 3), "z"));
+     }},
     {"flatten_read_by_others",
      [](QuantizedNet& n) {
        const TensorId x = n.start({2, 5, 3, 2});

@@ -218,6 +218,13 @@ INSTANTIATE_TEST_SUITE_P(
                 {"node 'z' (Add)", "0 inputs; supported: 2"}},
         Refusal{
             "NoOutput", [](OnnxBuilder& b) { relu(b), b.node("Relu", {"x"}, "z", {}, 0); }, {"output 0 is missing"}},
+        Refusal{"NoOutputBehindATemporary",
+                [](OnnxBuilder& b) {
+                  b.input("x", {1, 2, 4, 4});
+                  b.node("ReduceMean", {"x"}, "z", {attr("axes", Ints{2, 3}), attr("keepdims", 0)}, 0);
+                  b.output(b.node("Relu", {"x"}, "y"));
+                },
+                {"node 'z' (ReduceMean)", "output 0 is missing"}},
         Refusal{"SecondOutput",
                 [](OnnxBuilder& b) {
                   b.input("x", {1, 1, 4, 4}), b.node("MaxPool", {"x"}, "p", {attr("kernel_shape", Ints{2, 2})}, 2),

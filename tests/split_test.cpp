@@ -80,6 +80,16 @@ TEST_P(Split, ConvolutionPartsWriteTheWhole) {
   EXPECT_GE(in_parts, 40u);
 }
 
+// Rows whose number times that of the parts is beyond 32 bits.
+TEST(SplitHuge, PartsCoverAllRows) {
+  constexpr int64_t kRows = 1598026776;
+  int64_t rows = 0;
+  const auto ways = splits(CopySpec{.dims = {kRows}, .src_strides = {1}, .dst_strides = {1}}, 3);
+  ASSERT_EQ(ways.size(), 1u);
+  for (const Part& p : ways[0]) rows += std::get<CopySpec>(p.spec).dims[0];
+  EXPECT_EQ(rows, kRows);
+}
+
 TEST_P(Split, OtherPartsWriteTheWhole) {
   size_t in_parts = 0;
   std::set<std::string> ops;

@@ -67,5 +67,6 @@ void add_bench(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_explain(CLI::App& app);
 void add_tune(CLI::App& app);
+void add_compare(CLI::App& app);
 
 }  // namespace octet::cli

@@ -107,21 +107,28 @@ Array photo_input(const std::string& path, const TensorInfo& t, const PhotoOptio
   return photo_values(photo_to_array(photo, t, scale, options), t, scale, path);
 }
 
-// The array of one file for one input.
-Array read_input(const std::string& path, const TensorInfo& t, const PhotoOptions& options, bool say) {
+void append(Array& all, const Array& more) {
+  all.shape[0] += more.shape[0];
+  all.data.insert(all.data.end(), more.data.begin(), more.data.end());
+}
+
+// The array of one file for one input. `only`: the model has no other, so that in0, in1, ... of an .npz are its runs.
+Array read_input(const std::string& path, const TensorInfo& t, const PhotoOptions& options, bool say, bool only) {
   if (is_photo(path)) return photo_input(path, t, options, say);
   if (has_extension(path, ".npy")) return fit(read_npy(path), t, path);
   if (!has_extension(path, ".npz")) user_error(path + ": inputs are .npy, .npz or photographs (.bmp, .jpg, .png)");
   const NpzReader npz(path);
-  if (std::find(npz.names().begin(), npz.names().end(), t.name) == npz.names().end())
+  const auto has = [&npz](const std::string& name) {
+    return std::find(npz.names().begin(), npz.names().end(), name) != npz.names().end();
+  };
+  const auto member = [&](const std::string& name) { return fit(npz.read(name), t, path + ":" + name); };
+  if (has(t.name)) return member(t.name);
+  if (!only || !has("in0") || t.shape.empty())
     user_error(fmt::format("{}: no member named like the input '{}' (it has: {})", path, t.name,
                            fmt::join(npz.names(), ", ")));
-  return fit(npz.read(t.name), t, path + ":" + t.name);
-}
-
-void append(Array& all, const Array& more) {
-  all.shape[0] += more.shape[0];
-  all.data.insert(all.data.end(), more.data.begin(), more.data.end());
+  Array all = member("in0");
+  for (int i = 1; has(fmt::format("in{}", i)); ++i) append(all, member(fmt::format("in{}", i)));
+  return all;
 }
 
 std::string input_list(const std::vector<TensorInfo>& tensors) {
@@ -154,6 +161,17 @@ std::vector<std::vector<std::string>> assign(const std::vector<TensorInfo>& tens
 
 }  // namespace
 
+void InputOptions::add_photos(CLI::App& verb) {
+  const char* photos = "Photographs";
+  verb.add_option("--resize", resize, "squeeze: the whole picture; crop: shortest side, then the centre")
+      ->capture_default_str()
+      ->group(photos);
+  verb.add_option("--scale", scale, "imagenet, -1..1, 0..1 or 0..255; by default what fits the input's quantization")
+      ->group(photos);
+  verb.add_option("--mean", mean, "Own (x / 255 - mean) / std: one number, or r,g,b")->group(photos);
+  verb.add_option("--std", std, "See --mean")->group(photos);
+}
+
 Array fit(Array array, const TensorInfo& t, const std::string& source) {
   const bool scalar = t.shape.empty();
   const bool fits = array.shape.size() == t.shape.size() && tail(array.shape) == tail(t.shape) &&
@@ -179,7 +197,7 @@ Inputs gather_inputs(const std::vector<TensorInfo>& tensors, const InputOptions&
     if (t.shape.empty() && paths[i].size() > 1) user_error("input '" + t.name + "' is a scalar and takes one file");
     Array all;
     for (const std::string& path : paths[i]) {
-      Array one = read_input(path, t, photos, &path == &paths[i][0]);
+      Array one = read_input(path, t, photos, &path == &paths[i][0], tensors.size() == 1);
       const int64_t rows = one.shape.empty() ? 1 : one.shape[0];
       if (i == 0)
         for (int64_t r = 0; r < rows; ++r)

@@ -1,6 +1,7 @@
 // What the user gave for a network's inputs, as arrays that the network takes.
 #pragma once
 
+#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@ namespace octet::cli {
 struct InputOptions {
   std::vector<std::string> files;  // FILE or NAME=FILE; .npy, .npz, photographs
   std::string resize = "squeeze", scale, mean, std;
+
+  void add_photos(CLI::App& verb);  // how photographs become numbers
 };
 
 // One array per graph input, of its dtype, its first dimension `runs` times the model's; and a name per run.

@@ -1,4 +1,5 @@
-// The octet command. Exit 0: done; 1: the user can mend it, one line on stderr says how; 2: our bug.
+// The octet command. Exit 0: done; 1: the user can mend it, one line on stderr says how; 2: our bug; 3: `octet compare`
+// found a difference.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -20,9 +21,10 @@ Examples:
   octet compile resnet50.onnx -o generated --target avx2 --target avx512_vnni
   octet inspect model.onnx
   octet explain model.onnx --target avx2
+  octet compare model.onnx --input x.npz --a target=avx2 --b engine=reference
 
 Each command says more with --help. OCTET_MAX_TARGET=NAME caps the target that `host` means.
-Exit status: 0 done, 1 an error that one line on stderr explains, 2 an internal error.)";
+Exit status: 0 done, 1 an error that one line on stderr explains, 2 an internal error, 3 compare found a difference.)";
 
 // One line whatever the message holds.
 int complain(const char* message, int status) {
@@ -66,17 +68,21 @@ int run_command(int argc, char** argv) {
   add_inspect(app);
   add_explain(app);
   add_tune(app);
+  add_compare(app);
+  int status = 0;
   try {
     warn_about_cap();
     check_verb(app, argc, argv);
     app.parse(argc, argv);  // runs the verb's callback
+  } catch (const CLI::RuntimeError& e) {
+    status = e.get_exit_code();  // of a verb that has said what there is to say
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() != 0) return complain((std::string(e.what()) + " (see octet --help)").c_str(), 1);
     app.exit(e);  // --help, --version
   }
   if (!std::cout.flush() || std::fflush(stdout) != 0 || std::ferror(stdout))
     user_error("cannot write to standard output");
-  return 0;
+  return status;
 }
 
 }  // namespace

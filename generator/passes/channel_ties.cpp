@@ -93,6 +93,12 @@ void ChannelTies::tie(Item a, Item b) {
   kept_[b] = kept;
 }
 
+void ChannelTies::tie_or_keep(TensorId a, int64_t channel_a, TensorId b, int64_t channel_b) {
+  if (tracked(a) && tracked(b)) return tie(item(a, channel_a), item(b, channel_b));
+  if (tracked(a)) keep(item(a, channel_a));
+  if (tracked(b)) keep(item(b, channel_b));
+}
+
 bool ChannelTies::tracked(TensorId t) const {
   return t != kNoTensor && !graph_.tensor(t).proved.empty();
 }
@@ -105,6 +111,7 @@ void ChannelTies::keep_all(TensorId t) {
 void ChannelTies::tie_all(TensorId a, TensorId b) {
   if (graph_.tensor(a).is_constant()) return;
   if (!tracked(a)) return keep_all(b);
+  if (!tracked(b)) return keep_all(a);
   const int64_t channels = channel_count(graph_.tensor(a));
   for (int64_t c = 0; c < channel_count(graph_.tensor(b)); ++c) tie(item(a, c % channels), item(b, c));
 }
@@ -160,10 +167,10 @@ void ChannelTies::visit(const Node& n) {
       return tie_all(x, y);
     case OpKind::slice:
       if (n.steps.back() != 1) return keep_both();
-      for (int64_t c = 0; c < channels(y); ++c) tie(item(x, n.starts.back() + c), item(y, c));
+      for (int64_t c = 0; c < channels(y); ++c) tie_or_keep(x, n.starts.back() + c, y, c);
       return;
     case OpKind::channel_permute:
-      for (int64_t c = 0; c < channels(y); ++c) tie(item(x, n.perm[static_cast<size_t>(c)]), item(y, c));
+      for (int64_t c = 0; c < channels(y); ++c) tie_or_keep(x, n.perm[static_cast<size_t>(c)], y, c);
       return;
     case OpKind::concat: return visit_concat(n);
     case OpKind::split: return visit_split(n);
@@ -190,12 +197,7 @@ void ChannelTies::visit_concat(const Node& n) {
   int64_t at = 0;
   for (TensorId t : n.inputs) {
     const int64_t channels = channel_count(graph_.tensor(t));
-    for (int64_t c = 0; c < channels; ++c) {
-      if (tracked(t))
-        tie(item(t, c), item(y, at + c));
-      else
-        keep(item(y, at + c));
-    }
+    for (int64_t c = 0; c < channels; ++c) tie_or_keep(t, c, y, at + c);
     if (by_channel) at += channels;
   }
 }
@@ -206,7 +208,7 @@ void ChannelTies::visit_split(const Node& n) {
   int64_t at = 0;
   for (TensorId t : n.outputs) {
     const int64_t channels = channel_count(graph_.tensor(t));
-    for (int64_t c = 0; c < channels; ++c) tie(item(x, at + c), item(t, c));
+    for (int64_t c = 0; c < channels; ++c) tie_or_keep(x, at + c, t, c);
     if (by_channel) at += channels;
   }
 }
@@ -234,7 +236,7 @@ void ChannelTies::keep_round_numbers() {
 std::vector<size_t> ChannelTies::kept(TensorId t) const {
   std::vector<size_t> out;
   for (int64_t c = 0; c < channel_count(graph_.tensor(t)); ++c)
-    if (!tracked(t) || kept_[root(item(t, c))]) out.push_back(static_cast<size_t>(c));
+    if (kept_[root(item(t, c))]) out.push_back(static_cast<size_t>(c));
   return out;
 }
 

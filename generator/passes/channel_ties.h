@@ -19,7 +19,9 @@ class ChannelTies {
   // Of a graph that has been through prove_ranges.
   explicit ChannelTies(const Graph& graph);
 
-  std::vector<size_t> kept(TensorId t) const;  // channels that stay, in order: at least one, all of a constant's
+  // The activations that nodes write and that have proved ranges; all others keep their channels.
+  bool tracked(TensorId t) const;
+  std::vector<size_t> kept(TensorId t) const;  // of a tracked tensor: channels that stay, in order; at least one
   bool any_dropped() const;
 
  private:
@@ -28,9 +30,9 @@ class ChannelTies {
   Item item(TensorId t, int64_t channel) const { return first_[static_cast<size_t>(t)] + static_cast<Item>(channel); }
   Item root(Item i) const;
   void tie(Item a, Item b);
+  void tie_or_keep(TensorId a, int64_t channel_a, TensorId b, int64_t channel_b);
   void keep(Item i) { kept_[root(i)] = true; }
   void keep_all(TensorId t);
-  bool tracked(TensorId t) const;  // the activations that nodes write
 
   void visit(const Node& node);
   void visit_dense(const Node& node);

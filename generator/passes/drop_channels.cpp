@@ -5,6 +5,7 @@
 // result, the operands of an add), or it stays in all of them.
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "generator/passes/channel_ties.h"
 #include "generator/passes/passes.h"
@@ -26,21 +27,30 @@ std::vector<T> picked(const std::vector<T>& values, const Kept& kept) {
 class Dropper {
  public:
   Dropper(Graph& graph, const ChannelTies& ties) : graph_(graph), kept_(graph.tensors.size()) {
-    for (size_t t = 0; t < kept_.size(); ++t) kept_[t] = ties.kept(static_cast<TensorId>(t));
+    for (size_t t = 0; t < kept_.size(); ++t)
+      if (ties.tracked(static_cast<TensorId>(t))) kept_[t] = ties.kept(static_cast<TensorId>(t));
   }
 
   void run() {
     // Nodes first: they look at the channels as they are.
     for (Node& n : graph_.nodes) shrink_node(n);
-    for (size_t t = 0; t < kept_.size(); ++t) shrink_tensor(graph_.tensors[t], kept_[t]);
+    for (size_t t = 0; t < kept_.size(); ++t)
+      if (!whole(static_cast<TensorId>(t))) shrink_tensor(graph_.tensors[t], kept_[t]);
   }
 
  private:
   const Kept& kept(TensorId t) const { return kept_[static_cast<size_t>(t)]; }
-  bool whole(TensorId t) const { return kept(t).size() == static_cast<size_t>(channel_count(graph_.tensor(t))); }
+  bool whole(TensorId t) const {  // at least one channel of each tensor stays: none says that nothing is known
+    return kept(t).empty() || kept(t).size() == static_cast<size_t>(channel_count(graph_.tensor(t)));
+  }
+  Kept stay(TensorId t) const {
+    if (!whole(t)) return kept(t);
+    Kept all(static_cast<size_t>(channel_count(graph_.tensor(t))));
+    std::iota(all.begin(), all.end(), size_t{0});
+    return all;
+  }
 
   static void shrink_tensor(Tensor& t, const Kept& kept) {
-    if (kept.size() == static_cast<size_t>(channel_count(t))) return;
     if (t.file_shape.empty()) t.file_shape = t.shape;
     t.shape.back() = static_cast<int64_t>(kept.size());
     t.proved = picked(t.proved, kept);
@@ -52,17 +62,22 @@ class Dropper {
       case OpKind::linear: return shrink_conv(n);
       case OpKind::add:
       case OpKind::sub:
-      case OpKind::mul: return shrink_operands(n, kept(n.outputs[0]));
+      case OpKind::mul:
+        if (!whole(n.outputs[0])) shrink_operands(n, kept(n.outputs[0]));
+        return;
       case OpKind::batch_norm:
+        if (whole(n.outputs[0])) return;
         for (size_t k = 1; k < n.inputs.size(); ++k) n.inputs[k] = last_picked(n.inputs[k], kept(n.outputs[0]));
         return;
       case OpKind::slice: {
+        if (whole(n.inputs[0])) return;
         const Kept& from = kept(n.inputs[0]);
         const auto start = static_cast<size_t>(n.starts.back());
         n.starts.back() = std::lower_bound(from.begin(), from.end(), start) - from.begin();
         return;
       }
       case OpKind::channel_permute: {
+        if (whole(n.inputs[0])) return;
         const Kept &from = kept(n.inputs[0]), &to = kept(n.outputs[0]);
         std::vector<int64_t> perm;
         for (size_t c : to)
@@ -104,8 +119,7 @@ class Dropper {
   void shrink_conv(Node& n) {
     const bool depthwise = is_depthwise(graph_, n);
     if (whole(n.outputs[0]) && (depthwise || whole(n.inputs[0]))) return;
-    const Kept& out = kept(n.outputs[0]);
-    const Kept in = depthwise ? Kept{0} : kept(n.inputs[0]);
+    const Kept out = stay(n.outputs[0]), in = depthwise ? Kept{0} : stay(n.inputs[0]);
     set_bias(n, out, depthwise ? std::vector<int32_t>(bias_of(graph_, n)) : folded_bias(graph_, n, in));
     n.inputs[1] = weights(n.inputs[1], out, in);
     n.sums = picked(n.sums, out);

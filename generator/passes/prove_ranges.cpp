@@ -18,6 +18,18 @@ namespace {
 
 using Ranges = std::vector<QRange>;
 
+// Beyond that a proof costs more memory than it can save; constants of such tensors are in the file.
+constexpr int64_t kMostChannels = 1 << 16;
+
+bool too_many_channels(const Graph& graph, const Node& n) {
+  if (n.op == OpKind::conv || n.op == OpKind::linear) return false;
+  const auto beyond = [&](TensorId t) {
+    return t != kNoTensor && graph.tensor(t).is_quantized() && channel_count(graph.tensor(t)) > kMostChannels;
+  };
+  return std::any_of(n.inputs.begin(), n.inputs.end(), beyond) ||
+         std::any_of(n.outputs.begin(), n.outputs.end(), beyond);
+}
+
 Ranges constant_ranges(const Tensor& t) {
   const std::vector<int32_t> values = integers(t);
   const auto channels = static_cast<size_t>(channel_count(t));
@@ -291,7 +303,7 @@ class Result {
 
 void prove_ranges(Graph& graph) {
   for (Node& n : graph.nodes) {
-    if (!graph.tensor(n.outputs[0]).is_quantized()) continue;
+    if (!graph.tensor(n.outputs[0]).is_quantized() || too_many_channels(graph, n)) continue;
     if (n.op == OpKind::conv || n.op == OpKind::linear) n.sums = sums_of(graph, n);
     std::vector<Ranges> results = Result(graph, n).run();
     for (size_t k = 0; k < results.size(); ++k) graph.tensor(n.outputs[k]).proved = std::move(results[k]);
@@ -311,7 +323,7 @@ void drop_clamps(Graph& graph) {
   for (Node& n : graph.nodes) {
     if (!graph.tensor(n.outputs[0]).is_quantized()) continue;
     if (n.fused_add) drop(n.fused_add->range, Result(graph, n).own_unclamped());
-    if (n.range == QRange{}) continue;
+    if (n.range == QRange{} || too_many_channels(graph, n)) continue;
     Node free = n;
     free.range = {};
     drop(n.range, hull(Result(graph, free).run().front()));

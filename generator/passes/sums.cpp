@@ -23,7 +23,7 @@ Factors factors_of(const Tensor& x, int64_t first, int64_t channels, int64_t tap
   const int32_t zero = x.quant->zero_point[0];
   Factors f;
   for (int64_t c = 0; c < channels; ++c) {
-    const QRange r = x.proved[static_cast<size_t>(first + c)];
+    const QRange r = x.proved.empty() ? type_range(x.dtype) : x.proved[static_cast<size_t>(first + c)];
     const int least = r.lo - zero, most = r.hi - zero;
     f.least.insert(f.least.end(), static_cast<size_t>(taps), static_cast<int16_t>(padded ? std::min(least, 0) : least));
     f.most.insert(f.most.end(), static_cast<size_t>(taps), static_cast<int16_t>(padded ? std::max(most, 0) : most));
@@ -90,7 +90,7 @@ std::vector<SumRange> sums_of(const Graph& graph, const Node& n) {
   const int64_t row = element_count(w.shape) / oc, channels = w.shape[1], taps = row / channels;
   const std::vector<int32_t> bias = bias_of(graph, n);
   if (static_cast<int64_t>(bias.size()) != oc || oc % groups != 0 ||
-      groups * channels != static_cast<int64_t>(x.proved.size()))
+      groups * channels != channel_count(x))
     internal_error(describe(n) + ": shapes of source, weights and bias disagree");
   std::vector<SumRange> sums;
   Factors factors;

@@ -20,7 +20,7 @@ bool reads_padding(const Graph& graph, const Node& node);
 // The bias of a conv or linear, zeros where there is none.
 std::vector<int32_t> bias_of(const Graph& graph, const Node& node);
 
-// Per output channel of a conv or linear (channels last) whose source has proved ranges, the bias included.
+// Per output channel of a conv or linear (channels last), the bias included.
 std::vector<SumRange> sums_of(const Graph& graph, const Node& node);
 
 }  // namespace octet

@@ -11,12 +11,12 @@ struct Range {
 
 // [0, total) in at most `parts` nearly equal ranges that start at multiples of `step`.
 std::vector<Range> ranges(int total, int step, int parts) {
-  const int units = (total + step - 1) / step;
-  parts = std::min(parts, units);
+  const int64_t units = (int64_t{total} + step - 1) / step;
+  parts = static_cast<int>(std::min<int64_t>(parts, units));
   std::vector<Range> out;
   for (int p = 0; p < parts; ++p) {
-    const int begin = units * p / parts * step, end = std::min(total, units * (p + 1) / parts * step);
-    out.push_back({begin, end - begin});
+    const int64_t begin = units * p / parts * step, end = std::min<int64_t>(total, units * (p + 1) / parts * step);
+    out.push_back({static_cast<int>(begin), static_cast<int>(end - begin)});
   }
   return out;
 }

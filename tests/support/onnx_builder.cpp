@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <fstream>
+
 #include "runtime/status.h"
 
 namespace octet::test {
@@ -116,6 +119,8 @@ Graph OnnxBuilder::import(const ImportOptions& options) const {
 }
 
 Graph import_bytes(const std::string& bytes, const ImportOptions& options) {
+  if (const char* folder = std::getenv("OCTET_CORPUS"))  // scripts/fuzz begins with what the tests try
+    std::ofstream(fmt::format("{}/{:016x}", folder, std::hash<std::string>()(bytes)), std::ios::binary) << bytes;
   return import_onnx(std::as_bytes(std::span(bytes)), options);
 }
 
