@@ -50,6 +50,7 @@ TEST(PlainOps, NoneForWhatAlwaysHasAProgram) {
   EXPECT_FALSE(plain_kernel(ConvSpec{}));
   EXPECT_FALSE(plain_kernel(AddSpec{}));
   EXPECT_FALSE(plain_kernel(MulSpec{}));
+  EXPECT_FALSE(plain_kernel(PairSpec{}));
   EXPECT_FALSE(plain_kernel(LutSpec{}));
   EXPECT_FALSE(plain_kernel(InterleaveSpec{}));
 }

@@ -37,6 +37,9 @@ std::optional<PlainKernel> plain(const AddSpec&) {
 std::optional<PlainKernel> plain(const MulSpec&) {
   return std::nullopt;
 }
+std::optional<PlainKernel> plain(const PairSpec&) {
+  return std::nullopt;
+}
 
 static_assert(octet_plain::kInteger == static_cast<int>(MeanForm::integer),
               "templates/plain_ops.h lists the forms too");

@@ -18,6 +18,7 @@ T* out(const OctetArgs& args) {
 void run(const ConvSpec& spec, const OctetArgs& args);
 void run(const AddSpec& spec, const OctetArgs& args);
 void run(const MulSpec& spec, const OctetArgs& args);
+void run(const PairSpec& spec, const OctetArgs& args);
 void run(const PoolSpec& spec, const OctetArgs& args);
 void run(const LutSpec& spec, const OctetArgs& args);
 void run(const InterleaveSpec& spec, const OctetArgs& args);

@@ -136,6 +136,19 @@ Line describe(const KernelSpec& spec, const MulSpec& s) {
   return line.add("dst_pitch", s.dst_pitch, dense).raw(mul_text(s.mul));
 }
 
+Line describe(const KernelSpec& spec, const PairSpec& s) {
+  const int dense = round_up(s.channels, 4);
+  const PairFormula& f = s.pair;
+  Line line = start(spec);
+  line.flag("one_b", s.broadcast).add("a_pitch", s.a_pitch, dense).add("b_pitch", s.b_pitch, dense);
+  line.add("dst_pitch", s.dst_pitch, dense).raw(pair_form_name(f.form));
+  line.add("a_zero", f.a_zero, 0).add("b_zero", f.b_zero, 0).add("ra", f.ra, 1.0f).add("rb", f.rb, 1.0f);
+  line.add("r_out", f.r_out, 1.0f)
+      .add("positive", fixed_text(f.positive), {})
+      .add("negative", fixed_text(f.negative), {});
+  return line.add("offset_out", f.offset_out, 0).raw(range_text(f.lo, f.hi));
+}
+
 Line describe(const KernelSpec& spec, const PoolSpec& s) {
   const int dense = round_up(s.channels, 4);
   Line line = start(spec);
@@ -216,6 +229,10 @@ const char* op_name_of(const AddSpec&) {
 const char* op_name_of(const MulSpec&) {
   return "mul";
 }
+const char* op_name_of(const PairSpec& s) {
+  if (s.pair.form == PairForm::maximum) return "maximum";
+  return s.pair.form == PairForm::minimum ? "minimum" : "prelu";
+}
 const char* op_name_of(const PoolSpec& s) {
   switch (s.kind) {
     case PoolKind::max: return "max_pool";
@@ -274,6 +291,9 @@ std::string shape_of(const ResizeSpec& s) {
   return fmt::format("{} -> {}", image(s.n, s.ih, s.iw, s.channels), image(s.n, s.oh, s.ow, s.channels));
 }
 std::string shape_of(const AddSpec& s) {
+  return s.n == 1 ? pixels_by_channels(s.pixels, s.channels) : fmt::format("{}x{}x{}", s.n, s.pixels, s.channels);
+}
+std::string shape_of(const PairSpec& s) {
   return s.n == 1 ? pixels_by_channels(s.pixels, s.channels) : fmt::format("{}x{}x{}", s.n, s.pixels, s.channels);
 }
 std::string shape_of(const MulSpec& s) {

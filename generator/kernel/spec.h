@@ -17,6 +17,7 @@
 #include "generator/kernel/binary.h"
 #include "generator/kernel/fixed_point.h"
 #include "generator/kernel/float_spec.h"
+#include "generator/kernel/pair.h"
 #include "generator/kernel/pooling.h"
 #include "generator/kernel/quant_view.h"
 #include "generator/kernel/resize.h"
@@ -109,6 +110,15 @@ struct MulSpec {
   int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
   MulFormula mul;
   bool operator==(const MulSpec&) const = default;
+};
+
+// Maximum, minimum, PReLU.
+struct PairSpec {
+  int n = 1, pixels = 1, channels = 4;  // pixels per image
+  bool broadcast = false;               // b is one pixel per image
+  int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
+  PairFormula pair;
+  bool operator==(const PairSpec&) const = default;
 };
 
 // whole: the mean over all of an image's pixels, which has no window.
@@ -220,8 +230,8 @@ struct ResizeSpec {
 };
 
 using KernelSpec =
-    std::variant<ConvSpec, AddSpec, MulSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec, EdgeSpec,
-                 SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec, ResizeSpec, FloatSpec>;
+    std::variant<ConvSpec, AddSpec, MulSpec, PairSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
+                 EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec, ResizeSpec, FloatSpec>;
 
 const char* spec_op_name(const KernelSpec& spec);  // "conv", "depthwise", "linear", "add", ...
 std::string to_string(const KernelSpec& spec);     // one line, complete: equal text if and only if equal spec

@@ -138,6 +138,9 @@ void ChannelTies::visit(const Node& n) {
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu:
       for (TensorId t : n.inputs) {
         if (channels(t) != channels(y)) return keep_both();
         tie_all(t, y);

@@ -39,6 +39,9 @@ bool has_kernel(Profile profile, const Node& n) {
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu:
     case OpKind::concat:
     case OpKind::max_pool:
     case OpKind::average_pool:
@@ -46,6 +49,7 @@ bool has_kernel(Profile profile, const Node& n) {
     case OpKind::batch_norm:
     case OpKind::unary:
     case OpKind::softmax:
+    case OpKind::log_softmax:
     case OpKind::reshape:
     case OpKind::transpose:
     case OpKind::slice:
@@ -90,7 +94,8 @@ std::string why_not_per_tensor(const Tensor& t) {
 
 std::string why_not_activation(const Node& n, const Tensor& t) {
   if (t.is_constant() && !is_binary(n.op))
-    return fmt::format("constant operand {} is not supported; supported are constants in add, sub and mul", quoted(t));
+    return fmt::format(
+        "constant operand {} is not supported; supported are constants in elementwise ops of two tensors", quoted(t));
   return why_not_per_tensor(t);
 }
 

@@ -27,6 +27,9 @@ size_t activation_inputs(OpKind op) {
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu:
     case OpKind::matmul: return 2;
     default: return 0;
   }

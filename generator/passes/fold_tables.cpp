@@ -62,16 +62,23 @@ BinaryFormula::BinaryFormula(const Graph& graph, const Node& node)
     : a_(quant_view(graph.tensor(node.inputs[0]))),
       b_(quant_view(graph.tensor(node.inputs[1]))),
       out_(quant_view(graph.tensor(node.outputs[0]))),
-      is_product_(node.op == OpKind::mul) {
-  if (is_product_)
-    mul_ = product_formula(graph, node);
-  else
-    add_ = sum_formula(graph, node);
+      op_(node.op) {
+  switch (op_) {
+    case OpKind::mul: mul_ = product_formula(graph, node); break;
+    case OpKind::add:
+    case OpKind::sub: add_ = sum_formula(graph, node); break;
+    default: pair_ = pair_formula(graph, node);
+  }
 }
 
 int32_t BinaryFormula::operator()(int32_t a, int32_t b) const {
   const auto a_byte = static_cast<uint8_t>(a + a_.offset()), b_byte = static_cast<uint8_t>(b + b_.offset());
-  return (is_product_ ? mul_bytes(a_byte, b_byte, mul_) : add_bytes(a_byte, b_byte, add_)) - out_.offset();
+  switch (op_) {
+    case OpKind::mul: return mul_bytes(a_byte, b_byte, mul_) - out_.offset();
+    case OpKind::add:
+    case OpKind::sub: return add_bytes(a_byte, b_byte, add_) - out_.offset();
+    default: return pair_bytes(a_byte, b_byte, pair_) - out_.offset();
+  }
 }
 
 TensorId add_table(Graph& graph, const std::string& name, DType dtype, const Table& table) {
@@ -222,7 +229,7 @@ void fold_function(Edit& edit, int i) {
   edit.node(i).range = {};
 }
 
-// Quantized add, sub or mul with a constant scalar: its formula tabulated.
+// A quantized op of two tensors one of which is a constant scalar: its formula tabulated.
 void fold_scalar(Edit& edit, int i) {
   Graph& graph = edit.graph();
   const Node& n = edit.node(i);

@@ -17,6 +17,9 @@ bool clamps(OpKind op) {
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu:
     case OpKind::average_pool:
     case OpKind::global_average_pool:
     case OpKind::max_pool:

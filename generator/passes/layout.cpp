@@ -50,6 +50,9 @@ bool keeps_order(OpKind op) {
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu:
     case OpKind::unary:
     case OpKind::requantize:
     case OpKind::concat:

@@ -152,6 +152,16 @@ MulFormula product_formula(const Graph& graph, const Node& n) {
   });
 }
 
+PairFormula pair_formula(const Graph& graph, const Node& n) {
+  const QuantView a = quant_view(graph.tensor(n.inputs[0])), b = quant_view(graph.tensor(n.inputs[1])),
+                  out = quant_view(graph.tensor(n.outputs[0]));
+  const ByteRange range = byte_range(n.range, out);
+  return named(n, [&] {
+    if (n.op == OpKind::prelu) return prelu_formula(graph.profile, a, b, out, range.lo, range.hi);
+    return extremum_formula(n.op == OpKind::maximum, a, b, out, range.lo, range.hi);
+  });
+}
+
 namespace {
 
 MeanFormula mean_of(const Graph& graph, const Node& n, int count) {
@@ -167,7 +177,8 @@ MeanFormula mean_of(const Graph& graph, const Node& n, int count) {
 }  // namespace
 
 bool is_images_mean(const Graph& graph, const Node& n) {
-  return graph.profile == Profile::tfl_ruy && n.op == OpKind::global_average_pool;
+  // pool_reductions leaves the axes of other means.
+  return graph.profile == Profile::tfl_ruy && n.op == OpKind::global_average_pool && n.axes.empty();
 }
 
 PoolSpec pool_formula(const Graph& graph, const Node& n) {
@@ -220,6 +231,28 @@ AffineSpec affine_formula(const Graph& graph, const Node& n) {
 }
 
 namespace {
+
+void lower_pair(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  TensorId a = n.inputs[0], b = n.inputs[1];
+  const TensorId out = n.outputs[0];
+  const Meeting m = meeting(to, a, b, out);
+  const PairFormula pair = pair_formula(to.graph, n);
+  if (m.broadcast == Broadcast::a) {
+    if (n.op == OpKind::prelu) internal_error(describe(n) + " has more slopes than values");
+    std::swap(a, b);  // the larger and the smaller of two are symmetric
+  }
+  to.add(node,
+         PairSpec{.n = m.n,
+                  .pixels = m.pixels,
+                  .channels = to.channels(out),
+                  .broadcast = m.broadcast != Broadcast::none,
+                  .a_pitch = to.pitch(a),
+                  .b_pitch = to.pitch(b),
+                  .dst_pitch = to.pitch(out),
+                  .pair = pair},
+         a, out, b);
+}
 
 // TensorFlow Lite's optimized mean rounds the channels that fill vectors of 16 and the others in two ways.
 void lower_images_mean(Lowering& to, int node, const PoolSpec& all) {
@@ -415,6 +448,9 @@ void lower_node(Lowering& to, int node) {
     case OpKind::add:
     case OpKind::sub: return lower_add(to, node);
     case OpKind::mul: return lower_mul(to, node);
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu: return lower_pair(to, node);
     case OpKind::max_pool:
     case OpKind::average_pool:
     case OpKind::global_average_pool: return lower_pool(to, node);

@@ -37,6 +37,7 @@ Image image_of(const Tensor& tensor);
 // What kernels and proofs share: the formula of a node, without pitches. User errors name the node.
 AddFormula sum_formula(const Graph& graph, const Node& node);  // add, sub
 MulFormula product_formula(const Graph& graph, const Node& node);
+PairFormula pair_formula(const Graph& graph, const Node& node);  // maximum, minimum, prelu
 // Whether a mean's channels are not all rounded alike: pool_formula is then not the whole of it.
 bool is_images_mean(const Graph& graph, const Node& node);
 PoolSpec pool_formula(const Graph& graph, const Node& node);

@@ -79,7 +79,10 @@ class Result {
       case OpKind::linear: return conv();
       case OpKind::add:
       case OpKind::sub:
-      case OpKind::mul: return binary();
+      case OpKind::mul:
+      case OpKind::maximum:
+      case OpKind::minimum: return binary();
+      case OpKind::prelu: return unknown();  // its least value may lie between the ends of its source's
       case OpKind::max_pool: return max_pool();
       case OpKind::average_pool:
       case OpKind::global_average_pool: return average_pool();
@@ -153,11 +156,18 @@ class Result {
             requantize(static_cast<int32_t>(sum.hi), scale, requant)};
   }
 
+  bool ordered() const {
+    switch (n_.op) {
+      case OpKind::mul: return is_monotonic(product_formula(graph_, n_));
+      case OpKind::add:
+      case OpKind::sub: return is_monotonic(sum_formula(graph_, n_));
+      default: return true;
+    }
+  }
+
   Ranges binary() const {
     const Ranges a = of(0), b = of(1);
-    const bool ordered =
-        n_.op == OpKind::mul ? is_monotonic(product_formula(graph_, n_)) : is_monotonic(sum_formula(graph_, n_));
-    if (!ordered || a.size() != channels_ || b.size() != channels_) return unknown();
+    if (!ordered() || a.size() != channels_ || b.size() != channels_) return unknown();
     const BinaryFormula formula(graph_, n_);
     Ranges out;
     for (size_t c = 0; c < channels_; ++c) {

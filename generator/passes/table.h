@@ -24,7 +24,7 @@ Table values_of(const Lut& table, const Tensor& from, const Tensor& to);
 // The table of a unary node that carries one, or of a requantize.
 Table table_of(const Graph& graph, const Node& node);
 
-// What a quantized add, sub or mul gives for two quantized values, its range included.
+// What a quantized op of two tensors (is_binary) gives for two quantized values, its range included.
 class BinaryFormula {
  public:
   BinaryFormula(const Graph& graph, const Node& node);
@@ -32,9 +32,10 @@ class BinaryFormula {
 
  private:
   QuantView a_, b_, out_;
-  bool is_product_;
+  OpKind op_;
   AddFormula add_;
   MulFormula mul_;
+  PairFormula pair_;
 };
 
 // The constant that a unary node carries as inputs[1].

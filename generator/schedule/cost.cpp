@@ -38,9 +38,16 @@ Traffic traffic_of(const AddSpec& s) {
   return {rows(s.broadcast == Broadcast::a ? s.n : all, s.a_pitch) +
           rows(s.broadcast == Broadcast::b ? s.n : all, s.b_pitch) + rows(all, s.dst_pitch)};
 }
-Traffic traffic_of(const MulSpec& s) {
+template <class Spec>
+Traffic traffic_of_pair(const Spec& s) {
   const int64_t all = int64_t{s.n} * s.pixels;
   return {rows(all, s.a_pitch) + rows(s.broadcast ? s.n : all, s.b_pitch) + rows(all, s.dst_pitch)};
+}
+Traffic traffic_of(const MulSpec& s) {
+  return traffic_of_pair(s);
+}
+Traffic traffic_of(const PairSpec& s) {
+  return traffic_of_pair(s);
 }
 Traffic traffic_of(const PoolSpec& s) {
   return {rows(int64_t{s.n} * s.ih * s.iw, s.src_pitch) + rows(int64_t{s.n} * s.oh * s.ow, s.dst_pitch)};
@@ -98,6 +105,9 @@ Work work_of(const AddSpec& s) {
   return {sixteens(int64_t{s.n} * s.pixels, s.channels)};
 }
 Work work_of(const MulSpec& s) {
+  return {sixteens(int64_t{s.n} * s.pixels, s.channels)};
+}
+Work work_of(const PairSpec& s) {
   return {sixteens(int64_t{s.n} * s.pixels, s.channels)};
 }
 Work work_of(const PoolSpec& s) {

@@ -116,6 +116,39 @@ std::vector<KernelSpec> mul_specs(Profile profile) {
   });
 }
 
+std::vector<KernelSpec> pair_specs() {
+  const auto formula = [](PairForm form, const Views& v) {
+    const auto extremum = [&](bool largest) { return extremum_formula(largest, v.a, v.a, v.a, v.lo, v.hi); };
+    const auto prelu = [&](Profile p) {
+      QuantView out = v.out;
+      out.scale = std::max(out.scale, v.a.scale / 4096);
+      return prelu_formula(p, v.a, v.b, out, v.lo, v.hi);
+    };
+    switch (form) {
+      case PairForm::maximum: return extremum(true);
+      case PairForm::minimum: return extremum(false);
+      case PairForm::prelu_fixed: return prelu(Profile::tfl_ref);
+      case PairForm::prelu_product: return prelu(Profile::fbgemm);
+      default: return prelu(Profile::ort);
+    }
+  };
+  std::vector<KernelSpec> specs;
+  for (PairForm form :
+       {PairForm::maximum, PairForm::minimum, PairForm::prelu_quotient, PairForm::prelu_product, PairForm::prelu_fixed})
+    for (const KernelSpec& s : for_each_case_of({false, true}, [&](bool broadcast, const Extent&e, const Views&v) {
+           return PairSpec{.n = 2,
+                           .pixels = e.pixels,
+                           .channels = e.channels,
+                           .broadcast = broadcast,
+                           .a_pitch = pitch_of(e),
+                           .b_pitch = pitch_of(e) + e.extra,
+                           .dst_pitch = pitch_of(e),
+                           .pair = formula(form, v)};
+         }))
+      specs.push_back(s);
+  return specs;
+}
+
 namespace {
 
 struct PoolShape {
@@ -343,7 +376,7 @@ std::vector<KernelSpec> kernel_specs() {
     for (bool minus : {false, true}) add(add_specs(profile, minus));
     add(mul_specs(profile));
   }
-  for (const auto& specs : {pool_specs(), affine_specs(), lut_specs(), interleave_specs(), resize_specs(),
+  for (const auto& specs : {pair_specs(), pool_specs(), affine_specs(), lut_specs(), interleave_specs(), resize_specs(),
                             quantize_specs(), dequantize_specs(), edge_byte_specs()})
     add(specs);
   return all;
@@ -396,6 +429,10 @@ KernelCase::KernelCase(const KernelSpec& spec, uint32_t seed) : spec_(spec) {
     src2_ = bytes((s->broadcast == Broadcast::b ? s->n : pixels) * s->b_pitch, random);
     output(pixels, s->channels, s->dst_pitch);
   } else if (const auto* s = std::get_if<MulSpec>(&spec)) {
+    const int64_t pixels = int64_t{s->n} * s->pixels;
+    src_ = bytes(pixels * s->a_pitch, random), src2_ = bytes((s->broadcast ? s->n : pixels) * s->b_pitch, random);
+    output(pixels, s->channels, s->dst_pitch);
+  } else if (const auto* s = std::get_if<PairSpec>(&spec)) {
     const int64_t pixels = int64_t{s->n} * s->pixels;
     src_ = bytes(pixels * s->a_pitch, random), src2_ = bytes((s->broadcast ? s->n : pixels) * s->b_pitch, random);
     output(pixels, s->channels, s->dst_pitch);
