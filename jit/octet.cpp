@@ -126,7 +126,7 @@ std::vector<uint8_t> Context::read(const std::string& tensor) const {
   const auto& places = impl_->model->ready.executor->plan().tensors;
   const auto at = std::find_if(places.begin(), places.end(), [&](const TensorPlace& p) { return p.name == tensor; });
   if (at == places.end())
-    user_error("no quantized tensor '" + tensor + "' (it may be fused away; fuse = false keeps more)");
+    user_error("no tensor '" + tensor + "' (it may be fused away; fuse = false keeps more)");
   return impl_->inner.read(*at);
 }
 

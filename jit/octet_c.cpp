@@ -96,8 +96,14 @@ const char* octet_last_error(void) {
 
 void octet_options_init(octet_options* options) {
   if (options)
-    *options = {sizeof(octet_options),       "host", "jit", 1, 1, nullptr, 0, 1, 1, nullptr, nullptr, nullptr,
-                octet::Options{}.cache_bytes};
+    *options = {.size = sizeof(octet_options),
+                .target = "host",
+                .engine = "jit",
+                .threads = 1,
+                .batch = 1,
+                .fuse = 1,
+                .prove = 1,
+                .cache_bytes = octet::Options{}.cache_bytes};
 }
 
 int octet_model_load(const char* path, const octet_options* options, octet_model** model) {

@@ -57,7 +57,7 @@ class OCTET_API Model {
   const std::string& target() const;  // what `host` became
   const std::vector<TensorInfo>& inputs() const;
   const std::vector<TensorInfo>& outputs() const;
-  // The quantized tensors inside that survived fusion and lost no channels, in the file's order; readable after a run
+  // The tensors inside that survived fusion and lost no channels, in the file's order; readable after a run
   // with keep_all.
   const std::vector<TensorInfo>& tensors() const;
   size_t arena_bytes() const;   // memory of one Context
@@ -86,8 +86,8 @@ class OCTET_API Context {
   // tensor's dtype, aligned to that. No input may overlap an output.
   void run(std::span<const void* const> inputs, std::span<void* const> outputs);
 
-  // A tensor of Model::tensors() as the last run left it: dense, in the file's order of dimensions, one byte an
-  // element.
+  // A tensor of Model::tensors() as the last run left it: dense, in the file's order of dimensions, in its
+  // own type.
   std::vector<uint8_t> read(const std::string& tensor) const;
 
  private:

@@ -177,5 +177,41 @@ TEST(MatchFunctions, ErfWithAnotherFactorIsNoGelu) {
   EXPECT_EQ(net.graph.nodes.size(), 5u);
 }
 
+// --- a product of two activations
+
+struct ProductNet : Net {
+  ProductNet() {
+    const TensorId a = qdq(input("a", {2, 3}), "a_q", 0.5f, 7),
+                   b = qdq(input("b", {3, 4}), "b_q", 0.25f, -3, DType::s8);
+    output(qdq(node({.op = OpKind::matmul, .name = "product"}, {a, b}, {2, 4}), "y_q", 0.375f, 100));
+  }
+};
+
+TEST(ExpandMatmul, SumsAndTheirRoundingAreSpelledOut) {
+  ProductNet net;
+  run(net.graph, {fold_qdq, expand_matmul});
+  const Node* sum = find(net.graph, OpKind::integer_matmul);
+  ASSERT_TRUE(sum);
+  EXPECT_EQ(net.graph.tensor(sum->inputs[0]).name, "a_q");
+  EXPECT_EQ(integers(net.graph.tensor(sum->inputs[2])), (std::vector<int32_t>{7}));
+  EXPECT_EQ(integers(net.graph.tensor(sum->inputs[3])), (std::vector<int32_t>{-3}));
+  std::vector<float> factors;
+  for (const Node& n : net.graph.nodes) {
+    if (n.op == OpKind::mul) factors.push_back(net.graph.tensor(n.inputs[1]).values<float>()[0]);
+    if (n.op == OpKind::unary && n.function == Unary::clip) {
+      EXPECT_EQ(n.alpha, -100.0f);
+      EXPECT_EQ(n.beta, 155.0f);
+    }
+  }
+  EXPECT_EQ(factors, (std::vector<float>{0.125f / 0.375f, 0.375f}));
+}
+
+TEST(ExpandMatmul, RuntimesThatRoundInIntegersKeepTheirOwn) {
+  ProductNet net;
+  net.graph.profile = Profile::tfl_ref;
+  run(net.graph, {fold_qdq, expand_matmul});
+  EXPECT_EQ(count(net.graph, OpKind::matmul), 1);
+}
+
 }  // namespace
 }  // namespace octet

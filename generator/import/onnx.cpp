@@ -14,7 +14,7 @@ using importing::in_quotes;
 using importing::kMostBatch;
 using onnx_import::NodeImport;
 
-constexpr int64_t kFirstOpset = 10, kLastOpset = 21;
+constexpr int64_t kFirstOpset = 10, kLastOpset = 23;
 
 bool moves_values(const Node& n) {
   switch (n.op) {

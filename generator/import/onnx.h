@@ -1,4 +1,4 @@
-// ONNX (default domain opset 10 to 21, com.microsoft's quantized ops) -> Graph, literally.
+// ONNX (default domain opset 10 to 23, com.microsoft's quantized ops) -> Graph, literally.
 //
 // What passes receive:
 //

@@ -47,6 +47,7 @@ const std::vector<Pass>& all_passes() {
       {"fold_requantize", fold_requantize},
       {"match_functions", match_functions},
       {"check_integer", check_integer, Pass::strict},
+      {"expand_matmul", expand_matmul},
       {"make_islands", make_islands},
       {"check_profile", check_profile},
       {"fuse_ranges", fuse_ranges, Pass::fusing},

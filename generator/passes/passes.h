@@ -30,6 +30,7 @@ void fold_requantize(Graph& graph);    // dequantize -> quantize becomes requant
 void pool_reductions(Graph& graph);    // TensorFlow Lite's means and sums over any axes become pools
 void match_functions(Graph& graph);    // layer norm and gelu, spelled out, that are left in float
 void check_integer(Graph& graph);      // --strict-int8: user error naming the node where a float op is left
+void expand_matmul(Graph& graph);      // quantized products of activations: sums, and their rounding in f32
 void make_islands(Graph& graph);       // what has no integer form works between dequantize and quantize
 void check_profile(Graph& graph);      // user error naming the node where the graph's profile has no formula
 

@@ -28,11 +28,17 @@ Part window_rows(const Spec& whole, Range r) {
   const int reach = (w.kh - 1) * w.dilation_h + 1;
   const int top = r.begin * w.stride_h - w.pad_top;  // first input row that the part touches, may lie in the padding
   const int bottom = (r.begin + r.count - 1) * w.stride_h - w.pad_top + reach;
-  const int first = std::clamp(top, 0, whole.ih), last = std::clamp(bottom, first, whole.ih);
+  int first = std::clamp(top, 0, whole.ih);
+  const int last = std::clamp(bottom, first, whole.ih);
   Spec s = whole;
-  s.ih = std::max(1, last - first);
+  s.ih = last - first;
   s.oh = r.count;
   s.window.pad_top = first - top;
+  if (s.ih == 0) {  // padding only: some row of the image, behind everything that the part touches
+    s.ih = 1;
+    s.window.pad_top = bottom - top;
+    first = std::min(first, whole.ih - 1);
+  }
   s.window.pad_bottom = bottom - top - s.window.pad_top - s.ih;
   const int64_t dst_pixels = static_cast<int64_t>(r.begin) * whole.ow;
   Part p{s, static_cast<int64_t>(first) * whole.iw * whole.src_pitch, 0, dst_pixels * whole.dst_pitch};

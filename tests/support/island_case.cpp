@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -98,7 +99,8 @@ class Table {
     add("add_constant", {.op = OpKind::add}, {f32({2, 5}), constant(f32({5}))}, {f32({2, 5})}, 3e-7);
     for (DType from : {DType::f32, DType::u8, DType::s8, DType::s32, DType::s64, DType::boolean})
       for (DType to : {DType::f32, DType::u8, DType::s8, DType::s32, DType::s64, DType::boolean}) {
-        const bool narrow = to == DType::u8 || to == DType::s8;
+        const auto is_byte = [](DType t) { return t == DType::u8 || t == DType::s8; };
+        const bool narrow = is_byte(from) || is_byte(to);
         add("cast", {.op = OpKind::cast}, {within(of(from, {2, 9}), narrow ? 0 : -300, narrow ? 127 : 300)},
             {of(to, {2, 9})});
       }

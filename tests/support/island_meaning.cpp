@@ -31,7 +31,12 @@ void each(const Shape& shape, const std::function<void(const Index&)>& body) {
 }
 
 double unary(const Node& n, DType dtype, double x) {
+  if (std::isnan(x)) return x;
   switch (n.function) {
+    case Unary::silu:
+    case Unary::gelu:
+      if (x == -INFINITY) return -0.0;
+      return static_cast<double>(unary_value(n.function, n.alpha, n.beta, static_cast<float>(x)));
     case Unary::square: return x * x;
     case Unary::rsqrt: return 1 / std::sqrt(x);
     case Unary::floor: return std::floor(x);
@@ -156,7 +161,7 @@ class Meaning {
       case DType::s32: return std::isnan(x) ? 0 : std::clamp(std::trunc(x), -2147483648.0, 2147483647.0);
       case DType::u8: return std::isnan(x) ? 0 : std::clamp(std::trunc(x), 0.0, 255.0);
       case DType::s8: return std::isnan(x) ? 0 : std::clamp(std::trunc(x), -128.0, 127.0);
-      default: return std::trunc(x);
+      default: return std::isnan(x) ? 0 : std::clamp(std::trunc(x), -0x1p63, 0x1p63);
     }
   }
 
