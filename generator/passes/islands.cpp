@@ -31,6 +31,8 @@ class Islands {
   // A node on quantized tensors without an integer form: dequantize, the op, quantize.
   void leave_int8(int i) {
     const Node node = edit_.node(i);
+    if (node.op == OpKind::arg && tensor(node.inputs[0]).is_quantized())  // real values have the same order
+      return edit_.set_input(i, 0, dequantized(node.inputs[0], i));
     if (node.op == OpKind::quantize || node.op == OpKind::dequantize || is_float(graph_, node)) return;
     const std::string why = why_not_integer(graph_, node);
     if (why.empty()) return;
@@ -208,10 +210,11 @@ class Islands {
     reshape_output(i, out);
   }
 
-  // One axis after the other.
+  // One axis after the other; linear ones of quantized tensors round once, and are one kernel.
   void split_resize(int i) {
     const Node node = edit_.node(i);
     if (node.op != OpKind::resize) return;
+    if (node.resize.mode == Resize::Mode::linear && tensor(node.inputs[0]).is_quantized()) return;
     const Shape from = tensor(node.inputs[0]).shape, to = tensor(node.outputs[0]).shape;
     std::vector<int> axes;
     for (size_t d = 0; d < from.size(); ++d)
