@@ -54,6 +54,8 @@ const std::vector<Pass>& all_passes() {
       {"fold_requantize", fold_requantize},
       {"check_integer", check_integer},
       {"check_profile", check_profile},
+      {"expand_matmul", expand_matmul},
+      {"match_functions", match_functions},
       {"fuse_ranges", fuse_ranges, Pass::fusing},
       {"fuse_tables", fuse_tables, Pass::fusing},
       {"fuse_concats", fuse_concats, Pass::fusing},
