@@ -18,6 +18,7 @@ class Islands {
   void run() {
     for (int i : edit_.order()) leave_int8(i);
     for (int i : edit_.order()) settle_dequantize(i);
+    for (int i : edit_.order()) take_plain_integers(i);
     for (int i : edit_.order()) flatten_indices(i);
     for (int i : edit_.order()) split_resize(i);
     for (int i : edit_.order()) describe_island(i);
@@ -30,6 +31,8 @@ class Islands {
   // A node on quantized tensors without an integer form: dequantize, the op, quantize.
   void leave_int8(int i) {
     const Node node = edit_.node(i);
+    if (node.op == OpKind::arg && tensor(node.inputs[0]).is_quantized())  // real values have the same order
+      return edit_.set_input(i, 0, dequantized(node.inputs[0], i));
     if (node.op == OpKind::quantize || node.op == OpKind::dequantize || is_float(graph_, node)) return;
     const std::string why = why_not_integer(graph_, node);
     if (why.empty()) return;
@@ -130,6 +133,31 @@ class Islands {
     edit_.add_node(std::move(cast), i);
   }
 
+  // Kernels outside of int8 read integers as the file has them: without gaps, and s8 as it is.
+  void take_plain_integers(int i) {
+    const Node node = edit_.node(i);
+    if (node.op == OpKind::identity || !is_float(graph_, node)) return;
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      const TensorId t = node.inputs[k];
+      if (t == kNoTensor || !tensor(t).is_quantized()) continue;
+      Tensor to = tensor(t);
+      to.quant.reset();
+      if (to.is_constant()) {
+        edit_.set_input(i, k, graph_.add(std::move(to)));
+        continue;
+      }
+      to.name += "_plain";
+      const TensorId plain = edit_.add_tensor(std::move(to));
+      edit_.set_input(i, k, plain);
+      edit_.add_node({.op = OpKind::identity,
+                      .name = tensor(t).name,
+                      .source = op_name(OpKind::identity),
+                      .inputs = {t},
+                      .outputs = {plain}},
+                     i);
+    }
+  }
+
   TensorId reshaped(TensorId t, Shape shape, int near) {
     Tensor to = tensor(t);
     to.shape = std::move(shape);
@@ -182,10 +210,11 @@ class Islands {
     reshape_output(i, out);
   }
 
-  // One axis after the other.
+  // One axis after the other; linear ones of quantized tensors round once, and are one kernel.
   void split_resize(int i) {
     const Node node = edit_.node(i);
     if (node.op != OpKind::resize) return;
+    if (node.resize.mode == Resize::Mode::linear && tensor(node.inputs[0]).is_quantized()) return;
     const Shape from = tensor(node.inputs[0]).shape, to = tensor(node.outputs[0]).shape;
     std::vector<int> axes;
     for (size_t d = 0; d < from.size(); ++d)
