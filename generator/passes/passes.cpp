@@ -53,6 +53,8 @@ const std::vector<Pass>& all_passes() {
       {"requantize_moves", requantize_moves},
       {"fold_requantize", fold_requantize},
       {"check_integer", check_integer},
+      {"expand_matmul", expand_matmul},
+      {"match_functions", match_functions},
       {"fuse_ranges", fuse_ranges, Pass::fusing},
       {"fuse_tables", fuse_tables, Pass::fusing},
       {"fuse_concats", fuse_concats, Pass::fusing},
