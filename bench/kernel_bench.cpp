@@ -2,6 +2,7 @@
 //
 //   taskset -c 1 kernel_bench --benchmark_filter='conv/.*layer3.*/avx2'
 //
+// OCTET_NETWORK=seed=17,layers=4 adds the random network of that line, in every way that graph_fuzz_test runs it.
 // OCTET_BENCH_COMPILER=g++ times emitted C++ instead of machine code. A convolution's label is its schedule; "of_peak"
 // is its share of the dot products that the core can do on registers alone, measured in the same run.
 #include <benchmark/benchmark.h>
@@ -21,6 +22,8 @@
 #include "jit/backend.h"
 #include "tests/support/conv_case.h"
 #include "tests/support/kernel_case.h"
+#include "tests/support/random_model.h"
+#include "tests/support/ways.h"
 
 namespace octet {
 namespace {
@@ -110,6 +113,19 @@ void register_ops(const Target& target) {
   }
 }
 
+void time_network(benchmark::State& state, const RandomModel& network, const Way& way) {
+  const LoadedModel model = load(graph_of(network), way);
+  ExecutionContext context(model.executor);
+  const ByteArrays inputs = random_inputs(model.executor->plan(), network.seed);
+  for (auto _ : state) benchmark::DoNotOptimize(run(model, context, inputs));
+}
+
+void register_network(const RandomModel& network) {
+  for (const Way& way : ways())
+    benchmark::RegisterBenchmark(("network/" + to_string(network) + "/" + to_string(way)).c_str(),
+                                 [=](benchmark::State& state) { time_network(state, network, way); });
+}
+
 }  // namespace
 }  // namespace octet
 
@@ -120,6 +136,7 @@ int main(int argc, char** argv) {
     for (const char* file : {"networks.txt", "tails.txt"}) register_convs(file, target);
     register_ops(target);
   }
+  if (const char* line = std::getenv("OCTET_NETWORK")) register_network(random_model_named(line));
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

@@ -9,21 +9,12 @@
 #include <map>
 #include <set>
 
-#include "generator/import/onnx.h"
 #include "runtime/status.h"
 #include "tests/support/random_model.h"
 #include "tests/support/ways.h"
 
 namespace octet {
 namespace {
-
-Graph graph_of(const RandomModel& m) {
-  const std::string bytes = onnx_of(m);
-  Graph graph = import_onnx(std::as_bytes(std::span(bytes)), {}, to_string(m));
-  graph.profile = m.profile;
-  graph.profile_reason = "asked for";
-  return graph;
-}
 
 // What is wrong, after the way that shows it; empty where all agree. `refused` holds why the profile does not have the
 // network.

@@ -36,7 +36,7 @@ const std::vector<Case> kCases = {
        const TensorId y = n.q(n.input("other", {2, 3, 5, 2}), "other_q", 0x1p-5f, 3);
        n.output(n.out_q(n.node({.op = OpKind::matmul, .name = "matmul"}, {x, y}, {2, 3, 4, 2}), "y"));
      },
-     1},
+     8},  // the sums, and what rounds them
     {"float_ops_between_convolutions",
      [](QuantizedNet& n) {
        const TensorId x = n.start({1, 4, 4, 4});

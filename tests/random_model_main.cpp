@@ -2,7 +2,6 @@
 // gives it as FOLDER/input.npz: for octet compare, bench, explain, and for other runtimes.
 #include <fmt/format.h>
 
-#include "generator/import/onnx.h"
 #include "generator/io/npy.h"
 #include "runtime/status.h"
 #include "tests/support/random_model.h"
@@ -15,7 +14,7 @@ int main(int argc, char** argv) try {
   const std::string folder = argv[2], bytes = onnx_of(model);
   make_folder(folder);
   write_file(folder + "/model.onnx", bytes);
-  const LoadedModel m = load(import_onnx(std::as_bytes(std::span(bytes))), kPlain);
+  const LoadedModel m = load(graph_of(model), kPlain);
   const std::vector<TensorInfo>& infos = m.executor->plan().inputs;
   const ByteArrays inputs = random_inputs(m.executor->plan(), model.seed);
   std::vector<std::pair<std::string, Array>> arrays;

@@ -18,6 +18,7 @@ class Islands {
   void run() {
     for (int i : edit_.order()) leave_int8(i);
     for (int i : edit_.order()) settle_dequantize(i);
+    for (int i : edit_.order()) take_plain_integers(i);
     for (int i : edit_.order()) flatten_indices(i);
     for (int i : edit_.order()) split_resize(i);
     for (int i : edit_.order()) describe_island(i);
@@ -130,6 +131,31 @@ class Islands {
     edit_.node(i).op = OpKind::mul;
     edit_.set_inputs(i, {real, scale});
     edit_.add_node(std::move(cast), i);
+  }
+
+  // Kernels outside of int8 read integers as the file has them: without gaps, and s8 as it is.
+  void take_plain_integers(int i) {
+    const Node node = edit_.node(i);
+    if (node.op == OpKind::identity || !is_float(graph_, node)) return;
+    for (size_t k = 0; k < node.inputs.size(); ++k) {
+      const TensorId t = node.inputs[k];
+      if (t == kNoTensor || !tensor(t).is_quantized()) continue;
+      Tensor to = tensor(t);
+      to.quant.reset();
+      if (to.is_constant()) {
+        edit_.set_input(i, k, graph_.add(std::move(to)));
+        continue;
+      }
+      to.name += "_plain";
+      const TensorId plain = edit_.add_tensor(std::move(to));
+      edit_.set_input(i, k, plain);
+      edit_.add_node({.op = OpKind::identity,
+                      .name = tensor(t).name,
+                      .source = op_name(OpKind::identity),
+                      .inputs = {t},
+                      .outputs = {plain}},
+                     i);
+    }
   }
 
   TensorId reshaped(TensorId t, Shape shape, int near) {

@@ -38,7 +38,6 @@ const std::vector<Pass>& all_passes() {
       {"merge_quantize", merge_quantize},
       {"move_quantization", move_quantization},
       {"fold_qdq", fold_qdq},
-      {"expand_matmul", expand_matmul},
       {"align_operands", align_operands},
       {"quantize_biases", quantize_biases},
       {"fold_tables", fold_tables},

@@ -9,20 +9,25 @@
 namespace octet {
 namespace {
 
-// One vector, acc -> q.
+// acc -> q.
 class Formula {
  public:
-  Formula(Builder& b, const Epilogue& e, const OutputTile& t)
+  Formula(Builder& b, const Epilogue& e, OutputTile& t)
       : b_(b),
         e_(e),
         t_(t),
         w_(t.group.bytes),
-        requantize_(b, e.requant, {t.group, t.scale}, spare(e, t), static_cast<int>(t.acc.size())),
+        requantize_(b, e.requant, {t.group, t.scale}),
         add_(b, e.add, 0),
-        src2_(b, t.group, t.src2, e.residual_is_first ? add_.lane_zero_a() : add_.lane_zero_b()) {}
+        src2_(b, t.group, t.src2, e.residual_is_first ? add_.lane_zero_a() : add_.lane_zero_b()) {
+    if (requantize_.words() == 1)
+      hold_all();
+    else
+      requantize_by_vector();
+  }
 
   Reg operator()(int pixel, int vector, Reg x) {
-    x = requantize_(vector, x);
+    if (requantize_.words() == 1) x = requantize_(vector, x);
     return e_.residual ? add_residual(pixel, vector, x) : x;
   }
 
@@ -34,12 +39,29 @@ class Formula {
   }
 
  private:
-  // Registers beside accumulators and temporaries: a residual's bytes, words, lanes and factor, or a product's two.
-  static int spare(const Epilogue& e, const OutputTile& t) {
-    const bool fixed = e.requant.form == RequantForm::fixed_away || e.requant.form == RequantForm::fixed_up;
-    int live = t.live + (e.residual ? 4 : fixed ? 2 : e.requant.form == RequantForm::biased ? 1 : 0);
-    for (const auto& pixel : t.acc) live += static_cast<int>(pixel.size());
-    return e.registers - live;
+  // Registers that neither accumulators take nor `needed` ones.
+  int spare(int needed) const {
+    int live = t_.live + needed;
+    for (const auto& pixel : t_.acc) live += static_cast<int>(pixel.size());
+    return e_.registers - live;
+  }
+
+  // Multipliers stay in registers where all fit, a residual's bytes, words, lanes and factor beside them.
+  void hold_all() {
+    const int n = t_.group.vectors;
+    const bool used_again = static_cast<int>(t_.acc.size()) > 4 / n;
+    if (used_again && n <= spare(e_.residual ? 4 : 0)) requantize_.hold(0, n, n);
+  }
+
+  // Where a lane has several constants, each vector's are loaded once and serve all pixels.
+  void requantize_by_vector() {
+    for (int v = 0; v < t_.group.vectors; ++v) {
+      if (t_.acc.size() > 1) requantize_.hold(v, v + 1, spare(requantize_.temporaries()));
+      for (auto& pixel : t_.acc) {
+        Reg& acc = pixel[static_cast<size_t>(v)];
+        acc = requantize_(v, acc);
+      }
+    }
   }
 
   // The inner result becomes the byte that a convolution of its own would have stored, then the add's formula.
@@ -60,7 +82,7 @@ class Formula {
 
   Builder& b_;
   const Epilogue& e_;
-  const OutputTile& t_;
+  OutputTile& t_;
   int w_;
   Requantizer requantize_;
   AddCode add_;
@@ -122,7 +144,7 @@ void emit_bytes(Builder& b, const BytePack& pack, const OutputTile& t, const Fin
   }
 }
 
-void emit_epilogue(Builder& b, const Epilogue& e, const OutputTile& tile) {
+void emit_epilogue(Builder& b, const Epilogue& e, OutputTile tile) {
   Formula formula(b, e, tile);
   emit_bytes(b, formula.pack(), tile, [&](int pixel, int vector, Reg acc) { return formula(pixel, vector, acc); });
 }

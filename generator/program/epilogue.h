@@ -32,7 +32,7 @@ struct Epilogue {
 };
 
 // acc -> requantize -> (residual) -> zero point, clamp -> bytes in memory.
-void emit_epilogue(Builder& b, const Epilogue& e, const OutputTile& tile);
+void emit_epilogue(Builder& b, const Epilogue& e, OutputTile tile);
 
 // The second half alone, for ops with a formula of their own (average pool): finish(pixel, vector, acc) emits the
 // formula and returns a register with s32 values q; bytes clamp(q + add, lo, hi) are stored.

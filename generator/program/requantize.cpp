@@ -1,16 +1,26 @@
 #include "generator/program/requantize.h"
 
-#include "generator/schedule/scales.h"
 #include "runtime/status.h"
 
 namespace octet {
 
-Requantizer::Requantizer(Builder& b, const Requant& requant, const ScaleSource& source, int spare, int uses)
-    : b_(b), r_(requant), from_(source), w_(source.group.bytes), words_(scale_words(requant)) {
-  const int vectors = from_.group.vectors;
-  if (words_ * vectors > spare || uses <= 4 / from_.group.vectors || r_.form == RequantForm::doubles) return;
-  for (int v = 0; v < vectors; ++v)
-    for (int k = 0; k < words_; ++k) held_.push_back(b.load(w_, Role::scale, word_at(v, k)));
+int Requantizer::temporaries() const {
+  switch (r_.form) {
+    case RequantForm::fixed_away:
+    case RequantForm::fixed_up: return 2;
+    case RequantForm::biased:
+    case RequantForm::doubles: return 1;
+    default: return 0;
+  }
+}
+
+void Requantizer::hold(int first, int last, int spare) {
+  held_.clear();
+  first_held_ = first;
+  if (r_.form == RequantForm::doubles) return;
+  for (int v = first; v < last; ++v)
+    for (int k = 0; k < words_ && static_cast<int>(held_.size()) < spare; ++k)
+      held_.push_back(b_.load(w_, Role::scale, word_at(v, k)));
 }
 
 Mem Requantizer::word_at(int vector, int k) const {
@@ -18,8 +28,9 @@ Mem Requantizer::word_at(int vector, int k) const {
 }
 
 Builder::Operand Requantizer::word(int vector, int k) const {
-  if (held_.empty()) return word_at(vector, k);
-  return held_[static_cast<size_t>(vector * words_ + k)];
+  const auto at = static_cast<size_t>((vector - first_held_) * words_ + k);
+  if (vector >= first_held_ && at < held_.size()) return held_[at];
+  return word_at(vector, k);
 }
 
 int Requantizer::add() const {
@@ -42,8 +53,8 @@ Reg Requantizer::operator()(int vector, Reg x) {
     case RequantForm::fixed_up: return fixed(vector, x);
     case RequantForm::doubles: return doubles(vector, x);
     case RequantForm::shift:
-      b_.op(Op::add32, w_, x, x, word(vector, kWordRound));
-      b_.op(Op::srav32, w_, x, x, word(vector, kWordRight));
+      b_.op(Op::add32, w_, x, x, word(vector, kWordShiftRound));
+      b_.op(Op::srav32, w_, x, x, word(vector, kWordShift));
       return x;
   }
   internal_error("an unknown form of requantization");
@@ -63,7 +74,8 @@ Reg Requantizer::biased(int vector, Reg x) {
   if (r_.factor == 1) {
     b_.op(Op::add_f32, w_, x, x, word(vector, kWordB));
   } else {
-    const Reg bias = held_.empty() ? b_.load(w_, Role::temp, word_at(vector, kWordB)) : word(vector, kWordB).reg;
+    const Builder::Operand held = word(vector, kWordB);
+    const Reg bias = held.reg == kNone ? b_.load(w_, Role::temp, held.mem) : held.reg;
     b_.fma(w_, x, bias, b_.constant_f32(r_.factor), x);
   }
   b_.op(Op::mul_f32, w_, x, x, word(vector, kWordM));

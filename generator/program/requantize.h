@@ -5,6 +5,7 @@
 
 #include "generator/kernel/spec.h"
 #include "generator/program/program.h"
+#include "generator/schedule/scales.h"
 #include "generator/schedule/schedule.h"
 
 namespace octet {
@@ -17,9 +18,15 @@ struct ScaleSource {
 
 class Requantizer {
  public:
-  // `spare` registers are free besides all accumulators; `uses` is how often each vector's constants are wanted. They
-  // stay in registers where both say that it pays.
-  Requantizer(Builder& b, const Requant& requant, const ScaleSource& source, int spare, int uses);
+  Requantizer(Builder& b, const Requant& requant, const ScaleSource& source)
+      : b_(b), r_(requant), from_(source), w_(source.group.bytes), words_(scale_words(requant)) {}
+
+  // How many constants a lane has: more than fit beside all accumulators are best used vector by vector.
+  int words() const { return words_; }
+  // Registers that a call needs beside the accumulators and what is held.
+  int temporaries() const;
+  // Loads the constants of vectors [first, last) into registers, in place of those held before; as many as `spare`.
+  void hold(int first, int last, int spare);
 
   // s32 lanes from accumulators of vector `vector`, which are destroyed: the storage byte is clamp(lanes + add()).
   Reg operator()(int vector, Reg acc);
@@ -39,7 +46,8 @@ class Requantizer {
   const Requant& r_;
   ScaleSource from_;
   int w_, words_;
-  std::vector<Reg> held_;  // [vector][word], or empty
+  int first_held_ = 0;
+  std::vector<Reg> held_;  // [vector][word], from the first
 };
 
 }  // namespace octet

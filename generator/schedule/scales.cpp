@@ -13,9 +13,13 @@ using Words = std::array<uint32_t, 5>;
 Words fixed_words(const FixedPoint& f, bool ties_up) {
   const bool zero = f.multiplier == 0 || f.exponent < -30;
   const int n = zero ? 30 : std::max(0, -f.exponent), left = zero ? 0 : std::max(0, f.exponent);
-  return {static_cast<uint32_t>(zero ? 0 : f.multiplier), n == 0 ? 1 : (uint32_t{1} << n) + 1,
-          static_cast<uint32_t>(n + 1), static_cast<uint32_t>(2 + left),
-          n == 0 || ties_up ? 0 : static_cast<uint32_t>(-2)};
+  Words words{};
+  words[kWordRound] = n == 0 ? 1 : (uint32_t{1} << n) + 1;
+  words[kWordRight] = static_cast<uint32_t>(n + 1);
+  words[kWordMultiplier] = static_cast<uint32_t>(zero ? 0 : f.multiplier);
+  words[kWordLeft] = static_cast<uint32_t>(2 + left);
+  words[kWordSign] = n == 0 || ties_up ? 0 : static_cast<uint32_t>(-2);
+  return words;
 }
 
 Words words_of(const ChannelScale& c, RequantForm form) {
@@ -24,7 +28,7 @@ Words words_of(const ChannelScale& c, RequantForm form) {
     case RequantForm::fixed_up: return fixed_words(c.fixed, c.ties_up);
     case RequantForm::shift: {
       const int k = -c.fixed.exponent;
-      return {0, k == 0 ? 0 : uint32_t{1} << (k - 1), static_cast<uint32_t>(k)};
+      return {k == 0 ? 0 : uint32_t{1} << (k - 1), static_cast<uint32_t>(k)};
     }
     default: return {std::bit_cast<uint32_t>(c.m), std::bit_cast<uint32_t>(c.b)};
   }
@@ -37,10 +41,10 @@ int scale_words(const Requant& r) {
     case RequantForm::scaled: return 1;
     case RequantForm::biased:
     case RequantForm::affine:
+    case RequantForm::shift:
     case RequantForm::doubles: return 2;
     case RequantForm::fixed_up: return r.mixed ? 4 : 3;
     case RequantForm::fixed_away: return r.mixed ? 5 : 3;
-    case RequantForm::shift: return 3;
   }
   return 1;
 }

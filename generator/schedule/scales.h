@@ -14,10 +14,12 @@ enum ScaleWord : int {
   kWordM = 0,           // scaled, biased, affine
   kWordB = 1,           // biased, affine
   kWordMultiplier = 0,  // fixed
-  kWordRound = 1,       // fixed, shift
-  kWordRight = 2,
-  kWordLeft = 3,  // fixed where mixed
-  kWordSign = 4   // and ties go away from zero
+  kWordRound = 1,       // fixed
+  kWordRight = 2,       // fixed
+  kWordLeft = 3,        // fixed where mixed
+  kWordSign = 4,        // and ties go away from zero
+  kWordShiftRound = 0,  // shift
+  kWordShift = 1        // shift
 };
 
 // Fixed point in one product and one shift. With p = acc * 2^left * multiplier and n = -exponent > 0,

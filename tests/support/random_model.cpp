@@ -388,4 +388,12 @@ std::string onnx_of(const RandomModel& model) {
   return Maker(model).bytes();
 }
 
+Graph graph_of(const RandomModel& model) {
+  const std::string bytes = onnx_of(model);
+  Graph graph = import_onnx(std::as_bytes(std::span(bytes)), {}, to_string(model));
+  graph.profile = model.profile;
+  graph.profile_reason = "asked for";
+  return graph;
+}
+
 }  // namespace octet

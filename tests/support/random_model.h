@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "generator/graph/profile.h"
+#include "generator/graph/graph.h"
 
 namespace octet {
 
@@ -23,5 +23,6 @@ RandomModel random_model_named(const std::string& line);  // user error
 // tails. Activations and weights of either sign, zero points at both ends, odd channel counts, scales per tensor and
 // per channel, shared tensors, several outputs.
 std::string onnx_of(const RandomModel& model);
+Graph graph_of(const RandomModel& model);  // the same, imported, with the profile
 
 }  // namespace octet

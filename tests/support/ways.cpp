@@ -77,18 +77,6 @@ std::string differing(DType dtype, const std::vector<uint8_t>& a, const std::vec
   return {};
 }
 
-ByteArrays run(const LoadedModel& model, ExecutionContext& context, const ByteArrays& inputs) {
-  const Plan& plan = model.executor->plan();
-  ByteArrays results;
-  std::vector<const void*> in;
-  std::vector<void*> out;
-  for (const TensorInfo& t : plan.outputs) results.emplace_back(t.bytes());
-  for (const std::vector<uint8_t>& i : inputs) in.push_back(i.data());
-  for (std::vector<uint8_t>& r : results) out.push_back(r.data());
-  context.run(in, out);
-  return results;
-}
-
 }  // namespace
 
 std::string to_string(const Way& w) {
@@ -161,6 +149,18 @@ std::string first_different_tensor(const Graph& graph, const Way& way, const Byt
       }
     }
   return "none that is there with keep_all";
+}
+
+ByteArrays run(const LoadedModel& model, ExecutionContext& context, const ByteArrays& inputs) {
+  const Plan& plan = model.executor->plan();
+  ByteArrays results;
+  std::vector<const void*> in;
+  std::vector<void*> out;
+  for (const TensorInfo& t : plan.outputs) results.emplace_back(t.bytes());
+  for (const std::vector<uint8_t>& i : inputs) in.push_back(i.data());
+  for (std::vector<uint8_t>& r : results) out.push_back(r.data());
+  context.run(in, out);
+  return results;
 }
 
 ByteArrays run(const LoadedModel& model, const ByteArrays& inputs) {
