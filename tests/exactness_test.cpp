@@ -58,7 +58,7 @@ TEST(ExactnessCount, FullRange) {
 // One bad pair decides, wherever it is; neighbours of different taps, output channels or 4-groups are no pair.
 TEST(Scan, FindsOnePairAtEveryPlace) {
   ConvSpec spec{.ic = 5, .oc = 3, .window = {.kh = 2, .kw = 1}};
-  ConvData data{.weights = std::vector<int8_t>(30, 64), .bias = {0, 0, 0}, .multiplier = {1, 1, 1}};
+  ConvData data{.weights = std::vector<int8_t>(30, 64), .bias = {0, 0, 0}, .scale = {{1}, {1}, {1}}};
   EXPECT_EQ(scan_pairs(spec, data).pairs, 18);
   EXPECT_TRUE(scan_pairs(spec, data).exact());
   for (size_t i = 0; i < data.weights.size(); ++i) {
@@ -73,7 +73,7 @@ TEST(Scan, FindsOnePairAtEveryPlace) {
 TEST(Scan, DecidesTheDotFormOfTheSchedule) {
   const Target& avx2 = *find_target("avx2");
   ConvSpec spec{.ic = 4, .oc = 4};
-  ConvData data{.weights = std::vector<int8_t>(16, 64), .bias = {0, 0, 0, 0}, .multiplier = {1, 1, 1, 1}};
+  ConvData data{.weights = std::vector<int8_t>(16, 64), .bias = {0, 0, 0, 0}, .scale = {{1}, {1}, {1}, {1}}};
   EXPECT_EQ(choose_conv(spec, data, avx2, Emitter::jit).dot, DotForm::maddubs);
   data.weights[15] = 65;
   EXPECT_EQ(choose_conv(spec, data, avx2, Emitter::jit).dot, DotForm::widened);

@@ -6,8 +6,10 @@
 #include <cmath>
 #include <limits>
 
+#include "generator/kernel/conv_scale.h"
 #include "generator/kernel/fixed_point.h"
 #include "generator/kernel/requant.h"
+#include "generator/kernel/resize.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -15,16 +17,16 @@ namespace {
 
 TEST(Requantize, RoundsTiesToEvenBeforeAddingAnOddZeroPoint) {
   for (const auto& [acc, want] : std::vector<std::pair<int, int>>{{1, 7}, {3, 9}, {5, 9}, {-1, 7}, {-3, 5}, {-5, 5}})
-    EXPECT_EQ(requantize(acc, 0.5f, {.zero = 7}), want) << acc;
+    EXPECT_EQ(requantize(acc, {.m = 0.5f}, {.zero = 7}), want) << acc;
 }
 
 TEST(Requantize, SaturatesAtBothEndsAndAtInfinity) {
   constexpr int kMin = std::numeric_limits<int32_t>::min(), kMax = std::numeric_limits<int32_t>::max();
   for (float m : {0x1p-31f, 0.01f, 1.0f, 255.0f, std::numeric_limits<float>::max()}) {
-    EXPECT_EQ(requantize(kMax, m, {.zero = 255, .lo = 3, .hi = 250, .wide = true}), 250);
-    EXPECT_EQ(requantize(kMin, m, {.zero = 0, .lo = 3, .hi = 250, .wide = true}), 3);
+    EXPECT_EQ(requantize(kMax, {.m = m}, {.zero = 255, .lo = 3, .hi = 250, .wide = true}), 250);
+    EXPECT_EQ(requantize(kMin, {.m = m}, {.zero = 0, .lo = 3, .hi = 250, .wide = true}), 3);
   }
-  EXPECT_EQ(requantize(kMax, 0x1p-31f, {.zero = 0}), 1);  // f32(2^31 - 1) is 2^31
+  EXPECT_EQ(requantize(kMax, {.m = 0x1p-31f}, {.zero = 0}), 1);  // f32(2^31 - 1) is 2^31
 }
 
 TEST(Requantize, EqualsConvertingFirstWhereTheProductFits) {
@@ -32,16 +34,146 @@ TEST(Requantize, EqualsConvertingFirstWhereTheProductFits) {
     for (float m : {0.00390625f, 0.0123f, 0.5f, 1.5f}) {
       const Requant r = {.zero = 113, .lo = 20, .hi = 240};
       const int direct = static_cast<int>(std::nearbyintf(static_cast<float>(acc) * m)) + r.zero;
-      ASSERT_EQ(requantize(acc, m, r), std::clamp(direct, r.lo, r.hi)) << acc << " * " << m;
+      ASSERT_EQ(requantize(acc, {.m = m}, r), std::clamp(direct, r.lo, r.hi)) << acc << " * " << m;
     }
 }
 
+int rounded(int32_t acc, const ChannelScale& c, RequantForm form) {
+  return requantize(acc, c, {.zero = 100, .form = form}) - 100;
+}
+
+// x = floor((2^left * acc * multiplier + 2^30) / 2^31), then x / 2^n: with 2^30 the first is a halving with ties up.
+TEST(Requantize, FixedPointRoundsTwice) {
+  const FixedPoint quarter{1 << 30, -1};
+  struct Row {
+    int acc, away, up;
+  };
+  for (const Row& r : std::vector<Row>{{0, 0, 0},
+                                       {1, 1, 1},    // 1/4, by way of 1/2
+                                       {2, 1, 1},    // 1/2
+                                       {6, 2, 2},    // 3/2
+                                       {-1, 0, 0},   // by way of 0
+                                       {-2, -1, 0},  // -1/2
+                                       {-6, -2, -1},
+                                       {-7, -2, -1}}) {  // -7/4, by way of -3
+    EXPECT_EQ(rounded(r.acc, {.fixed = quarter}, RequantForm::fixed_away), r.away) << r.acc;
+    EXPECT_EQ(rounded(r.acc, {.fixed = quarter}, RequantForm::fixed_up), r.up) << r.acc;
+    EXPECT_EQ(rounded(r.acc, {.fixed = quarter, .ties_up = true}, RequantForm::fixed_away), r.up) << r.acc;
+  }
+  for (const RequantForm form : {RequantForm::fixed_away, RequantForm::fixed_up}) {
+    const FixedPoint twice{1 << 30, 2}, half{1 << 30, 0}, none{std::numeric_limits<int32_t>::max(), -31};
+    EXPECT_EQ(rounded(3, {.fixed = twice}, form), 6);
+    EXPECT_EQ(rounded(-3, {.fixed = twice}, form), -6);
+    EXPECT_EQ(rounded(3, {.fixed = half}, form), 2);  // ties up, for lack of a second rounding
+    EXPECT_EQ(rounded(-3, {.fixed = half}, form), -1);
+    EXPECT_EQ(rounded((1 << 29) - 1, {.fixed = none}, form), 0);
+    EXPECT_EQ(rounded(-(1 << 29) + 1, {.fixed = none}, form), 0);
+    EXPECT_EQ(rounded(12345, {}, form), 0);
+    EXPECT_EQ(rounded(1 << 28, {.fixed = half}, form), 155);
+    EXPECT_EQ(rounded(-(1 << 28), {.fixed = half}, form), -100);
+  }
+}
+
+TEST(Requantize, DoublesRoundTiesAwayFromZero) {
+  for (const auto& [acc, want] : std::vector<std::pair<int, int>>{{1, 1}, {-1, -1}, {3, 2}, {-3, -2}, {5, 3}, {-5, -3}})
+    EXPECT_EQ(rounded(acc, {.real = 0.5}, RequantForm::doubles), want) << acc;
+  EXPECT_EQ(rounded(1, {.real = 0x1.fffffffffffffp-2}, RequantForm::doubles), 0);  // just below 1/2
+  EXPECT_EQ(rounded(std::numeric_limits<int32_t>::min(), {.real = 255}, RequantForm::doubles), -100);
+}
+
+TEST(Requantize, ShiftRoundsTiesUp) {
+  for (const auto& [acc, want] : std::vector<std::pair<int, int>>{{1, 1}, {-1, 0}, {3, 2}, {-3, -1}, {-5, -2}, {4, 2}})
+    EXPECT_EQ(rounded(acc, {.fixed = {1, -1}}, RequantForm::shift), want) << acc;
+  EXPECT_EQ(rounded(-7, {.fixed = {1, 0}}, RequantForm::shift), -7);
+  EXPECT_EQ(rounded(1 << 29, {.fixed = {1, -30}}, RequantForm::shift), 1);
+}
+
+TEST(Requantize, FloatBiasesRoundWhereTheirRuntimesDo) {
+  for (const auto& [acc, want] : std::vector<std::pair<int, int>>{{1, 2}, {2, 2}, {3, 4}, {-1, 0}, {-2, -2}})
+    EXPECT_EQ(rounded(acc, {.m = 1, .b = 0.5f}, RequantForm::biased), want) << acc;
+  // 4097 * 4097 = 2^24 + 2^13 + 1 is no float: one rounding keeps the 1.
+  const Requant factor{.zero = 100, .form = RequantForm::biased, .factor = 4097};
+  EXPECT_EQ(requantize(-16785408, {.m = 1, .b = 4097}, factor), 101);
+  // ((acc / 2) + 1/4) * 2 + zero point, and only then to the nearest even.
+  const Requant u8{.zero = 3, .form = RequantForm::affine, .factor = 2};
+  const Requant s8{.zero = 131, .form = RequantForm::affine, .factor = 2, .offset = 128};
+  for (const auto& [acc, want] : std::vector<std::pair<int, int>>{{0, 4}, {1, 4}, {2, 6}, {-1, 2}, {-9, 0}}) {
+    EXPECT_EQ(requantize(acc, {.m = 0.5f, .b = 0.25f}, u8), want) << acc;
+    EXPECT_EQ(requantize(acc, {.m = 0.5f, .b = 0.25f}, s8), acc == -9 ? 122 : want + 128) << acc;
+  }
+}
+
+TEST(ConvScale, IsWhatTheProfileSays) {
+  const float x = 0.3f, w = 0.07f, y = 0.9f, bias = 1.7f;
+  const auto traits = [&](Profile p) {
+    return ConvTraits{.profile = p, .per_tensor = false, .src_scale = x, .weight_scale = w, .dst_scale = y};
+  };
+  const auto scale = [&](const ConvTraits& t) { return channel_scale(t, 0, w, bias); };
+  const auto form = [](const ConvTraits& t) {
+    Requant r;
+    set_form(t, true, r);
+    return r;
+  };
+  const float product = x * w;
+  for (const Profile p : {Profile::ort, Profile::xnn}) {
+    EXPECT_EQ(form(traits(p)).form, RequantForm::scaled);
+    EXPECT_EQ(scale(traits(p)).m, product / y);
+  }
+  const double real = static_cast<double>(x) * static_cast<double>(w) / static_cast<double>(y);
+  const double in_float = static_cast<double>(product) / static_cast<double>(y);
+  ASSERT_NE(real, in_float);
+  ConvTraits ref = traits(Profile::tfl_ref), ruy = traits(Profile::tfl_ruy);
+  EXPECT_EQ(form(ref).form, RequantForm::fixed_away);
+  EXPECT_EQ(form(ruy).form, RequantForm::fixed_up);
+  EXPECT_EQ(scale(ref).fixed, fixed_point(real));
+  ref.kind = ruy.kind = ConvKind::fully_connected;
+  EXPECT_EQ(form(ref).form, RequantForm::doubles);
+  EXPECT_EQ(scale(ref).real, real);
+  EXPECT_EQ(scale(ruy).real, real);
+  ruy.per_tensor = true;
+  EXPECT_EQ(scale(ruy).real, in_float);
+  ref.is_signed = false;
+  EXPECT_EQ(scale(ref).real, in_float);
+  ConvTraits depthwise = traits(Profile::xnn);
+  depthwise.kind = ConvKind::depthwise;
+  depthwise.channels = 11;
+  EXPECT_EQ(form(depthwise).form, RequantForm::scaled);
+  depthwise.is_signed = false;
+  EXPECT_EQ(form(depthwise).form, RequantForm::fixed_away) << "XNNPACK leaves these to ruy's neighbours";
+  depthwise.profile = Profile::tfl_ruy;
+  depthwise.is_signed = true;
+  EXPECT_EQ(form(depthwise).form, RequantForm::fixed_away);
+  EXPECT_TRUE(channel_scale(depthwise, 7, w, 0).ties_up);
+  EXPECT_FALSE(channel_scale(depthwise, 8, w, 0).ties_up);
+
+  ConvTraits torch = traits(Profile::torch_x86);
+  EXPECT_EQ(form(torch).form, RequantForm::affine);
+  EXPECT_EQ(form(torch).factor, 1 / y);
+  const float back = 1 / (1 / x);
+  EXPECT_EQ(scale(torch).m, back * w);
+  EXPECT_EQ(scale(torch).b, bias);
+  torch.groups = 101;
+  EXPECT_EQ(form(torch).form, RequantForm::biased);
+  EXPECT_EQ(form(torch).factor, 1.0f);
+  EXPECT_EQ(scale(torch).b, bias / product);
+  torch.per_tensor = true;
+  EXPECT_EQ(form(torch).factor, 1 / product);
+  EXPECT_EQ(scale(torch).b, bias);
+  EXPECT_EQ(scale(traits(Profile::qnnpack)).m, product * (1 / y));
+}
+
+TEST(ConvScale, KnowsPowersOfTwo) {
+  EXPECT_EQ(power_of_two(1), 0);
+  EXPECT_EQ(power_of_two(0x1p-30), 30);
+  for (const double none : {0.0, 2.0, 0.75, 0x1p-31, -0.5}) EXPECT_FALSE(power_of_two(none)) << none;
+}
+
 TEST(Requantize, KnowsWhenAProductLeavesS32) {
-  EXPECT_FALSE(requant_is_wide(1 << 30, 1.0f));
-  EXPECT_TRUE(requant_is_wide(int64_t{1} << 31, 1.0f));
-  EXPECT_TRUE(requant_is_wide(2147483647, 1.0f));  // f32 makes it 2^31
-  EXPECT_FALSE(requant_is_wide(2147483647, 0.99f));
-  EXPECT_TRUE(requant_is_wide(1 << 24, 128.0f));
+  EXPECT_FALSE(requant_is_wide(1 << 30, {.m = 1.0f}, {}));
+  EXPECT_TRUE(requant_is_wide(int64_t{1} << 31, {.m = 1.0f}, {}));
+  EXPECT_TRUE(requant_is_wide(2147483647, {.m = 1.0f}, {}));  // f32 makes it 2^31
+  EXPECT_FALSE(requant_is_wide(2147483647, {.m = 0.99f}, {}));
+  EXPECT_TRUE(requant_is_wide(1 << 24, {.m = 128.0f}, {}));
 }
 
 TEST(FixedPoint, FactorsAndProducts) {
@@ -79,13 +211,13 @@ TEST(FixedPoint, FactorsAndProducts) {
 }
 
 TEST(Bias, RoundsInBinary64AndRefusesWhatS32CannotHold) {
-  EXPECT_EQ(quantize_bias(0.375f, 0.5f, 0.5f), 2);  // 1.5
-  EXPECT_EQ(quantize_bias(0.625f, 0.5f, 0.5f), 2);  // 2.5
-  EXPECT_EQ(quantize_bias(-0.625f, 0.5f, 0.5f), -2);
-  EXPECT_EQ(quantize_bias(-2147483648.0f, 1.0f, 1.0f), std::numeric_limits<int32_t>::min());
-  EXPECT_EQ(quantize_bias(2147483648.0f, 1.0f, 1.0f), std::nullopt);
-  EXPECT_EQ(quantize_bias(1.0f, 1e-20f, 1e-20f), std::nullopt);
-  EXPECT_EQ(quantize_bias(std::nanf(""), 1.0f, 1.0f), std::nullopt);
+  EXPECT_EQ(quantize_bias(Profile::ort, 0.375f, 0.5f, 0.5f), 2);  // 1.5
+  EXPECT_EQ(quantize_bias(Profile::ort, 0.625f, 0.5f, 0.5f), 2);  // 2.5
+  EXPECT_EQ(quantize_bias(Profile::ort, -0.625f, 0.5f, 0.5f), -2);
+  EXPECT_EQ(quantize_bias(Profile::ort, -2147483648.0f, 1.0f, 1.0f), std::numeric_limits<int32_t>::min());
+  EXPECT_EQ(quantize_bias(Profile::ort, 2147483648.0f, 1.0f, 1.0f), std::nullopt);
+  EXPECT_EQ(quantize_bias(Profile::ort, 1.0f, 1e-20f, 1e-20f), std::nullopt);
+  EXPECT_EQ(quantize_bias(Profile::ort, std::nanf(""), 1.0f, 1.0f), std::nullopt);
 }
 
 TEST(Quantize, TiesSaturationInfinitiesAndNan) {
@@ -275,5 +407,32 @@ TEST(Affine, RoundsTheProductAndTheSumApart) {
   EXPECT_EQ(a.shift, -2.0f);
 }
 
+// One row of three pixels made six wide, as LiteRT 2.3.0 gives it.
+using Ints = std::vector<int>;
+Ints resized(BlendForm form, Resize::Coordinates coordinates, const std::array<int, 3>& row, int offset) {
+  Ints out;
+  for (const ResizeNeighbours& x : resize_neighbours(form, coordinates, 3, 6)) {
+    const auto left = static_cast<uint8_t>(row[static_cast<size_t>(x.first)] + offset);
+    const auto right = static_cast<uint8_t>(row[static_cast<size_t>(x.second)] + offset);
+    out.push_back(blend_bytes(form, {left, right, left, right}, {}, x, offset) - offset);
+  }
+  return out;
+}
+
+TEST(Resize, BlendsAsTheRuntimesDo) {
+  using enum Resize::Coordinates;
+  const std::array<int, 3> s8 = {-128, 127, -3}, u8 = {0, 255, 6};
+  EXPECT_EQ(resized(BlendForm::fixed11, half_pixel, s8, 128), (Ints{-128, -64, 63, 95, 30, -3}));
+  EXPECT_EQ(resized(BlendForm::fixed11, asymmetric, s8, 128), (Ints{-128, 0, 127, 62, -3, -3}));
+  EXPECT_EQ(resized(BlendForm::fixed11, align_corners, s8, 128), (Ints{-128, -26, 76, 101, 49, -3}));
+  EXPECT_EQ(resized(BlendForm::fixed10, half_pixel, s8, 128), (Ints{-128, -64, 63, 95, 30, -3}));
+  EXPECT_EQ(resized(BlendForm::fixed10, asymmetric, s8, 128), (Ints{-128, -1, 127, 62, -3, -3}));  // -0.5
+  EXPECT_EQ(resized(BlendForm::fixed10, align_corners, s8, 128), (Ints{-128, -26, 76, 101, 49, -3}));
+  for (BlendForm form : {BlendForm::fixed11, BlendForm::terms, BlendForm::weights}) {
+    EXPECT_EQ(resized(form, half_pixel, u8, 0), (Ints{0, 64, 191, 193, 68, 6}));
+    EXPECT_EQ(resized(form, asymmetric, u8, 0), (Ints{0, 128, 255, 131, 6, 6}));
+    EXPECT_EQ(resized(form, align_corners, u8, 0), (Ints{0, 102, 204, 205, 106, 6}));
+  }
+}
 }  // namespace
 }  // namespace octet

@@ -69,7 +69,7 @@ ConvData data_of(const ConvSpec& spec, std::vector<int8_t> pattern) {
   ConvData d;
   for (size_t i = 0; i < rows * ic; ++i) d.weights.push_back(pattern[i % ic % pattern.size()]);
   d.bias.assign(static_cast<size_t>(spec.oc), 0);
-  d.multiplier.assign(static_cast<size_t>(spec.oc), 1);
+  d.scale.assign(static_cast<size_t>(spec.oc), {.m = 1});
   return d;
 }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <set>
 
 #include "generator/schedule/edges.h"
@@ -39,12 +40,12 @@ TEST(PackBias, HoldsTheZeroPointPerClass) {
   const ConvShape shape = parse_conv_shape("3x3x4 -> 4 k3 p1 test:bias");
   ConvSpec spec = shape.spec;
   spec.src_zero = 255;
-  ConvData data{.weights = std::vector<int8_t>(4 * 9 * 4, -128), .bias = {1, 2, 3, 4}, .multiplier = {5, 6, 7, 8}};
+  ConvData data{.weights = std::vector<int8_t>(4 * 9 * 4, -128), .bias = {1, 2, 3, 4}, .scale = {{5}, {6}, {7}, {8}}};
   const Target& target = *find_target("scalar");
   const ConvSchedule s = choose_conv(spec, data, target, Emitter::jit);
   const PackedConv p = pack_conv(spec, s, target, data);
   ASSERT_EQ(p.bias.size(), 9u * 4);
-  EXPECT_EQ(p.scale, data.multiplier);
+  for (size_t c = 0; c < 4; ++c) EXPECT_EQ(std::bit_cast<float>(p.scale[c]), data.scale[c].m);
   const int taps[] = {4, 6, 4, 6, 9, 6, 4, 6, 4};
   for (int k = 0; k < 9; ++k)
     for (int c = 0; c < 4; ++c) EXPECT_EQ(p.bias[4 * k + c], c + 1 + 255 * 128 * 4 * taps[k]) << k << " " << c;

@@ -305,6 +305,23 @@ const std::vector<Case> kCases = {
        const TensorId g = n.q(n.input("gate", {2, 5, 1}), "g", kIn, n.flavour().zero_in);
        n.output(n.out_q(n.mul("mul", n.out_q(n.add("add", a, n.some_constant("k", {5, 1})), "b"), g), "y"));
      }},
+    {"transposed_convs",
+     [](QuantizedNet& n) {
+       const TensorId x = n.start({2, 8, 3, 4});
+       const auto add = [&](const char* name, int64_t oc, const Window& w, int64_t group = 1, int extra = 0) {
+         n.output(n.out_q(n.conv_transpose(name, x, oc, w, group, extra), std::string(name) + "_y"));
+       };
+       add("k2s2", 8, {.kh = 2, .kw = 2, .stride_h = 2, .stride_w = 2});
+       add("k3s2p1_extra", 5, {3, 3, 2, 2, 1, 1, 1, 1, 1, 1}, 1, 1);
+       add("k4s2p1", 4, {4, 4, 2, 2, 1, 1, 1, 1, 1, 1});
+       add("k3s1", 3, {.kh = 3, .kw = 3});
+       add("k1s3_gaps", 4, {.stride_h = 3, .stride_w = 3});
+       add("uneven", 6, {3, 5, 1, 3, 1, 1, 0, 2, 1, 0});
+       add("dilated", 4, {3, 2, 2, 2, 2, 3, 1, 0, 0, 2});
+       add("grouped", 6, {3, 3, 2, 2, 1, 1, 1, 1, 1, 1}, 2);
+       add("depthwise", 8, {4, 4, 2, 2, 1, 1, 1, 1, 1, 1}, 8);
+       add("crops_much", 4, {3, 3, 2, 2, 1, 1, 3, 4, 2, 1});
+     }},
     {"requantize_to_the_other_type",
      [](QuantizedNet& n) {
        const TensorId x = n.start({1, 3, 3, 3});

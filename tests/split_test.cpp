@@ -31,7 +31,7 @@ OctetArgs shifted(OctetArgs args, const Part& part) {
 OctetArgs raw_args(const ConvData& data, OctetArgs args) {
   args.p[OCTET_WEIGHTS] = data.weights.data();
   args.p[OCTET_BIAS] = data.bias.data();
-  args.p[OCTET_SCALE] = data.multiplier.data();
+  args.p[OCTET_SCALE] = data.scale.data();
   return args;
 }
 

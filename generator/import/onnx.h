@@ -71,4 +71,6 @@ Graph import_onnx(std::span<const std::byte> bytes, const ImportOptions& options
 // "Add", "com.microsoft.QLinearAdd", sorted.
 std::vector<std::string> supported_onnx_ops();
 
+FileSummary summarize_onnx(const std::filesystem::path& path);
+
 }  // namespace octet

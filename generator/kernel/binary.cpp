@@ -196,8 +196,7 @@ MulFormula mul_formula(Profile profile, const QuantView& a, const QuantView& b, 
       f.z = out.zero_point;
       f.offset_out = out.offset();
       return f;
-    case Profile::xnn:
-      return m >= 0x1p-16f && m < 0x1p8f ? f : fixed();
+    case Profile::xnn: return m >= 0x1p-16f && m < 0x1p8f ? f : fixed();
     case Profile::tfl_ref:
     case Profile::tflm:
     case Profile::tfl_ruy: return fixed();

@@ -68,7 +68,8 @@ struct MulFormula {
 
 // ort: m = RN32(RN32(s_a * s_b) / s_y), the zero point inside: 0 of 7.9M differ. xnn: the same m, the zero point after
 // rounding: 0 of 3.9M; outside of [2^-16, 2^8) the builtin kernels' fixed point. PyTorch: m = RN32(RN32(s_a * s_b) *
-// RN32(1 / s_y)): 0 of 13.1M. TensorFlow Lite: fixed_point(f64(RN32(s_a * s_b)) / f64(s_y)): 0 of 3.9M. User error as in add_formula.
+// RN32(1 / s_y)): 0 of 13.1M. TensorFlow Lite: fixed_point(f64(RN32(s_a * s_b)) / f64(s_y)): 0 of 3.9M. User error as
+// in add_formula.
 MulFormula mul_formula(Profile profile, const QuantView& a, const QuantView& b, const QuantView& out, int lo, int hi);
 uint8_t mul_bytes(uint8_t a, uint8_t b, const MulFormula& formula);
 bool is_monotonic(const MulFormula& formula);  // in each operand, up or down as the other one's sign says

@@ -33,7 +33,7 @@ int32_t window_sum(const ConvSpec& s, const uint8_t* image, const int8_t* weight
 void run(const ConvSpec& s, const OctetArgs& args) {
   const auto* weights = in<int8_t>(args, OCTET_WEIGHTS);
   const auto* bias = in<int32_t>(args, OCTET_BIAS);
-  const auto* multiplier = in<float>(args, OCTET_SCALE);
+  const auto* scale = in<ChannelScale>(args, OCTET_SCALE);
   const int per_group = s.ic / s.groups, oc_per_group = s.oc / s.groups;
   const int64_t row = int64_t{s.window.kh} * s.window.kw * per_group;
   const int64_t out_pixels = int64_t{s.n} * s.oh * s.ow;
@@ -45,7 +45,7 @@ void run(const ConvSpec& s, const OctetArgs& args) {
       int32_t acc = bias[oc];
       for (int term = 0; term < s.weight_terms; ++term)
         acc += window_sum(s, group, weights + (int64_t{term} * s.oc + oc) * row, y, x);
-      uint8_t q = requantize(acc, multiplier[oc], s.requant);
+      uint8_t q = requantize(acc, scale[oc], s.requant);
       if (s.residual) {
         const uint8_t other = in<uint8_t>(args, OCTET_SRC2)[pixel * s.src2_pitch + oc];
         q = s.residual_is_first ? add_bytes(other, q, s.add) : add_bytes(q, other, s.add);

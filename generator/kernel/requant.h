@@ -14,10 +14,8 @@ namespace octet {
 // rne of any finite x within s32.
 int32_t round_to_int(double x);
 
-// m of `clamp(rne(RN32(f32(acc) * m)) + zero, lo, hi)`: RN32(RN32(s_x * s_w) / s_y).
-float conv_multiplier(Profile profile, float src_scale, float weight_scale, float dst_scale);
-
-// Storage byte of an accumulator that holds bias and zero-point corrections.
+// Storage byte of an accumulator that holds its s32 bias and zero-point corrections, as RequantForm says. Monotonic in
+// acc. Where the scale comes from: conv_scale.h.
 //
 // Why clamping first changes nothing, and why no conversion can overflow: let v = RN32(f32(acc) * m), L = lo - zero and
 // H = hi - zero. L and H are integers of at most 9 bits, so f32 holds them exactly. rne is monotonic and rne(L) = L, so
@@ -28,19 +26,20 @@ float conv_multiplier(Profile profile, float src_scale, float weight_scale, floa
 //
 // Kernels may convert first and clamp integers where |acc * m| < 2^31 is proved (Requant::wide is false): then rne(v)
 // fits s32, and clamp(rne(v) + zero, lo, hi) is the same integer.
-uint8_t requantize(int32_t acc, float multiplier, const Requant& requant);
+uint8_t requantize(int32_t acc, const ChannelScale& scale, const Requant& requant);
 
-// Whether some accumulator of magnitude at most `largest` gives a product that no s32 holds.
-bool requant_is_wide(int64_t largest, float multiplier);
-
-// s32 bias of a float one: rne(f64(b) / (f64(s_x) * f64(s_w))); nothing if s32 cannot hold it (ORT only warns).
-std::optional<int32_t> quantize_bias(float bias, float src_scale, float weight_scale);
+// Requant::wide: whether some accumulator of magnitude at most `largest` gives a number that no s32 holds.
+bool requant_is_wide(int64_t largest, const ChannelScale& scale, const Requant& requant);
 
 // The byte clamp(rne(v) + offset, lo, hi), clamped in float first; NaN gives lo.
 uint8_t round_to_byte(float v, int offset, int lo, int hi);
 
 // q = sat(rne(RN32(x / scale)) + zero_point) as a storage byte; NaN gives the lowest, infinities saturate.
 uint8_t quantize(float x, const QuantView& quant, int lo = 0, int hi = 255);
+// The same in another form, and the form that a profile has between float and quantized tensors. tfl-ruy has two, by
+// where in the tensor an element stands: nothing.
+uint8_t quantize_as(QuantizeForm form, float x, const QuantView& quant, int lo = 0, int hi = 255);
+std::optional<QuantizeForm> quantize_form(Profile profile);
 // RN32(f32(q - zero_point) * scale).
 float dequantize(uint8_t byte, const QuantView& quant);
 
@@ -59,6 +58,7 @@ ByteRange byte_range(const QRange& range, const QuantView& quant);
 // A clamp in real numbers, fused: quantize is monotonic, so clamp(real, l, h) then quantize equals quantize then
 // clamp(q, Q(l), Q(h)). Relu is (0, inf), giving lo = zero point; relu6 is (0, 6), giving hi = z + rne(RN32(6 / s)).
 // `range` in q values is narrowed.
-QRange clamp_range(float low, float high, const QuantView& quant, const QRange& range = {});
+QRange clamp_range(float low, float high, const QuantView& quant, const QRange& range = {},
+                   QuantizeForm form = QuantizeForm::quotient_even);
 
 }  // namespace octet

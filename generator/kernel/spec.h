@@ -15,8 +15,13 @@
 
 #include "generator/graph/graph.h"
 #include "generator/kernel/binary.h"
+#include "generator/kernel/fixed_point.h"
+#include "generator/kernel/float_spec.h"
+#include "generator/kernel/pair.h"
 #include "generator/kernel/pooling.h"
 #include "generator/kernel/quant_view.h"
+#include "generator/kernel/resize.h"
+#include "generator/kernel/softmax.h"
 
 namespace octet {
 
@@ -24,16 +29,40 @@ inline int round_up(int value, int to) {
   return (value + to - 1) / to * to;
 }
 
-// out = clamp(rne(f32(acc) * multiplier[c]) + zero, lo, hi)
+// How an accumulator becomes a byte (numerics.md 2.1). Constants of a channel are those of its ChannelScale; RN32 is
+// one rounding to binary32, rne the nearest integer with ties to even, haz with ties away from zero.
+enum class RequantForm : uint8_t {
+  scaled,      // clamp(rne(RN32(f32(acc) * m)) + zero)
+  biased,      // clamp(rne(RN32(fma(b, factor, f32(acc)) * m)) + zero)
+  affine,      // clamp(rne(RN32(RN32(RN32(RN32(f32(acc) * m) + b) * factor) + zero point)))
+  fixed_away,  // clamp(scale_away(acc, fixed) + zero); channels with ties_up as the next
+  fixed_up,    // clamp(scale_up(acc, fixed) + zero)
+  doubles,     // clamp(haz(f64(acc) * real) + zero)
+  shift,       // clamp(floor((acc + 2^(k-1)) / 2^k) + zero), k = -fixed.exponent
+};
+
 struct Requant {
-  int zero = 0, lo = 0, hi = 255;
-  bool wide = false;  // |acc * multiplier| may reach 2^31: clamp in float before converting
+  int zero = 0, lo = 0, hi = 255;  // storage bytes
+  bool wide = false;               // what is converted or rounded may leave s32: clamp it first
+  RequantForm form = RequantForm::scaled;
+  float factor = 1;    // biased: of the bias; affine: 1 / s_y
+  int offset = 0;      // affine: zero point = zero - offset
+  bool mixed = false;  // fixed: some channel's factor is 1/2 or more, or in fixed_away rounds ties up
   bool operator==(const Requant&) const = default;
+};
+
+// What a channel's accumulators are scaled by; each form reads its own.
+struct ChannelScale {
+  float m = 0;           // scaled, biased, affine
+  float b = 0;           // biased, affine
+  FixedPoint fixed;      // fixed_away, fixed_up, shift
+  double real = 0;       // doubles
+  bool ties_up = false;  // fixed_away
+  bool operator==(const ChannelScale&) const = default;
 };
 
 // Dense, grouped and depthwise convolution, and linear layers (a 1x1 convolution over n * h * w pixels).
 struct ConvSpec {
-  Profile profile = Profile::ort;
   int n = 1, ih = 1, iw = 1, ic = 4, oh = 1, ow = 1, oc = 4;
   Window window;
   int groups = 1;
@@ -59,9 +88,9 @@ struct ByteRange {
 // Weights of a ConvSpec, unpacked: [term][oc][kh][kw][ic / groups]. bias holds no zero-point correction.
 struct ConvData {
   std::vector<int8_t> weights;
-  std::vector<int32_t> bias;      // [oc]
-  std::vector<float> multiplier;  // [oc], m = RN32(RN32(s_x * s_w) / s_y)
-  ByteRange source;               // what the source is proved to hold, padding included
+  std::vector<int32_t> bias;        // [oc]
+  std::vector<ChannelScale> scale;  // [oc]
+  ByteRange source;                 // what the source is proved to hold, padding included
 };
 
 // Which operand is one pixel per image.
@@ -81,6 +110,15 @@ struct MulSpec {
   int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
   MulFormula mul;
   bool operator==(const MulSpec&) const = default;
+};
+
+// Maximum, minimum, PReLU.
+struct PairSpec {
+  int n = 1, pixels = 1, channels = 4;  // pixels per image
+  bool broadcast = false;               // b is one pixel per image
+  int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
+  PairFormula pair;
+  bool operator==(const PairSpec&) const = default;
 };
 
 // whole: the mean over all of an image's pixels, which has no window.
@@ -114,8 +152,18 @@ struct AffineSpec {
   bool operator==(const AffineSpec&) const = default;
 };
 
-// f32 rows in the file's order -> bytes: q = sat(rne(RN32(x / scale)) + zero_point); NaN gives the lowest q.
+// How f32 becomes q = sat(round(.) + zero_point); NaN gives the lowest q.
+enum class QuantizeForm : uint8_t {
+  quotient_even,  // RN32(x / scale), ties to even: ONNX Runtime
+  quotient_away,  // the same, ties away from zero: LiteRT's reference kernels, tflite-micro
+  quotient_up,    // the same, ties up: tidl
+  product_even,   // RN32(x * RN32(1 / scale)), ties to even: PyTorch, XNNPACK
+};
+const char* quantize_form_name(QuantizeForm form);
+
+// f32 rows in the file's order -> bytes.
 struct QuantizeSpec {
+  QuantizeForm form = QuantizeForm::quotient_even;
   int n = 1, pixels = 1, channels = 4;  // pixels per image
   bool channels_first = true;           // the f32 side is n, c, pixels; else n, pixels, c
   int pitch = 4;                        // of the byte side
@@ -134,11 +182,14 @@ struct EdgeSpec : QuantizeSpec {
   bool operator==(const EdgeSpec&) const = default;
 };
 
-// Quantized: lut.h has the formula, its 256 exponentials (f32) come by OCTET_WEIGHTS. Otherwise f32 rows.
+// Softmax and log softmax of rows; tables by OCTET_WEIGHTS (softmax.h). f32 rows are dense.
 struct SoftmaxSpec {
+  SoftmaxForm form = SoftmaxForm::quotient;
   int rows = 1, length = 4;
-  int src_pitch = 4, dst_pitch = 4;  // bytes; f32: row distance in elements
-  bool quantized = true;
+  // 0: a row is the channels of a pixel. Else a row runs through `length` blocks of so many pixels, and there is one
+  // for each of the block's pixels and channels, `rows` times over.
+  int pixels = 0, channels = 1;
+  int src_pitch = 4, dst_pitch = 4;  // bytes
   QuantView src, dst;
   bool operator==(const SoftmaxSpec&) const = default;
 };
@@ -169,8 +220,18 @@ struct InterleaveSpec {
   bool operator==(const InterleaveSpec&) const = default;
 };
 
-using KernelSpec = std::variant<ConvSpec, AddSpec, MulSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
-                                EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec>;
+// Linear resize of images; neighbours by OCTET_WEIGHTS (ResizeNeighbours), of every row, then of every column.
+struct ResizeSpec {
+  int n = 1, ih = 1, iw = 1, oh = 1, ow = 1, channels = 4;
+  int src_pitch = 4, dst_pitch = 4;
+  BlendForm form = BlendForm::fixed11;
+  int offset = 0;  // storage byte = q + offset
+  bool operator==(const ResizeSpec&) const = default;
+};
+
+using KernelSpec =
+    std::variant<ConvSpec, AddSpec, MulSpec, PairSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
+                 EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec, ResizeSpec, FloatSpec>;
 
 const char* spec_op_name(const KernelSpec& spec);  // "conv", "depthwise", "linear", "add", ...
 std::string to_string(const KernelSpec& spec);     // one line, complete: equal text if and only if equal spec

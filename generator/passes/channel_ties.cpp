@@ -33,8 +33,9 @@ std::vector<bool> zero_columns(const Tensor& w) {
   return zero;
 }
 
-// Whether a bias that takes in any of the source's channels surely fits s32.
+// Whether a bias takes in any of the source's channels: it is an integer, and the sum surely fits s32.
 bool can_fold(const Graph& graph, const Node& n) {
+  if (!float_bias_of(graph, n).empty()) return false;
   const Tensor& w = graph.tensor(n.inputs[1]);
   int64_t largest = 0;
   for (int64_t b : bias_of(graph, n)) largest = std::max(largest, std::abs(b));
@@ -137,12 +138,16 @@ void ChannelTies::visit(const Node& n) {
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu:
       for (TensorId t : n.inputs) {
         if (channels(t) != channels(y)) return keep_both();
         tie_all(t, y);
       }
       return;
     case OpKind::global_average_pool: {
+      if (is_images_mean(graph_, n)) return keep_both();
       // ORT's order of additions in a mean depends on where a channel's row of pixels starts.
       const Image in = image_of(graph_.tensor(x));
       if (graph_.profile == Profile::ort && n.source == "ReduceMean" && in.h * in.w % 4 != 0) return keep_both();
@@ -186,7 +191,7 @@ void ChannelTies::visit_dense(const Node& n) {
   const Tensor& source = graph_.tensor(x);
   for (size_t c = 0; c < unread.size(); ++c) {
     const QRange r = source.proved[c];
-    const bool foldable = folds && r.lo == r.hi && (!padded || r.lo == source.quant->zero_point[0]);
+    const bool foldable = r.lo == r.hi && ((folds && !padded) || r.lo == source.quant->zero_point[0]);
     if (!unread[c] && !foldable) keep(item(x, static_cast<int64_t>(c)));
   }
 }

@@ -63,6 +63,9 @@ class Dropper {
       case OpKind::add:
       case OpKind::sub:
       case OpKind::mul:
+      case OpKind::maximum:
+      case OpKind::minimum:
+      case OpKind::prelu:
         if (!whole(n.outputs[0])) shrink_operands(n, kept(n.outputs[0]));
         return;
       case OpKind::batch_norm:
@@ -127,6 +130,13 @@ class Dropper {
   }
 
   void set_bias(Node& n, const Kept& out, const std::vector<int32_t>& bias) {
+    const std::vector<float> floats = float_bias_of(graph_, n);
+    if (!floats.empty()) {  // no channel that goes adds to a sum
+      const std::vector<float> left = picked(floats, out);
+      n.inputs[2] = graph_.add_constant<float>(graph_.tensor(n.inputs[2]).name, DType::f32,
+                                               {static_cast<int64_t>(out.size())}, left);
+      return;
+    }
     const bool had_one = n.inputs.size() > 2 && n.inputs[2] != kNoTensor;
     const std::string name = had_one ? graph_.tensor(n.inputs[2]).name : n.name + "_bias";
     const std::vector<int32_t> values = picked(bias, out);

@@ -5,6 +5,7 @@
 #include <limits>
 #include <optional>
 
+#include "generator/kernel/conv_scale.h"
 #include "generator/kernel/requant.h"
 #include "generator/passes/edit.h"
 #include "generator/passes/passes.h"
@@ -17,6 +18,7 @@ namespace {
 size_t activation_inputs(OpKind op) {
   switch (op) {
     case OpKind::conv:
+    case OpKind::conv_transpose:
     case OpKind::linear:
     case OpKind::average_pool:
     case OpKind::global_average_pool:
@@ -25,20 +27,23 @@ size_t activation_inputs(OpKind op) {
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu:
     case OpKind::matmul: return 2;
     default: return 0;
   }
 }
 
 bool has_weights(OpKind op) {
-  return op == OpKind::conv || op == OpKind::linear;
+  return op == OpKind::conv || op == OpKind::conv_transpose || op == OpKind::linear;
 }
 
 // `range` narrowed by a clamp in real numbers (numerics.md 2.2).
-QRange narrowed(const QRange& range, const Node& clamp, const Tensor& t) {
+QRange narrowed(const QRange& range, const Node& clamp, const Tensor& t, Profile profile) {
   const bool relu = clamp.function == Unary::relu;
   const float lo = relu ? 0.0f : clamp.alpha, hi = relu ? std::numeric_limits<float>::infinity() : clamp.beta;
-  return clamp_range(lo, hi, quant_view(t), range);
+  return clamp_range(lo, hi, quant_view(t), range, quantize_form(profile).value_or(QuantizeForm::quotient_even));
 }
 
 struct Tail {
@@ -81,7 +86,7 @@ void fold(Edit& edit, int i) {
     if (!t.is_quantized() || (is_weight ? !t.is_constant() : !t.quant->per_tensor())) return;
   }
   QRange range;
-  for (int clamp : tail.clamps) range = narrowed(range, edit.node(clamp), graph.tensor(out));
+  for (int clamp : tail.clamps) range = narrowed(range, edit.node(clamp), graph.tensor(out), graph.profile);
   edit.node(i).range = drop_implied(range, graph.tensor(out).dtype);
   edit.set_inputs(i, inputs);
   edit.remove(tail.quantize);
@@ -100,8 +105,13 @@ void fold_qdq(Graph& graph) {
 
 namespace {
 
+// A transposed convolution's scales are those of one group's channels, and every group has the same.
 float weight_scale(const Tensor& w, size_t channel) {
-  return w.quant->scale[w.quant->per_tensor() ? 0 : channel];
+  return w.quant->scale[channel % w.quant->scale.size()];
+}
+
+int64_t output_channels(const Node& n, const Tensor& weights) {
+  return n.op == OpKind::conv_transpose ? weights.shape[1] * n.group : weights.shape[0];
 }
 
 // The s32 constant behind a bias whose scale is what the accumulators have: RN32(s_x * s_w) for each channel.
@@ -119,8 +129,8 @@ TensorId matching_integers(const Edit& edit, const Graph& graph, TensorId bias, 
   return q;
 }
 
-int32_t bias_or_error(const Node& node, size_t channel, float bias, float x_scale, float w_scale) {
-  const std::optional<int32_t> q = octet::quantize_bias(bias, x_scale, w_scale);
+int32_t bias_or_error(const Node& node, Profile profile, size_t channel, float bias, float x_scale, float w_scale) {
+  const std::optional<int32_t> q = octet::quantize_bias(profile, bias, x_scale, w_scale);
   if (!q)
     user_error(
         fmt::format("{}: bias {} of output channel {} does not fit s32 at its scale, {} (the input's) times {} "
@@ -139,16 +149,22 @@ void fold_bias(Edit& edit, int i) {
   TensorId result = matching_integers(edit, graph, bias, x_scale, weights);
   if (result == kNoTensor) {
     std::vector<float> values = constant_floats(edit, graph, bias);
-    const auto channels = static_cast<size_t>(weights.shape[0]);
+    const auto channels = static_cast<size_t>(output_channels(node, weights));
     if (values.size() == 1) values.resize(channels, values[0]);  // Gemm broadcasts its C
     if (values.size() != channels)
       user_error(
           fmt::format("{}: bias '{}' of shape {} is not a constant of {} values; supported are constant biases, "
                       "one value per output channel",
                       describe(node), graph.tensor(bias).name, to_string(graph.tensor(bias).shape), channels));
-    std::vector<int32_t> q(channels);
-    for (size_t c = 0; c < channels; ++c) q[c] = bias_or_error(node, c, values[c], x_scale, weight_scale(weights, c));
-    result = add_integers(graph, graph.tensor(bias).name, DType::s32, {weights.shape[0]}, q);
+    const std::string name = graph.tensor(bias).name;
+    if (keeps_float_bias(graph.profile)) {
+      result = graph.add_constant<float>(name, DType::f32, {output_channels(node, weights)}, values);
+    } else {
+      std::vector<int32_t> q(channels);
+      for (size_t c = 0; c < channels; ++c)
+        q[c] = bias_or_error(node, graph.profile, c, values[c], x_scale, weight_scale(weights, c));
+      result = add_integers(graph, name, DType::s32, {output_channels(node, weights)}, q);
+    }
   }
   edit.set_input(i, 2, result);
 }

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <utility>
 
+#include "generator/kernel/conv_scale.h"
 #include "generator/kernel/requant.h"
+#include "generator/passes/channel_ties.h"
 #include "generator/passes/lowering.h"
 #include "generator/passes/sums.h"
 #include "runtime/status.h"
@@ -73,6 +75,42 @@ int64_t largest_of(SumRange sum) {
   return std::max(std::abs(sum.lo), std::abs(sum.hi));
 }
 
+// The largest accumulator that a form's kernels hold: fixed point shifts it left by two bits more than it must.
+int64_t largest_held(const ChannelScale& c, RequantForm form) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  switch (form) {
+    case RequantForm::fixed_away:
+    case RequantForm::fixed_up: return kMost >> (2 + std::max(0, c.fixed.exponent));
+    case RequantForm::shift: return kMost - (int64_t{1} << 30);
+    default: return kMost;
+  }
+}
+
+void check_channel(const Graph& graph, const Node& n, size_t c, const ChannelScale& scale, RequantForm form) {
+  if (!in_window(scale))
+    user_error(
+        fmt::format("{}: multiplier {} of output channel {} is out of range; supported are input scale times "
+                    "weight scale over output scale below 256",
+                    describe(n), scale.real, c));
+  if (form == RequantForm::shift && scale.real != 0 && !power_of_two(scale.real))
+    user_error(
+        fmt::format("{}: multiplier {} of output channel {}; supported in profile {} are powers of two from "
+                    "2^-30 to 1",
+                    describe(n), scale.real, c, profile_name(graph.profile)));
+  const int64_t largest = largest_of(n.sums[c]), most = largest_held(scale, form);
+  if (largest > most)
+    user_error(
+        fmt::format("{}: the sum of output channel {} can reach {}; supported are sums below {}{}", describe(n), c,
+                    largest, most == std::numeric_limits<int32_t>::max() ? "2^31" : std::to_string(most + 1),
+                    graph.profile == Profile::ort ? "" : fmt::format(" in profile {}", profile_name(graph.profile))));
+}
+
+// Whether a form that rounds ties away from zero may as well round them up: where no sum is negative, and where what is
+// not positive is clamped to the zero point or above.
+bool may_round_up(const Node& n, const Requant& r) {
+  return r.lo >= r.zero || std::all_of(n.sums.begin(), n.sums.end(), [](const SumRange& s) { return s.lo >= 0; });
+}
+
 void fill_data(const Lowering& to, const Node& n, ConvSpec& spec, ConvData& data) {
   const auto oc = static_cast<size_t>(spec.oc);
   fill_weights(to.tensor(n.inputs[1]), data, spec.weight_terms);
@@ -81,19 +119,16 @@ void fill_data(const Lowering& to, const Node& n, ConvSpec& spec, ConvData& data
     internal_error(
         fmt::format("{}: {} biases and {} sums for {} channels", describe(n), data.bias.size(), n.sums.size(), oc));
   data.source = source_bytes(to.tensor(n.inputs[0]));
+  data.scale = channel_scales(to.graph, n);
+  Requant& r = spec.requant;
+  if (r.form == RequantForm::fixed_away && may_round_up(n, r)) r.form = RequantForm::fixed_up;
+  const bool fixed = r.form == RequantForm::fixed_away || r.form == RequantForm::fixed_up;
   for (size_t c = 0; c < oc; ++c) {
-    const int64_t largest = largest_of(n.sums[c]);
-    if (largest > std::numeric_limits<int32_t>::max())
-      user_error(fmt::format("{}: the sum of output channel {} can reach {}; supported are sums below 2^31",
-                             describe(n), c, largest));
-    const float m = channel_multiplier(to.graph, n, c);
-    if (!(m < 256.0f))
-      user_error(
-          fmt::format("{}: multiplier {} of output channel {} is out of range; supported are input scale times "
-                      "weight scale over output scale below 256",
-                      describe(n), m, c));
-    spec.requant.wide = spec.requant.wide || requant_is_wide(largest, m);
-    data.multiplier.push_back(m);
+    const ChannelScale& scale = data.scale[c];
+    check_channel(to.graph, n, c, scale, r.form);
+    r.wide = r.wide || requant_is_wide(largest_of(n.sums[c]), scale, r);
+    r.mixed = r.mixed || (fixed && scale.fixed.multiplier != 0 && scale.fixed.exponent >= 0) ||
+              (r.form == RequantForm::fixed_away && scale.ties_up);
   }
 }
 
@@ -125,10 +160,40 @@ QuantView own_result(const Graph& graph, const Node& n) {
   return {f.quant.scale[0], f.quant.zero_point[0], f.dtype == DType::s8};
 }
 
+namespace {
+
+ConvKind kind_of(const Graph& graph, const Node& n) {
+  if (n.source == "TRANSPOSE_CONV" || n.source == "ConvTranspose") return ConvKind::transposed;
+  if (n.op == OpKind::conv)
+    return n.source == "DEPTHWISE_CONV_2D" || is_depthwise(graph, n) ? ConvKind::depthwise : ConvKind::conv;
+  return n.source == "BATCH_MATMUL" ? ConvKind::matmul : ConvKind::fully_connected;
+}
+
+ConvTraits traits_of(const Graph& graph, const Node& n) {
+  const Tensor &x = graph.tensor(n.inputs[0]), &w = graph.tensor(n.inputs[1]);
+  const auto& zeros = w.quant->zero_point;
+  return {.profile = graph.profile,
+          .kind = kind_of(graph, n),
+          .groups = n.group,
+          .channels = w.shape[0] / n.residues,
+          .is_signed = x.dtype == DType::s8,
+          .per_tensor = w.quant->per_tensor(),
+          .centred = std::all_of(zeros.begin(), zeros.end(), [](int32_t z) { return z == 0; }),
+          .src_scale = x.quant->scale[0],
+          .weight_scale = w.quant->scale[0],
+          .dst_scale = own_result(graph, n).scale};
+}
+
+}  // namespace
+
 Requant conv_requant(const Graph& graph, const Node& n) {
   const QuantView y = own_result(graph, n);
   const ByteRange range = byte_range(n.fused_add ? n.fused_add->range : n.range, y);
-  return {.zero = y.zero(), .lo = range.lo, .hi = range.hi};
+  Requant r{.zero = y.zero(), .lo = range.lo, .hi = range.hi, .offset = 0};
+  const std::vector<float> bias = float_bias_of(graph, n);
+  set_form(traits_of(graph, n), std::any_of(bias.begin(), bias.end(), [](float b) { return b != 0; }), r);
+  if (r.form == RequantForm::affine) r.offset = y.offset();
+  return r;
 }
 
 AddFormula fused_add_formula(const Graph& graph, const Node& n) {
@@ -141,18 +206,34 @@ AddFormula fused_add_formula(const Graph& graph, const Node& n) {
   });
 }
 
-float channel_multiplier(const Graph& graph, const Node& n, size_t c) {
+bool in_window(const ChannelScale& c) {
+  return c.real < 256 && c.m < 256.0f && std::isfinite(c.b);
+}
+
+std::vector<ChannelScale> channel_scales(const Graph& graph, const Node& n) {
+  const ConvTraits traits = traits_of(graph, n);
   const QuantParams& w = *graph.tensor(n.inputs[1]).quant;
-  const float m = conv_multiplier(graph.profile, quant_view(graph.tensor(n.inputs[0])).scale,
-                                  w.scale[w.per_tensor() ? 0 : c], own_result(graph, n).scale);
-  // Below 2^-32 every product rounds to 0, and so it does at 2^-32; a channel that is always 0 needs no multiplier.
-  return m < 0x1p-32f || largest_of(n.sums[c]) == 0 ? 0x1p-32f : m;
+  const std::vector<float> bias = float_bias_of(graph, n);
+  std::vector<ChannelScale> scales;
+  const RequantForm form = conv_requant(graph, n).form;
+  const bool product = form == RequantForm::scaled || form == RequantForm::biased;
+  for (size_t c = 0; c < n.sums.size(); ++c) {
+    ChannelScale s = channel_scale(traits, static_cast<int64_t>(c) % traits.channels, w.scale[w.per_tensor() ? 0 : c],
+                                   bias.empty() ? 0.0f : bias[c]);
+    // Below 2^-32 every product rounds to 0, and so it does at 2^-32; a channel that is always 0 needs no multiplier.
+    if (largest_of(n.sums[c]) == 0 && s.b == 0)
+      s = {.m = 0x1p-32f};
+    else if (s.b == 0 && product)
+      s.m = std::max(s.m, 0x1p-32f);
+    scales.push_back(s);
+  }
+  return scales;
 }
 
 void lower_conv(Lowering& to, int node) {
   const Node& n = to.graph.nodes[static_cast<size_t>(node)];
   const TensorId src = n.inputs[0], dst = n.outputs[0];
-  ConvSpec spec{.profile = to.graph.profile};
+  ConvSpec spec;
   set_shape(to, n, spec);
   spec.src_pitch = to.pitch(src);
   spec.dst_pitch = to.pitch(dst);

@@ -37,16 +37,21 @@ Image image_of(const Tensor& tensor);
 // What kernels and proofs share: the formula of a node, without pitches. User errors name the node.
 AddFormula sum_formula(const Graph& graph, const Node& node);  // add, sub
 MulFormula product_formula(const Graph& graph, const Node& node);
+PairFormula pair_formula(const Graph& graph, const Node& node);  // maximum, minimum, prelu
+// Whether a mean's channels are not all rounded alike: pool_formula is then not the whole of it.
+bool is_images_mean(const Graph& graph, const Node& node);
 PoolSpec pool_formula(const Graph& graph, const Node& node);
 // Per channel; user error where a scale or shift is not finite.
 std::vector<Affine> affine_channels(const Graph& graph, const Node& node);
 AffineSpec affine_formula(const Graph& graph, const Node& node);
 // The conv's own result, before a fused add where there is one.
 QuantView own_result(const Graph& graph, const Node& conv);
-Requant conv_requant(const Graph& graph, const Node& conv);
+Requant conv_requant(const Graph& graph, const Node& conv);  // `wide` and `mixed` are not set
 AddFormula fused_add_formula(const Graph& graph, const Node& conv);
-// m of output channel c, as kernels multiply; node.sums are known.
-float channel_multiplier(const Graph& graph, const Node& conv, size_t c);
+// What kernels scale each output channel by; node.sums are known.
+std::vector<ChannelScale> channel_scales(const Graph& graph, const Node& conv);
+// Real factor of a channel that fixed point, binary32 and the kernels' shifts can hold.
+bool in_window(const ChannelScale& scale);
 
 template <class T>
 void put(LoweredNode& node, OctetArg arg, const std::vector<T>& values) {
@@ -58,8 +63,19 @@ void put(LoweredNode& node, OctetArg arg, const std::vector<T>& values) {
 // Equal to `out` where the operand has all pixels.
 Shape pixel_per_image(const Shape& shape, const Shape& out);
 
-void lower_conv(Lowering& to, int node);  // and linear
-void lower_move(Lowering& to, int node);  // concat, slice, split, pad, expand, transpose, reshape
+// Neighbouring dimensions joined and those of one element dropped, for any number of operands with strides.
+struct Walk {
+  std::vector<int64_t> dims;
+  std::vector<std::vector<int64_t>> strides;  // per operand
+};
+Walk joined(const Walk& walk);
+// Bytes between neighbours along each stored dimension.
+std::vector<int64_t> byte_strides(const Lowering& to, TensorId t);
+
+void lower_conv(Lowering& to, int node);    // and linear
+void lower_float(Lowering& to, int node);   // what works outside of int8, and gathers of any elements
+void lower_resize(Lowering& to, int node);  // linear, of quantized images
+void lower_move(Lowering& to, int node);    // what copies with strides can do
 bool is_move(OpKind op);
 
 }  // namespace octet

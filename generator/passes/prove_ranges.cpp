@@ -65,8 +65,9 @@ class Result {
     requant.hi = 255;
     const int offset = own_result(graph_, n_).offset();
     QRange all{255, -128};
+    const std::vector<ChannelScale> scales = channel_scales(graph_, n_);
     for (size_t c = 0; c < channels_; ++c) {
-      const ByteRange r = requantized(n_.sums[c], channel_multiplier(graph_, n_, c), requant);
+      const ByteRange r = requantized(n_.sums[c], scales[c], requant);
       all = united(all, {r.lo - offset, r.hi - offset});
     }
     return all;
@@ -79,7 +80,10 @@ class Result {
       case OpKind::linear: return conv();
       case OpKind::add:
       case OpKind::sub:
-      case OpKind::mul: return binary();
+      case OpKind::mul:
+      case OpKind::maximum:
+      case OpKind::minimum: return binary();
+      case OpKind::prelu: return unknown();  // its least value may lie between the ends of its source's
       case OpKind::max_pool: return max_pool();
       case OpKind::average_pool:
       case OpKind::global_average_pool: return average_pool();
@@ -128,8 +132,9 @@ class Result {
     if (add && !is_monotonic(*add)) return unknown();
     const Ranges other = add ? of(3) : Ranges();
     Ranges out;
+    const std::vector<ChannelScale> scales = channel_scales(graph_, n_);
     for (size_t c = 0; c < channels_; ++c) {
-      const ByteRange inner = requantized(n_.sums[c], channel_multiplier(graph_, n_, c), requant);
+      const ByteRange inner = requantized(n_.sums[c], scales[c], requant);
       if (!add) {
         out.push_back({inner.lo - y.offset(), inner.hi - y.offset()});
         continue;
@@ -145,17 +150,25 @@ class Result {
   }
 
   // Sums that leave s32 and multipliers that are out of range are refused when the graph is lowered.
-  static ByteRange requantized(SumRange sum, float m, const Requant& requant) {
+  static ByteRange requantized(SumRange sum, const ChannelScale& scale, const Requant& requant) {
     constexpr int64_t kLeast = std::numeric_limits<int32_t>::min(), kMost = std::numeric_limits<int32_t>::max();
-    if (sum.lo < kLeast || sum.hi > kMost || !(m < 256.0f)) return {requant.lo, requant.hi};
-    return {requantize(static_cast<int32_t>(sum.lo), m, requant), requantize(static_cast<int32_t>(sum.hi), m, requant)};
+    if (sum.lo < kLeast || sum.hi > kMost || !in_window(scale)) return {requant.lo, requant.hi};
+    return {requantize(static_cast<int32_t>(sum.lo), scale, requant),
+            requantize(static_cast<int32_t>(sum.hi), scale, requant)};
+  }
+
+  bool ordered() const {
+    switch (n_.op) {
+      case OpKind::mul: return is_monotonic(product_formula(graph_, n_));
+      case OpKind::add:
+      case OpKind::sub: return is_monotonic(sum_formula(graph_, n_));
+      default: return true;
+    }
   }
 
   Ranges binary() const {
     const Ranges a = of(0), b = of(1);
-    const bool ordered =
-        n_.op == OpKind::mul ? is_monotonic(product_formula(graph_, n_)) : is_monotonic(sum_formula(graph_, n_));
-    if (!ordered || a.size() != channels_ || b.size() != channels_) return unknown();
+    if (!ordered() || a.size() != channels_ || b.size() != channels_) return unknown();
     const BinaryFormula formula(graph_, n_);
     Ranges out;
     for (size_t c = 0; c < channels_; ++c) {
@@ -187,6 +200,7 @@ class Result {
 
   // A mean of equal values lies beside means of smaller and larger ones, whatever the order of the sum.
   Ranges average_pool() const {
+    if (is_images_mean(graph_, n_)) return unknown();
     const PoolSpec s = pool_formula(graph_, n_);
     const QuantView x = quant_view(graph_.tensor(n_.inputs[0]));
     const int offset = quant_view(out_).offset();

@@ -80,8 +80,24 @@ bool reads_padding(const Graph& graph, const Node& n) {
          taps_inside(in.w, out.w, w.kw, w.stride_w, w.dilation_w, w.pad_left).fewest < w.kw;
 }
 
+namespace {
+
+const Tensor* bias_tensor(const Graph& graph, const Node& n) {
+  return n.inputs.size() > 2 && n.inputs[2] != kNoTensor ? &graph.tensor(n.inputs[2]) : nullptr;
+}
+
+}  // namespace
+
+std::vector<float> float_bias_of(const Graph& graph, const Node& n) {
+  const Tensor* bias = bias_tensor(graph, n);
+  if (!bias || bias->dtype != DType::f32) return {};
+  const auto values = bias->values<float>();
+  return {values.begin(), values.end()};
+}
+
 std::vector<int32_t> bias_of(const Graph& graph, const Node& n) {
-  if (n.inputs.size() > 2 && n.inputs[2] != kNoTensor) return integers(graph.tensor(n.inputs[2]));
+  const Tensor* bias = bias_tensor(graph, n);
+  if (bias && bias->dtype != DType::f32) return integers(*bias);
   return std::vector<int32_t>(static_cast<size_t>(graph.tensor(n.inputs[1]).shape[0]), 0);
 }
 

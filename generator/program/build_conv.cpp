@@ -9,6 +9,7 @@
 #include "generator/program/epilogue.h"
 #include "generator/schedule/edges.h"
 #include "generator/schedule/pack.h"
+#include "generator/schedule/scales.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -162,7 +163,7 @@ class ConvBuilder {
     const Move image{.src = spec_.ih * src_row(), .pixels = image_pixels()};
     const Move next{.weights = spec_.weight_terms * int64_t{window_.kh} * window_.kw * tap_bytes(),
                     .bias = int64_t{4} * block.channels * classes_.biases,
-                    .scale = int64_t{4} * block.channels,
+                    .scale = int64_t{4} * block.channels * scale_words(spec_.requant),
                     .channels = block.channels};
     b_.loop(block.count, bumps(next - image * spec_.n), [&] { b_.loop(spec_.n, {}, [&] { build_image(image); }); });
   }

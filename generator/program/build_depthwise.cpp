@@ -9,6 +9,7 @@
 #include "generator/program/build.h"
 #include "generator/program/dot.h"
 #include "generator/program/epilogue.h"
+#include "generator/schedule/scales.h"
 
 namespace octet {
 namespace {
@@ -31,7 +32,7 @@ class DepthwiseBuilder {
     make_table();
     const Mem starts = b_.table({d_.starts.begin(), d_.starts.end()});
     const Ptr start = b_.ptr();
-    const int scales = d_.group.vectors * d_.group.bytes;
+    const int scales = d_.group.vectors * d_.group.bytes * scale_words(s_.requant);
     b_.note(fmt::format("{} channels at a time", d_.group.channels()));
     b_.ptr_set(start, starts);
     // Packed data advances from block to block; src and dst start where the table says.
@@ -177,6 +178,7 @@ class DepthwiseBuilder {
       if (carried) at = *carried;
       for (int kx = 0; kx < w().kw; ++kx) tap_column(key, quad, kx, at, out, carried != nullptr);
     }
+    if (d_.carry) out.live = 2 * d_.group.vectors;  // two columns
     emit_epilogue(b_, {s_.requant, s_.residual, s_.residual_is_first, s_.add, d_.registers}, out);
   }
 

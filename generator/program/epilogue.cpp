@@ -4,76 +4,74 @@
 #include <array>
 
 #include "generator/program/binary_code.h"
+#include "generator/program/requantize.h"
 
 namespace octet {
 namespace {
 
-// Registers with f32 multipliers, or their memory operands where registers are short.
-class Scales {
- public:
-  Scales(Builder& b, const Epilogue& e, const OutputTile& t) : b_(b), t_(t) {
-    const int n = t.one_scale ? 1 : t.group.vectors;
-    int live = t.live + n + (e.residual ? 4 : 0);  // a residual holds bytes, words, lanes and a factor
-    for (const auto& pixel : t.acc) live += static_cast<int>(pixel.size());
-    const bool used_again = static_cast<int>(t.acc.size()) > 4 / t.group.vectors;
-    if (live > e.registers || !used_again) return;
-    for (int j = 0; j < n; ++j) regs_.push_back(b.load(t.group.bytes, Role::scale, at(j)));
-  }
-
-  void multiply(Reg x, int vector) {
-    if (t_.one_scale) vector = 0;
-    if (regs_.empty())
-      b_.op(Op::mul_f32, t_.group.bytes, x, x, at(vector));
-    else
-      b_.op(Op::mul_f32, t_.group.bytes, x, x, regs_[static_cast<size_t>(vector)]);
-  }
-
- private:
-  Mem at(int vector) const {
-    if (t_.one_scale) return t_.scale_at;
-    return {t_.scale, 4 * t_.group.oc + vector * t_.group.bytes};
-  }
-
-  Builder& b_;
-  const OutputTile& t_;
-  std::vector<Reg> regs_;
-};
-
-// The float work of one vector, acc -> q.
+// acc -> q.
 class Formula {
  public:
-  Formula(Builder& b, const Epilogue& e, const OutputTile& t)
+  Formula(Builder& b, const Epilogue& e, OutputTile& t)
       : b_(b),
         e_(e),
         t_(t),
         w_(t.group.bytes),
-        scales_(b, e, t),
+        requantize_(b, e.requant, {t.group, t.scale}),
         add_(b, e.add, 0),
-        src2_(b, t.group, t.src2, e.residual_is_first ? add_.lane_zero_a() : add_.lane_zero_b()) {}
+        src2_(b, t.group, t.src2, e.residual_is_first ? add_.lane_zero_a() : add_.lane_zero_b()) {
+    if (requantize_.words() == 1)
+      hold_all();
+    else
+      requantize_by_vector();
+  }
 
   Reg operator()(int pixel, int vector, Reg x) {
-    const Requant& r = e_.requant;
-    b_.unary(Op::cvt_f32, w_, x, x);
-    scales_.multiply(x, vector);
-    if (r.wide) clamp_f32(x, r.lo - r.zero, r.hi - r.zero);
-    b_.unary(Op::cvt_i32, w_, x, x);
+    if (requantize_.words() == 1) x = requantize_(vector, x);
     return e_.residual ? add_residual(pixel, vector, x) : x;
   }
 
+  // What is left to do with the lanes.
+  BytePack pack() const {
+    if (e_.residual) return {e_.add.offset_out, e_.add.lo, e_.add.hi};
+    if (requantize_.clamped()) return {requantize_.add(), 0, 255};
+    return {requantize_.add(), e_.requant.lo, e_.requant.hi};
+  }
+
  private:
-  void clamp_f32(Reg x, int lo, int hi) {
-    b_.op(Op::max_f32, w_, x, x, b_.constant_f32(static_cast<float>(lo)));
-    b_.op(Op::min_f32, w_, x, x, b_.constant_f32(static_cast<float>(hi)));
+  // Registers that neither accumulators take nor `needed` ones.
+  int spare(int needed) const {
+    int live = t_.live + needed;
+    for (const auto& pixel : t_.acc) live += static_cast<int>(pixel.size());
+    return e_.registers - live;
+  }
+
+  // Multipliers stay in registers where all fit, a residual's bytes, words, lanes and factor beside them.
+  void hold_all() {
+    const int n = t_.group.vectors;
+    const bool used_again = static_cast<int>(t_.acc.size()) > 4 / n;
+    if (used_again && n <= spare(e_.residual ? 4 : 0)) requantize_.hold(0, n, n);
+  }
+
+  // Where a lane has several constants, each vector's are loaded once and serve all pixels.
+  void requantize_by_vector() {
+    for (int v = 0; v < t_.group.vectors; ++v) {
+      if (t_.acc.size() > 1) requantize_.hold(v, v + 1, spare(requantize_.temporaries()));
+      for (auto& pixel : t_.acc) {
+        Reg& acc = pixel[static_cast<size_t>(v)];
+        acc = requantize_(v, acc);
+      }
+    }
   }
 
   // The inner result becomes the byte that a convolution of its own would have stored, then the add's formula.
   Reg add_residual(int pixel, int vector, Reg x) {
     const Requant& r = e_.requant;
-    if (!r.wide) {
-      b_.op(Op::max_i32, w_, x, x, b_.constant32(r.lo - r.zero));
-      b_.op(Op::min_i32, w_, x, x, b_.constant32(r.hi - r.zero));
+    if (!requantize_.clamped()) {
+      b_.op(Op::max_i32, w_, x, x, b_.constant32(r.lo - requantize_.add()));
+      b_.op(Op::min_i32, w_, x, x, b_.constant32(r.hi - requantize_.add()));
     }
-    const int shift = r.zero - (e_.residual_is_first ? add_.lane_zero_b() : add_.lane_zero_a());
+    const int shift = requantize_.add() - (e_.residual_is_first ? add_.lane_zero_b() : add_.lane_zero_a());
     if (shift) b_.op(Op::add32, w_, x, x, b_.constant32(shift));
     const Reg own = e_.residual_is_first ? kNone : add_.a_part(w_, x);
     const Reg y = src2_.lanes(t_.src2_offset[static_cast<size_t>(pixel)] + t_.group.oc, vector);
@@ -84,9 +82,9 @@ class Formula {
 
   Builder& b_;
   const Epilogue& e_;
-  const OutputTile& t_;
+  OutputTile& t_;
   int w_;
-  Scales scales_;
+  Requantizer requantize_;
   AddCode add_;
   ByteLanes src2_;
 };
@@ -146,12 +144,9 @@ void emit_bytes(Builder& b, const BytePack& pack, const OutputTile& t, const Fin
   }
 }
 
-void emit_epilogue(Builder& b, const Epilogue& e, const OutputTile& tile) {
+void emit_epilogue(Builder& b, const Epilogue& e, OutputTile tile) {
   Formula formula(b, e, tile);
-  BytePack pack{e.requant.zero, e.requant.lo, e.requant.hi};
-  if (e.requant.wide) pack = {e.requant.zero, 0, 255};  // clamped already
-  if (e.residual) pack = {e.add.offset_out, e.add.lo, e.add.hi};
-  emit_bytes(b, pack, tile, [&](int pixel, int vector, Reg acc) { return formula(pixel, vector, acc); });
+  emit_bytes(b, formula.pack(), tile, [&](int pixel, int vector, Reg acc) { return formula(pixel, vector, acc); });
 }
 
 }  // namespace octet

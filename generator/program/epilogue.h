@@ -18,11 +18,8 @@ struct OutputTile {
   std::vector<int32_t> dst_offset;  // per pixel, bytes
   Ptr src2 = OCTET_SRC2;
   std::vector<int32_t> src2_offset;  // per pixel; residual only
-  Ptr scale = OCTET_SCALE;           // f32 of the group's first channel lies at scale + 4 * group.oc, in the order
-                                     // of the vectors' lanes; vector j at 4 * j * lanes from there
-  bool one_scale = false;            // one splatted vector at `scale_at` serves all channels instead
-  Mem scale_at;
-  int live = 0;  // registers that others hold across this epilogue (accumulators still to come)
+  Ptr scale = OCTET_SCALE;           // of the group's first channel (ScaleSource)
+  int live = 0;                      // registers that others hold across this epilogue (accumulators still to come)
 };
 
 // What to do with an accumulator. The bias is already in it.
@@ -34,8 +31,8 @@ struct Epilogue {
   int registers = 16;  // budget: scales stay in registers only where it leaves room
 };
 
-// acc -> rne(acc * scale) -> (residual) -> zero point, clamp -> bytes in memory.
-void emit_epilogue(Builder& b, const Epilogue& e, const OutputTile& tile);
+// acc -> requantize -> (residual) -> zero point, clamp -> bytes in memory.
+void emit_epilogue(Builder& b, const Epilogue& e, OutputTile tile);
 
 // The second half alone, for ops with a formula of their own (average pool): finish(pixel, vector, acc) emits the
 // formula and returns a register with s32 values q; bytes clamp(q + add, lo, hi) are stored.

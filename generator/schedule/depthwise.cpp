@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "generator/schedule/exactness.h"
+#include "generator/schedule/scales.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -169,10 +170,16 @@ class Packer {
       for (int y = 0; y < d_.rows; ++y)
         for (const Taps& columns : d_.columns_at.classes)
           each_lane([&](int channel) { out_.bias.push_back(bias(start + channel, c, y, columns)); });
-    each_lane([&](int channel) {
-      const bool exists = start + channel < s_.oc;
-      out_.scale.push_back(exists ? data_.multiplier[static_cast<size_t>(start + channel)] : 0.0f);
-    });
+    const int lanes = d_.group.bytes / 4;
+    for (int v = 0; v < d_.group.vectors; ++v) {
+      const size_t vector = out_.scale.size();
+      out_.scale.resize(vector + static_cast<size_t>(lanes * scale_words(s_.requant)));
+      for (int l = 0; l < lanes; ++l) {
+        const int channel = start + d_.group.channel(v, l);
+        if (channel < s_.oc)
+          put_scale(data_.scale[static_cast<size_t>(channel)], s_.requant, &out_.scale[vector], lanes, l);
+      }
+    }
   }
 
   void pack_vector(int start, int v, int row_class, int kx, int quad, int y) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "generator/schedule/edges.h"
+#include "generator/schedule/scales.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -105,7 +106,7 @@ class Packer {
     const auto groups = static_cast<size_t>(spec_.groups);
     packed_.weights.resize(groups * bytes);
     packed_.bias.resize(groups * lanes * static_cast<size_t>(classes_.biases));
-    packed_.scale.resize(groups * lanes);
+    packed_.scale.resize(groups * lanes * static_cast<size_t>(scale_words(spec_.requant)));
     weights_ = packed_.weights.data();
     bias_ = packed_.bias.data();
     scale_ = packed_.scale.data();
@@ -136,9 +137,9 @@ class Packer {
       }
     for (const Quad& q : quads)
       for (int c = 0; c < 4; ++c)
-        if (first + q.channel + c < oc_) pack_channel(block, q.offset / 4 + c, base + first + q.channel + c);
+        if (first + q.channel + c < oc_) pack_channel(block, q, c, base + first + q.channel + c);
     bias_ += static_cast<ptrdiff_t>(classes_.biases) * block.channels;
-    scale_ += block.channels;
+    scale_ += block.channels * scale_words(spec_.requant);
   }
 
   QuadRows rows_of(const Quad& q, int term, int tap, int base, int first) const {
@@ -205,9 +206,11 @@ class Packer {
     }
   }
 
-  // Bias of every pixel class and scale of one channel.
-  void pack_channel(const OcBlock& block, int lane, int oc) {
-    scale_[lane] = data_.multiplier[static_cast<size_t>(oc)];
+  // Bias of every pixel class and scale of one channel, the c-th of its quad.
+  void pack_channel(const OcBlock& block, const Quad& q, int c, int oc) {
+    const int lane = q.offset / 4 + c, vector = q.offset / 4 - q.lane;
+    put_scale(data_.scale[static_cast<size_t>(oc)], spec_.requant, scale_ + vector * scale_words(spec_.requant),
+              q.bytes / 4, q.lane + c);
     const int32_t bias = data_.bias[static_cast<size_t>(oc)];
     if (spec_.src_zero == 0) {
       bias_[lane] = bias;
@@ -239,7 +242,7 @@ class Packer {
   PackedConv packed_;
   int8_t* weights_ = nullptr;
   int32_t* bias_ = nullptr;
-  float* scale_ = nullptr;
+  uint32_t* scale_ = nullptr;
   int taps_ = 1, ic_ = 4, steps_ = 1, oc_ = 4;
   size_t next_order_ = 0;
   std::vector<int32_t> sums_;

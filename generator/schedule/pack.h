@@ -17,12 +17,12 @@ namespace octet {
 //            with the headers of its chunks (ChunkHeader), in the order of the schedule's runs, and then come the
 //            k-steps of these chunks, widened or not as the run says;
 //   bias     pixel class (rows outer), vector, lane: bias - src_zero * sum of the weights of the taps that exist;
-//   scale    vector, lane.
+//   scale    vector, word (scales.h), lane.
 // Channels beyond oc and beyond ic have zero weights, zero bias and zero scale.
 struct PackedConv {
   std::vector<int8_t> weights;
   std::vector<int32_t> bias;
-  std::vector<float> scale;
+  std::vector<uint32_t> scale;
 };
 PackedConv pack_conv(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target, const ConvData& data);
 

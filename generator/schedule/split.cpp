@@ -122,6 +122,7 @@ class Ways {
     add_images_or_pixels(s, s.broadcast == Broadcast::a, s.broadcast == Broadcast::b);
   }
   void operator()(const MulSpec& s) { add_images_or_pixels(s, false, s.broadcast); }
+  void operator()(const PairSpec& s) { add_images_or_pixels(s, false, s.broadcast); }
   void operator()(const LutSpec& s) { add_pixels(s); }
   void operator()(const AffineSpec& s) { add_pixels(s); }
   void operator()(const ChannelPermuteSpec& s) { add_pixels(s); }
@@ -137,7 +138,7 @@ class Ways {
     add(s.pixels, 1, [&s](Range r) { return pixels(s, r, s.a_pitch, s.b_pitch, s.dst_pitch); });
   }
   template <class Spec>
-  void operator()(const Spec&) {}  // quantize, dequantize, edge, softmax: whole
+  void operator()(const Spec&) {}  // quantize, dequantize, edge, softmax, resize: whole
 
  private:
   template <class Spec>
@@ -195,7 +196,7 @@ ConvData select_channels(const ConvSpec& spec, const ConvData& data, int begin, 
     out.weights.insert(out.weights.end(), from, from + count * row);
   }
   out.bias.assign(data.bias.begin() + begin, data.bias.begin() + begin + count);
-  out.multiplier.assign(data.multiplier.begin() + begin, data.multiplier.begin() + begin + count);
+  out.scale.assign(data.scale.begin() + begin, data.scale.begin() + begin + count);
   return out;
 }
 
@@ -221,14 +222,24 @@ std::optional<Footprint> touched(const AddSpec& s) {
                    rows_of(s.broadcast == Broadcast::b ? s.n : all, s.channels, s.b_pitch),
                    rows_of(all, s.channels, s.dst_pitch)};
 }
-std::optional<Footprint> touched(const MulSpec& s) {
+template <class Spec>
+Footprint touched_pair(const Spec& s) {
   const int64_t all = int64_t{s.n} * s.pixels;
   return Footprint{rows_of(all, s.channels, s.a_pitch), rows_of(s.broadcast ? s.n : all, s.channels, s.b_pitch),
                    rows_of(all, s.channels, s.dst_pitch)};
 }
+std::optional<Footprint> touched(const MulSpec& s) {
+  return touched_pair(s);
+}
+std::optional<Footprint> touched(const PairSpec& s) {
+  return touched_pair(s);
+}
 std::optional<Footprint> touched(const InterleaveSpec& s) {
   return Footprint{rows_of(s.pixels, s.channels / 2, s.a_pitch), rows_of(s.pixels, s.channels / 2, s.b_pitch),
                    rows_of(s.pixels, s.channels, s.dst_pitch)};
+}
+std::optional<Footprint> touched(const SoftmaxSpec&) {
+  return std::nullopt;
 }
 template <class Spec>
 std::optional<Footprint> touched(const Spec& s) {

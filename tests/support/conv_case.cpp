@@ -23,6 +23,7 @@ int8_t weight(const ConvNumbers& n, Random& random) {
     if (r % 64 == 0) return static_cast<int8_t>(r & 1024 ? 127 : -128);
     return static_cast<int8_t>(static_cast<int>(r % 101 + r / 128 % 101) - 100);
   }
+  if (n.fill == ConvFill::sums) return 0;
   if (n.fill == ConvFill::extremes) return static_cast<int8_t>(random() % 2 ? limit - 1 : -limit);
   return static_cast<int8_t>(static_cast<int>(random() % static_cast<uint32_t>(2 * limit)) - limit);
 }
@@ -35,6 +36,57 @@ float multiplier(const ConvNumbers& n, int products, Random& random) {
   const double m = 150.0 / deviation;
   if (n.fill == ConvFill::ties) return static_cast<float>(std::exp2(std::round(std::log2(m))));
   return static_cast<float>(m * (0.5 + (random() % 1000) / 1000.0));
+}
+
+bool is_fixed(RequantForm form) {
+  return form == RequantForm::fixed_away || form == RequantForm::fixed_up;
+}
+
+// A factor in fixed point near m, or one from the ends of what can be: shifts of 0 and 31, the largest and the smallest
+// multiplier, none at all; with mixed also shifts to the left, as far as sums of `products` products allow.
+FixedPoint fixed_scale(const ConvNumbers& n, int products, float m, Random& random) {
+  const bool mixed = n.requant.mixed && random() % 2;
+  if (mixed) {
+    const int most = n.fill == ConvFill::sums ? 6 : products * n.weight_terms < 1000 ? 2 : 0;
+    return {(1 << 30) + static_cast<int32_t>(random() % (1 << 30)), static_cast<int>(random() % (most + 1))};
+  }
+  FixedPoint f = fixed_point(static_cast<double>(m));
+  switch (random() % 16) {
+    case 0: return {};
+    case 1: return {f.multiplier, n.fill == ConvFill::sums ? -31 : f.exponent};
+    case 2: return {f.multiplier, n.fill == ConvFill::sums ? -30 : f.exponent};
+    case 3: return {1 << 30, f.exponent};
+    case 4: return {INT32_MAX, f.exponent};
+    case 5: return {f.multiplier, std::min(-1, f.exponent + 3)};
+    default: return f;
+  }
+}
+
+ChannelScale channel_scale(const ConvNumbers& n, int products, Random& random) {
+  const Requant& r = n.requant;
+  ChannelScale c{.m = multiplier(n, products, random)};
+  c.real = static_cast<double>(c.m) * (1 + 1e-9 * (random() % 100));
+  if (n.fill == ConvFill::ties) c.real = static_cast<double>(c.m);
+  if (is_fixed(r.form)) c.fixed = fixed_scale(n, products, c.m, random);
+  if (r.form == RequantForm::shift) c.fixed = {1, -std::clamp(static_cast<int>(std::lround(-std::log2(c.m))), 0, 30)};
+  const float part = static_cast<float>(random() % 20001) / 10000.0f - 1;
+  if (r.form == RequantForm::biased) c.b = part * 100.0f / c.m / r.factor;
+  if (r.form == RequantForm::affine) {
+    c.m /= r.factor;
+    c.b = n.fill == ConvFill::ties ? std::round(part * 100.0f) / r.factor : part * 100.0f / r.factor;
+  }
+  return c;
+}
+
+// A bias; where weights are 0, the whole sum.
+int32_t bias(const ConvNumbers& n, const ChannelScale& c, Random& random) {
+  if (n.fill != ConvFill::sums) return static_cast<int32_t>(random() % 20001) - 10000;
+  const int64_t most = is_fixed(n.requant.form)               ? INT32_MAX >> (2 + std::max(0, c.fixed.exponent))
+                       : n.requant.form == RequantForm::shift ? INT32_MAX - (1 << 30)
+                                                              : INT32_MAX;
+  const int64_t tie = std::llround(0.5 / c.real), wanted[] = {most, most - 1, 0, 1, tie, tie - 1, 3 * tie, tie + 1};
+  const int64_t sum = random() % 4 ? wanted[random() % 8] : static_cast<int64_t>(random()) * 2 % (most + 1);
+  return static_cast<int32_t>(random() % 2 ? sum : -sum);
 }
 
 }  // namespace
@@ -111,6 +163,41 @@ const std::vector<ConvNumbers>& conv_numbers() {
        .residual_is_first = true,
        .add = u8_add,
        .weight_limit = 60},
+      // The other forms of requantization.
+      {.name = "biased", .src_zero = 1, .requant = {128, 0, 255, false, RequantForm::biased}},
+      {.name = "biased_by_factor", .fill = ties, .requant = {0, 0, 255, false, RequantForm::biased, 317.3f}},
+      {.name = "biased_sums", .fill = sums, .requant = {9, 5, 250, true, RequantForm::biased, 41.7f}},
+      {.name = "affine", .src_zero = 128, .requant = {131, 3, 255, false, RequantForm::affine, 23.7f, 128}},
+      {.name = "affine_ties", .fill = ties, .requant = {15, 0, 250, false, RequantForm::affine, 4.0f}},
+      {.name = "affine_sums", .fill = sums, .requant = {128, 0, 255, true, RequantForm::affine, 0.3f, 128}},
+      {.name = "fixed_up", .src_zero = 128, .requant = {7, 0, 255, false, RequantForm::fixed_up}},
+      {.name = "fixed_up_ties", .fill = ties, .requant = {128, 0, 255, false, RequantForm::fixed_up}},
+      {.name = "fixed_up_sums", .fill = sums, .requant = {100, 0, 255, false, RequantForm::fixed_up, 1, 0, true}},
+      {.name = "fixed_away", .fill = extremes, .src_zero = 3, .requant = {128, 1, 255, false, RequantForm::fixed_away}},
+      {.name = "fixed_away_ties", .fill = ties, .requant = {128, 0, 255, false, RequantForm::fixed_away}},
+      {.name = "fixed_away_mixed",
+       .src_zero = 128,
+       .requant = {200, 0, 255, false, RequantForm::fixed_away, 1, 0, true},
+       .extra_pitch = 4},
+      {.name = "fixed_away_sums", .fill = sums, .requant = {100, 0, 255, false, RequantForm::fixed_away}},
+      {.name = "fixed_away_sums_mixed",
+       .fill = sums,
+       .requant = {128, 0, 255, false, RequantForm::fixed_away, 1, 0, true}},
+      {.name = "fixed_away_residual",
+       .src_zero = 128,
+       .requant = {130, 2, 255, false, RequantForm::fixed_away},
+       .residual = true,
+       .add = s8_add},
+      {.name = "affine_residual",
+       .requant = {5, 0, 255, false, RequantForm::affine, 3.0f},
+       .residual = true,
+       .residual_is_first = true,
+       .add = u8_add},
+      {.name = "doubles", .src_zero = 77, .requant = {128, 0, 255, false, RequantForm::doubles}},
+      {.name = "doubles_ties", .fill = ties, .requant = {100, 0, 200, false, RequantForm::doubles}},
+      {.name = "doubles_sums", .fill = sums, .requant = {3, 0, 255, true, RequantForm::doubles}},
+      {.name = "shift", .fill = ties, .src_zero = 128, .requant = {128, 0, 255, false, RequantForm::shift}},
+      {.name = "shift_sums", .fill = sums, .requant = {0, 0, 255, false, RequantForm::shift}},
   };
   return all;
 }
@@ -138,8 +225,8 @@ ConvCase make_conv_case(const ConvShape& shape, const ConvNumbers& n, uint32_t s
   c.data.weights.resize(static_cast<size_t>(s.weight_terms * s.oc) * static_cast<size_t>(products));
   for (int8_t& w : c.data.weights) w = weight(n, random);
   for (int o = 0; o < s.oc; ++o) {
-    c.data.bias.push_back(static_cast<int32_t>(random() % 20001) - 10000);
-    c.data.multiplier.push_back(multiplier(n, products, random));
+    c.data.scale.push_back(channel_scale(n, products, random));
+    c.data.bias.push_back(bias(n, c.data.scale.back(), random));
   }
   return c;
 }
@@ -153,7 +240,7 @@ std::vector<uint8_t> expected_conv(const ConvCase& c) {
   args.p[OCTET_WEIGHTS] = c.data.weights.data();
   args.p[OCTET_DST] = out.data();
   args.p[OCTET_BIAS] = c.data.bias.data();
-  args.p[OCTET_SCALE] = c.data.multiplier.data();
+  args.p[OCTET_SCALE] = c.data.scale.data();
   args.p[OCTET_SRC2] = c.src2.data();
   reference(dense, args);
   return out;

@@ -13,7 +13,7 @@
 namespace octet {
 
 // Quantization of a layer, and how its operands are filled.
-enum class ConvFill { random, extremes, ties };
+enum class ConvFill { random, extremes, ties, sums };  // sums: weights of 0, and biases at the ends of what sums may be
 struct ConvNumbers {
   std::string name;
   ConvFill fill = ConvFill::random;

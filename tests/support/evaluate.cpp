@@ -7,6 +7,7 @@
 #include "generator/kernel/lut.h"
 #include "generator/passes/edit.h"
 #include "runtime/status.h"
+#include "tests/support/island_case.h"
 #include "tests/support/net.h"
 
 namespace octet {
@@ -50,6 +51,8 @@ class Evaluator {
  private:
   static Values constant(const Tensor& t) {
     if (t.dtype == DType::f32) return {t.values<float>().begin(), t.values<float>().end()};
+    if (t.dtype == DType::s64) return {t.values<int64_t>().begin(), t.values<int64_t>().end()};
+    if (t.dtype == DType::boolean) return {t.values<uint8_t>().begin(), t.values<uint8_t>().end()};
     const std::vector<int32_t> q = integers(t);
     return {q.begin(), q.end()};
   }
@@ -101,6 +104,7 @@ class Evaluator {
           return (at(x, i) - in.quant->zero_point[c]) * static_cast<double>(in.quant->scale[c]);
         });
       case OpKind::conv: return conv(n);
+      case OpKind::conv_transpose: return conv_transpose(n);
       case OpKind::linear: return linear(n);
       case OpKind::max_pool:
       case OpKind::average_pool:
@@ -154,6 +158,33 @@ class Evaluator {
     });
   }
 
+  // Every input scatters its products; the pads crop what they make.
+  void conv_transpose(const Node& n) {
+    const TensorId x = n.inputs[0], w = n.inputs[1], y = n.outputs[0];
+    const int64_t per_group = shape(w)[1], ic = shape(x)[1] / n.group;
+    fill(y, [&](const Index& i) { return n.inputs.size() > 2 ? of(n.inputs[2])[static_cast<size_t>(i[1])] : 0.0; });
+    const Shape &in = shape(x), &out = shape(y);
+    std::vector<double>& sums = of(y);
+    const auto scatter = [&](const Index& from, int64_t oh, int64_t ow, int ky, int kx) {
+      for (int64_t c = 0; c < per_group; ++c) {
+        const int64_t to = from[1] / ic * per_group + c;
+        sums[static_cast<size_t>(((from[0] * out[1] + to) * out[2] + oh) * out[3] + ow)] +=
+            at(x, from) * at(w, {from[1], c, ky, kx});
+      }
+    };
+    const Window& v = n.window;
+    for (Index from(4, 0); from[0] < in[0]; ++from[0])
+      for (from[1] = 0; from[1] < in[1]; ++from[1])
+        for (from[2] = 0; from[2] < in[2]; ++from[2])
+          for (from[3] = 0; from[3] < in[3]; ++from[3])
+            for (int ky = 0; ky < v.kh; ++ky)
+              for (int kx = 0; kx < v.kw; ++kx) {
+                const int64_t oh = from[2] * v.stride_h - v.pad_top + ky * v.dilation_h;
+                const int64_t ow = from[3] * v.stride_w - v.pad_left + kx * v.dilation_w;
+                if (oh >= 0 && oh < out[2] && ow >= 0 && ow < out[3]) scatter(from, oh, ow, ky, kx);
+              }
+  }
+
   void linear(const Node& n) {
     const TensorId x = n.inputs[0], w = n.inputs[1];
     fill(n.outputs[0], [&](const Index& y) {
@@ -204,6 +235,7 @@ class Evaluator {
           return at(x, y);
         });
       case OpKind::pad:
+        if (n.pad_mode == PadMode::symmetric) return island(n);
         return fill(n.outputs[0], [&](Index y) {
           for (size_t d = 0; d < y.size(); ++d) {
             y[d] -= n.pads[d];
@@ -231,8 +263,22 @@ class Evaluator {
           }
           internal_error("concat of less than its output");
         });
-      default: internal_error(std::string("evaluate: no ") + op_name(n.op));
+      default: return island(n);
     }
+  }
+
+  // As the table of ops outside of int8 has it.
+  void island(const Node& n) {
+    IslandCase c{.node = n, .channels_last = graph_.channels_last};
+    IslandValues inputs;
+    for (TensorId t : n.inputs) {
+      c.inputs.push_back(t == kNoTensor ? IslandTensor{.absent = true}
+                                        : IslandTensor{graph_.tensor(t).dtype, graph_.tensor(t).shape});
+      inputs.push_back(t == kNoTensor ? Values() : of(t));
+    }
+    for (TensorId t : n.outputs) c.outputs.push_back({graph_.tensor(t).dtype, graph_.tensor(t).shape});
+    const IslandValues outputs = island_meaning(c, inputs);
+    for (size_t k = 0; k < outputs.size(); ++k) of(n.outputs[k]) = outputs[k];
   }
 
   const Graph& graph_;

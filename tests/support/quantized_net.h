@@ -92,6 +92,23 @@ class QuantizedNet : public Net {
     const Shape s = shape(x);
     return conv(name, x, some_weights(name + "_w", {oc, s[1], 1, 1}), kNoTensor, {}, {s[0], oc, s[2], s[3]});
   }
+  // `extra`: output_padding.
+  TensorId conv_transpose(const std::string& name, TensorId x, int64_t oc, const Window& w, int64_t group = 1,
+                          int extra = 0) {
+    const Shape s = shape(x);
+    const auto out = [&](int64_t in, int stride, int taps, int dilation, int pads) {
+      return (in - 1) * stride + (taps - 1) * dilation + 1 - pads + extra;
+    };
+    const int64_t oh = out(s[2], w.stride_h, w.kh, w.dilation_h, w.pad_top + w.pad_bottom);
+    const int64_t ow = out(s[3], w.stride_w, w.kw, w.dilation_w, w.pad_left + w.pad_right);
+    const Shape shape{s[1], oc / group, w.kh, w.kw};
+    QuantParams quant = per_channel(oc / group, f_.weights);
+    quant.axis = 1;
+    const TensorId weight =
+        weights(name + "_w", f_.weights, shape, random_weights(elements(shape), f_.weights, ++seed_), quant);
+    return node({.op = OpKind::conv_transpose, .name = name, .source = "ConvTranspose", .window = w, .group = group},
+                {x, weight, some_bias(name + "_b", oc)}, {s[0], oc, oh, ow});
+  }
   TensorId reshape(const std::string& name, TensorId x, Shape to) {
     return node({.op = OpKind::reshape, .name = name}, {x}, std::move(to));
   }

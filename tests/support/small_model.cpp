@@ -84,7 +84,8 @@ class SmallModel {
     ConvData data;
     for (int i = 0; i < oc * k * k * ic; ++i) data.weights.push_back(static_cast<int8_t>(random_()));
     for (int i = 0; i < oc; ++i) data.bias.push_back(static_cast<int32_t>(random_() % 4001) - 2000);
-    for (int i = 0; i < oc; ++i) data.multiplier.push_back(1.0f / static_cast<float>(64u << (random_() % 4)));  // ties
+    for (int i = 0; i < oc; ++i)
+      data.scale.push_back({.m = 1.0f / static_cast<float>(64u << (random_() % 4))});  // ties
     const ConvSchedule schedule = choose_conv(spec, data, *model_.target, Emitter::compiler);
     const PackedConv packed = pack_conv(spec, schedule, *model_.target, data);
     const std::string name = "conv_" + std::to_string(model_.kernels.size());
