@@ -96,7 +96,7 @@ const char* octet_last_error(void) {
 
 void octet_options_init(octet_options* options) {
   if (options)
-    *options = {sizeof(octet_options),       "host", "jit", 1, 1, nullptr, 0, 1, 1, nullptr, nullptr, nullptr,
+    *options = {sizeof(octet_options),       "host", "jit", 1, 1, nullptr, 0, 1, 0, 1, nullptr, nullptr, nullptr,
                 octet::Options{}.cache_bytes};
 }
 
