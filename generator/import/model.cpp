@@ -3,9 +3,12 @@
 #include <array>
 #include <fstream>
 
+#include "generator/import/foreign.h"
 #include "generator/import/onnx.h"
 #include "generator/import/tflite.h"
 #include "generator/import/tflite_file.h"
+#include "generator/io/mapped_file.h"
+#include "runtime/status.h"
 
 namespace octet {
 namespace {
@@ -20,9 +23,18 @@ bool begins_like_tflite(const std::filesystem::path& path) {
   return in && tflite_file::is_tflite(std::as_bytes(std::span(first)));
 }
 
+void refuse_foreign(const std::filesystem::path& path) {
+  std::string why;
+  const auto file = MappedFile::open(path.string(), false, why);
+  if (!file) return;
+  if (const std::string format = foreign_format(file->bytes()); !format.empty())
+    user_error(path.string() + ": " + format);
+}
+
 }  // namespace
 
 Graph import_model(const std::filesystem::path& path, const ImportOptions& options) {
+  refuse_foreign(path);
   const bool tflite = begins_like_tflite(path);
   Graph graph = tflite ? import_tflite(path, options) : import_onnx(path, options);
   graph.profile = tflite ? Profile::xnn : Profile::ort;

@@ -146,16 +146,22 @@ class Importer {
     }
   }
 
-  // Integer tensors that ops only move have their neighbours' parameters. Where nothing says any, they are just
-  // integers.
+  // Integer tensors that ops only move have their neighbours' parameters. Graph inputs for which nothing says any, and
+  // what is moved from there, are just integers, with scale 1; what casts and run-time quantization make has none.
   void share_quantization() {
     Graph& g = state_.graph;
     for (const Node& n : g.nodes) share(n, true);
     for (size_t k = g.nodes.size(); k-- > 0;) share(g.nodes[k], false);
     for (const Node& n : g.nodes) share(n, true);
-    for (Tensor& t : g.tensors)
-      if (!t.quant && !t.is_constant() && (t.dtype == DType::u8 || t.dtype == DType::s8))
-        t.quant = QuantParams{.scale = {1}, .zero_point = {0}};
+    for (TensorId id : g.inputs) number(g.tensor(id));
+    for (const Node& n : g.nodes)
+      if (moves_values(n) && g.tensor(n.inputs[0]).quant)
+        for (TensorId id : n.outputs) number(g.tensor(id));
+  }
+
+  static void number(Tensor& t) {
+    if (!t.quant && (t.dtype == DType::u8 || t.dtype == DType::s8))
+      t.quant = QuantParams{.scale = {1}, .zero_point = {0}};
   }
 
   void share(const Node& n, bool forward) {

@@ -2,9 +2,10 @@
 //
 // What passes receive:
 //
-// Layout and shapes. n, c, h, w as in the file, all dimensions known and positive, any dtype. A 1-D conv or pool keeps its rank-3 tensors (weights [oc, ic / group, kw]) and has window.kh = 1. auto_pad is resolved
-// into pads; ceil_mode shows in the output's shape only, so a window may reach beyond pad_bottom and pad_right.
-// Axes and starts are never negative.
+// Layout and shapes. n, c, h, w as in the file, all dimensions known and positive, any dtype. A 1-D conv or pool keeps
+// its rank-3 tensors (weights [oc, ic / group, kw]) and has window.kh = 1. auto_pad is resolved into pads; ceil_mode
+// shows in the output's shape only, so a window may reach beyond pad_bottom and pad_right. Axes and starts are never
+// negative.
 //
 // Quantization parameters are on tensors, never inputs: quantize has one input and QuantParams on its output;
 // dequantize has one input with QuantParams. A constant read with two sets of parameters comes as two tensors sharing
@@ -43,7 +44,8 @@
 // lower rank). Names of constants and nodes are the file's; nodes without a name have their first output's.
 //
 // Constants. Subgraphs on constants and shapes are folded (Shape, Gather, Concat, Slice, Cast, arithmetic, comparisons,
-// Where, reductions ...), and so are layout changes of constants (Transpose, Reshape, Squeeze, Unsqueeze). Other float ops on constants stay nodes.
+// Where, reductions ...), and so are layout changes of constants (Transpose, Reshape, Squeeze, Unsqueeze). Other float
+// ops on constants stay nodes.
 #pragma once
 
 #include <cstddef>

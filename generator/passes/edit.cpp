@@ -142,6 +142,10 @@ bool is_binary(OpKind op) {
   return op == OpKind::add || op == OpKind::sub || op == OpKind::mul;
 }
 
+bool is_clamp(const Node& node) {
+  return node.op == OpKind::unary && (node.function == Unary::relu || node.function == Unary::clip);
+}
+
 int32_t type_min(DType dtype) {
   switch (dtype) {
     case DType::u8: return 0;

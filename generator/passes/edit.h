@@ -71,6 +71,8 @@ auto named(const Node& node, Make make) {
 // Elementwise ops of two tensors that have kernels of their own on quantized ones.
 bool is_binary(OpKind op);
 
+bool is_clamp(const Node& node);  // relu or clip, of real numbers
+
 int32_t type_min(DType dtype);
 int32_t type_max(DType dtype);
 

@@ -24,17 +24,14 @@ size_t activation_inputs(OpKind op) {
     case OpKind::softmax: return 1;
     case OpKind::add:
     case OpKind::sub:
-    case OpKind::mul: return 2;
+    case OpKind::mul:
+    case OpKind::matmul: return 2;
     default: return 0;
   }
 }
 
 bool has_weights(OpKind op) {
   return op == OpKind::conv || op == OpKind::linear;
-}
-
-bool is_clamp(const Node& node) {
-  return node.op == OpKind::unary && (node.function == Unary::relu || node.function == Unary::clip);
 }
 
 // `range` narrowed by a clamp in real numbers (numerics.md 2.2).

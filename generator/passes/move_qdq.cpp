@@ -103,36 +103,59 @@ void sink(Edit& edit, int i) {
   }
 }
 
-// op -> quantize becomes quantize -> op; a split needs equal parameters on all its pieces.
+// The clamps between `out` and the quantize that alone reads it, in order, and that quantize; -1 where there is none.
+int quantizer(const Edit& edit, TensorId out, std::vector<int>& clamps) {
+  for (;;) {
+    const int reader = edit.only_consumer(out);
+    if (reader < 0 || edit.node(reader).op == OpKind::quantize) return reader;
+    if (!is_clamp(edit.node(reader))) return -1;
+    clamps.push_back(reader);
+    out = edit.node(reader).outputs[0];
+  }
+}
+
+// `like` on x instead, directly before node `near`.
+TensorId put_before(Edit& edit, int near, Node like, TensorId x, Tensor result) {
+  const TensorId y = edit.add_tensor(std::move(result));
+  like.inputs = {x};
+  like.outputs = {y};
+  edit.add_node(std::move(like), near);
+  return y;
+}
+
+// op -> [clamps] -> quantize becomes [clamps] -> quantize -> op; a split needs equal parameters on all its pieces, and
+// no clamps.
 void raise(Edit& edit, int i) {
   Graph& graph = edit.graph();
   const Node node = edit.node(i);
-  std::vector<int> quantizers;
+  std::vector<int> quantizers, clamps;
   for (TensorId out : node.outputs) {
-    const int reader = edit.only_consumer(out);
-    if (reader < 0 || edit.node(reader).op != OpKind::quantize) return;
+    const int reader = quantizer(edit, out, clamps);
+    if (reader < 0) return;
     const Tensor& first = graph.tensor(edit.node(quantizers.empty() ? reader : quantizers[0]).outputs[0]);
     const Tensor& q = graph.tensor(edit.node(reader).outputs[0]);
     if (!q.quant->per_tensor() || !same_quant(q, first)) return;
     quantizers.push_back(reader);
   }
+  if (!clamps.empty() && (node.outputs.size() > 1 || node.op == OpKind::pad)) return;
   const Tensor like = graph.tensor(edit.node(quantizers[0]).outputs[0]);
   const Node quantize = edit.node(quantizers[0]);
   std::vector<TensorId> inputs = node.inputs;
   const size_t data_inputs = node.op == OpKind::concat ? inputs.size() : 1;
   for (size_t k = 0; k < data_inputs; ++k) {
-    const Tensor& from = graph.tensor(inputs[k]);
-    const TensorId q = edit.add_tensor({.name = fmt::format("{}_for_{}", from.name, node.name),
-                                        .dtype = like.dtype,
-                                        .shape = from.shape,
-                                        .quant = like.quant});
-    Node before = quantize;
-    before.inputs = {inputs[k]};
-    before.outputs = {q};
-    edit.add_node(std::move(before), i);
-    inputs[k] = q;
+    const Tensor from = graph.tensor(inputs[k]);
+    for (int clamp : clamps) {
+      const std::string name = fmt::format("{}_for_{}", edit.node(clamp).name, from.name);
+      inputs[k] = put_before(edit, i, edit.node(clamp), inputs[k], {.name = name, .shape = from.shape});
+    }
+    inputs[k] = put_before(edit, i, quantize, inputs[k],
+                           {.name = fmt::format("{}_for_{}", from.name, node.name),
+                            .dtype = like.dtype,
+                            .shape = from.shape,
+                            .quant = like.quant});
   }
   edit.set_inputs(i, inputs);
+  for (int clamp : clamps) edit.remove(clamp);
   for (size_t k = 0; k < node.outputs.size(); ++k) {
     const TensorId out = edit.node(quantizers[k]).outputs[0];
     edit.remove(quantizers[k]);

@@ -44,6 +44,8 @@ const std::vector<Pass>& all_passes() {
       {"requantize_moves", requantize_moves},
       {"fold_requantize", fold_requantize},
       {"check_integer", check_integer, Pass::strict},
+      {"expand_matmul", expand_matmul},
+      {"match_functions", match_functions},
       {"make_islands", make_islands},
       {"fuse_ranges", fuse_ranges, Pass::fusing},
       {"fuse_tables", fuse_tables, Pass::fusing},

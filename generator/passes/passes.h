@@ -27,6 +27,8 @@ void fold_tables(Graph& graph);        // elementwise functions of one quantized
 void requantize_moves(Graph& graph);   // ops that only move bytes get equal parameters on both sides
 void fold_requantize(Graph& graph);    // dequantize -> quantize becomes requantize, or nothing
 void check_integer(Graph& graph);      // --strict-int8: user error naming the node where a float op is left
+void expand_matmul(Graph& graph);      // quantized products of activations: sums, and their rounding in f32
+void match_functions(Graph& graph);    // layer norm and gelu, spelled out, that are left in float
 void make_islands(Graph& graph);       // what has no integer form works between dequantize and quantize
 
 // ---- to fewer nodes; every rounding stays
