@@ -105,6 +105,22 @@ void check_channel(const Graph& graph, const Node& n, size_t c, const ChannelSca
                     graph.profile == Profile::ort ? "" : fmt::format(" in profile {}", profile_name(graph.profile))));
 }
 
+// A channel whose sums all give one value needs no products: a sum and a factor that every form holds stand for it. The
+// forms are monotonic, so both ends of the range tell. Trained networks have such channels: dead ones, whose tiny
+// weight scales make biases of 2^30.
+bool hold_one_value(const SumRange& sum, const Requant& r, size_t c, int terms, ConvData& data) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  if (largest_of(sum) > kMost) return false;
+  const uint8_t value = requantize(static_cast<int32_t>(sum.lo), data.scale[c], r);
+  if (value != requantize(static_cast<int32_t>(sum.hi), data.scale[c], r)) return false;
+  const size_t term = data.weights.size() / static_cast<size_t>(terms), row = term / data.bias.size();
+  for (size_t at = c * row; at < data.weights.size(); at += term)
+    std::fill_n(data.weights.begin() + static_cast<std::ptrdiff_t>(at), row, int8_t{0});
+  data.bias[c] = 4 * (value - r.zero);
+  data.scale[c].fixed = {.multiplier = 1 << 30, .exponent = -1};  // a quarter
+  return true;
+}
+
 // Whether a form that rounds ties away from zero may as well round them up: where no sum is negative, and where what is
 // not positive is clamped to the zero point or above.
 bool may_round_up(const Node& n, const Requant& r) {
@@ -125,6 +141,9 @@ void fill_data(const Lowering& to, const Node& n, ConvSpec& spec, ConvData& data
   const bool fixed = r.form == RequantForm::fixed_away || r.form == RequantForm::fixed_up;
   for (size_t c = 0; c < oc; ++c) {
     const ChannelScale& scale = data.scale[c];
+    if (fixed && largest_of(n.sums[c]) > largest_held(scale, r.form) &&
+        hold_one_value(n.sums[c], r, c, spec.weight_terms, data))
+      continue;
     check_channel(to.graph, n, c, scale, r.form);
     r.wide = r.wide || requant_is_wide(largest_of(n.sums[c]), scale, r);
     r.mixed = r.mixed || (fixed && scale.fixed.multiplier != 0 && scale.fixed.exponent >= 0) ||
