@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -93,12 +94,24 @@ void time_op(benchmark::State& state, const KernelSpec& spec, const Target& targ
 void register_convs(const std::string& file, const Target& target) {
   for (const ConvShape& shape : read_conv_shapes(OCTET_SOURCE_DIR "/tests/shapes/" + file))
     for (const ConvNumbers& n : conv_numbers()) {
-      // Weights that maddubs takes as they are, ones that it does not, and a residual.
-      if (n.name != "random" && n.name != "bell" && n.name != "residual") continue;
+      // Weights that maddubs takes as they are, ones that it does not, a residual, and other forms of requantization.
+      const std::set<std::string> wanted = {"random", "bell", "residual", "fixed_up", "fixed_away", "affine", "biased"};
+      if (!wanted.count(n.name)) continue;
       benchmark::RegisterBenchmark(
           ("conv/" + shape.name + "/" + n.name + "/" + target.name).c_str(),
           [shape, n, &target](benchmark::State& state) { time_conv(state, shape, n, target); });
     }
+}
+
+// "add", and "add.doubling" for another form than ONNX Runtime's.
+std::string op_title(const KernelSpec& spec) {
+  std::string title = spec_op_name(spec);
+  const auto form = [&title](bool usual, const char* name) { title += usual ? "" : std::string(".") + name; };
+  if (const auto* s = std::get_if<AddSpec>(&spec)) form(s->add.form == AddForm::fused, add_form_name(s->add.form));
+  if (const auto* s = std::get_if<MulSpec>(&spec)) form(s->mul.form == MulForm::real, "fixed");
+  if (const auto* s = std::get_if<PairSpec>(&spec)) form(false, pair_form_name(s->pair.form));
+  if (const auto* s = std::get_if<PoolSpec>(&spec)) form(s->kind == PoolKind::max, mean_form_name(s->mean.form));
+  return title;
 }
 
 // Those that have a Program; the others are plain loops.
@@ -106,7 +119,7 @@ void register_ops(const Target& target) {
   std::map<std::string, int> seen;
   for (const KernelSpec& spec : kernel_specs()) {
     if (traffic(spec).bytes() < kWorthTiming || !build_program(spec, target, "op")) continue;
-    const std::string name = std::string(spec_op_name(spec)) + "/" + shape_text(spec) + "/" + target.name;
+    const std::string name = op_title(spec) + "/" + shape_text(spec) + "/" + target.name;
     if (seen[name]++) continue;  // the same shape with other numbers
     benchmark::RegisterBenchmark(name.c_str(),
                                  [spec, &target](benchmark::State& state) { time_op(state, spec, target); });

@@ -101,7 +101,7 @@ inline int32_t log_of_sum(int32_t v) {
   const int32_t a_power = sat32(static_cast<int64_t>(times_power(kIn - a_zeros, 31 - kInner)) + quarter);
   const int32_t scaled = srdhm(v, kRootOfHalf);
   const int32_t b_zeros = leading_zeros(static_cast<uint32_t>(scaled)) - 1;
-  const int32_t b = times_power(scaled, b_zeros);
+  const int32_t b = times_power(v, b_zeros);
   const int32_t b_power = sat32(static_cast<int64_t>(times_power(kIn - b_zeros, 31 - kInner)) - quarter);
   const int32_t r = a < b ? a : b, power = a_power > b_power ? a_power : b_power;
   const int32_t p = half_sum(r, kRootOfRootOfHalf);

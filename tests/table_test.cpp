@@ -90,7 +90,7 @@ TEST(Tables, RequantizeByProfile) {
   // A quarter: -2 * 0.25 is -0.5.
   EXPECT_TRUE(differs_at_ties(Profile::tfl_ruy, s8(0.25f, 0), s8(1, 0)));
   EXPECT_FALSE(differs_at_ties(Profile::xnn, s8(0.25f, 0), s8(1, 0)));  // XNNPACK takes it
-  EXPECT_TRUE(differs_at_ties(Profile::xnn, {.scale = 0.25f}, s8(1, 0)));
+  EXPECT_TRUE(differs_at_ties(Profile::xnn, {.scale = 0.25f, .zero_point = 100}, s8(1, 0)));
 }
 
 // 1.5, 2.5, -1.5, -2.5 in units of the result.

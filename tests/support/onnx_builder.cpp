@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-#include <fstream>
-
 #include "runtime/status.h"
+#include "tests/support/corpus.h"
 
 namespace octet::test {
 namespace {
@@ -119,8 +117,7 @@ Graph OnnxBuilder::import(const ImportOptions& options) const {
 }
 
 Graph import_bytes(const std::string& bytes, const ImportOptions& options) {
-  if (const char* folder = std::getenv("OCTET_CORPUS"))  // scripts/fuzz begins with what the tests try
-    std::ofstream(fmt::format("{}/{:016x}", folder, std::hash<std::string>()(bytes)), std::ios::binary) << bytes;
+  keep_in_corpus(bytes);
   return import_onnx(std::as_bytes(std::span(bytes)), options);
 }
 

@@ -9,8 +9,8 @@ some 4800 models with 50 million outputs, which takes minutes. --models runs who
 DIR with the arrays in0, in1, ... of the NAME.npz beside it. Their float outputs may differ in the last digits.
 
 Prints a line per mismatch and a closing `N passed, N failed`, counting each case on each profile, engine and target.
-A waiver file holds lines `profile  case-glob  max_count  reason`: how many values of one case may differ; `refused` for
-max_count says that Octet turns the case down. Ends with 77, a skip, where the runtimes are not installed.
+A waiver file holds lines `profile-glob  case-glob  max_count  reason`: how many values of one case may differ; `refused`
+for max_count says that Octet turns the case down. Ends with 77, a skip, where the runtimes are not installed.
 """
 import argparse
 import os
@@ -54,7 +54,7 @@ def check(args, pairs, folder, profile, case, golden):
     name, expected = case.name, outputs_of(golden)
     if expected is None:
         return 0, []
-    waiver = next((w for w in args.waivers if w.network == profile and fnmatchcase(name, w.glob)), None)
+    waiver = next((w for w in args.waivers if fnmatchcase(profile, w.network) and fnmatchcase(name, w.glob)), None)
     allowed = waiver.max_count if waiver else 0
     passed, complaints = 0, []
     for engine, target in pairs:
