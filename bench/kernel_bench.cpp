@@ -2,6 +2,7 @@
 //
 //   taskset -c 1 kernel_bench --benchmark_filter='conv/.*layer3.*/avx2'
 //
+// OCTET_NETWORK=seed=17,layers=4 adds the random network of that line, in every way that graph_fuzz_test runs it.
 // OCTET_BENCH_COMPILER=g++ times emitted C++ instead of machine code. A convolution's label is its schedule; "of_peak"
 // is its share of the dot products that the core can do on registers alone, measured in the same run.
 #include <benchmark/benchmark.h>
@@ -22,6 +23,8 @@
 #include "jit/backend.h"
 #include "tests/support/conv_case.h"
 #include "tests/support/kernel_case.h"
+#include "tests/support/random_model.h"
+#include "tests/support/ways.h"
 
 namespace octet {
 namespace {
@@ -100,16 +103,40 @@ void register_convs(const std::string& file, const Target& target) {
     }
 }
 
+// "add", and "add.doubling" for another form than ONNX Runtime's.
+std::string op_title(const KernelSpec& spec) {
+  std::string title = spec_op_name(spec);
+  const auto form = [&title](bool usual, const char* name) { title += usual ? "" : std::string(".") + name; };
+  if (const auto* s = std::get_if<AddSpec>(&spec)) form(s->add.form == AddForm::fused, add_form_name(s->add.form));
+  if (const auto* s = std::get_if<MulSpec>(&spec)) form(s->mul.form == MulForm::real, "fixed");
+  if (const auto* s = std::get_if<PairSpec>(&spec)) form(false, pair_form_name(s->pair.form));
+  if (const auto* s = std::get_if<PoolSpec>(&spec)) form(s->kind == PoolKind::max, mean_form_name(s->mean.form));
+  return title;
+}
+
 // Those that have a Program; the others are plain loops.
 void register_ops(const Target& target) {
   std::map<std::string, int> seen;
   for (const KernelSpec& spec : kernel_specs()) {
     if (traffic(spec).bytes() < kWorthTiming || !build_program(spec, target, "op")) continue;
-    const std::string name = std::string(spec_op_name(spec)) + "/" + shape_text(spec) + "/" + target.name;
+    const std::string name = op_title(spec) + "/" + shape_text(spec) + "/" + target.name;
     if (seen[name]++) continue;  // the same shape with other numbers
     benchmark::RegisterBenchmark(name.c_str(),
                                  [spec, &target](benchmark::State& state) { time_op(state, spec, target); });
   }
+}
+
+void time_network(benchmark::State& state, const RandomModel& network, const Way& way) {
+  const LoadedModel model = load(graph_of(network), way);
+  ExecutionContext context(model.executor);
+  const ByteArrays inputs = random_inputs(model.executor->plan(), network.seed);
+  for (auto _ : state) benchmark::DoNotOptimize(run(model, context, inputs));
+}
+
+void register_network(const RandomModel& network) {
+  for (const Way& way : ways())
+    benchmark::RegisterBenchmark(("network/" + to_string(network) + "/" + to_string(way)).c_str(),
+                                 [=](benchmark::State& state) { time_network(state, network, way); });
 }
 
 }  // namespace
@@ -122,6 +149,7 @@ int main(int argc, char** argv) {
     for (const char* file : {"networks.txt", "tails.txt"}) register_convs(file, target);
     register_ops(target);
   }
+  if (const char* line = std::getenv("OCTET_NETWORK")) register_network(random_model_named(line));
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::RunSpecifiedBenchmarks();

@@ -1,19 +1,20 @@
-# octet_add_model(NAME <name> MODEL <file.onnx> TARGETS <target>... [PROFILE <name>] [BATCH <n>]
-#                 [KERNEL_FILES <n>])
+# octet_add_model(NAME <name> MODEL <file> TARGETS <target>... [PROFILE <name>] [BATCH <n>]
+#                 [KERNEL_FILES <n>] [STRICT_INT8])
 #
 # Makes a static library <name> of a quantized network, with the header <name>.h: what `octet compile` writes, built with
 # this project's C++ compiler. Link to it; it needs nothing else, and it is made again when the model or octet changes.
 #
 #   NAME          C++ identifier: the library, its namespace and its header
-#   MODEL         the network, relative to the current source folder
+#   MODEL         the network, .onnx or .tflite, relative to the current source folder
 #   TARGETS       scalar, avx2, avx512_vnni, avx512_vbmi: what the program picks from when it runs; scalar runs everywhere
 #   PROFILE       whose rounding the bytes follow, instead of what the file asks for
 #   BATCH         images at a time, where the file leaves it open
 #   KERNEL_FILES  sources per target that the kernels are spread over, so that they compile side by side (default 4)
+#   STRICT_INT8   refuse networks of which anything would work outside of int8
 #
 # Works after find_package(octet) and inside of Octet's own build.
 function(octet_add_model)
-  cmake_parse_arguments(PARSE_ARGV 0 ARG "" "NAME;MODEL;PROFILE;BATCH;KERNEL_FILES" "TARGETS")
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "STRICT_INT8" "NAME;MODEL;PROFILE;BATCH;KERNEL_FILES" "TARGETS")
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "octet_add_model: what is \"${ARG_UNPARSED_ARGUMENTS}\"?")
   endif()
@@ -37,6 +38,9 @@ function(octet_add_model)
   set(command octet::cli compile "${model}" --output "${folder}" --name "${ARG_NAME}" --kernel-files ${ARG_KERNEL_FILES})
   if(ARG_PROFILE)
     list(APPEND command --profile ${ARG_PROFILE})
+  endif()
+  if(ARG_STRICT_INT8)
+    list(APPEND command --strict-int8)
   endif()
   if(ARG_BATCH)
     list(APPEND command --batch ${ARG_BATCH})

@@ -86,6 +86,7 @@ class Compiler {
       step.args[OCTET_SRC] = reference_to(node.src, node.src_offset + part.src_offset, group);
       step.args[OCTET_SRC2] = reference_to(node.src2, part.src2_offset, group);
       step.args[OCTET_DST] = reference_to(node.dst, node.dst_offset + part.dst_offset, group);
+      for (const auto& [arg, tensor] : node.operands) step.args[arg] = reference_to(tensor, 0, group);
       step.kernel = kernel_for(node, part, step);
       for (size_t a = 0; a < node.data.size(); ++a)
         if (step.args[a].space == OCTET_NONE) step.args[a] = add_to_blob(node.data[a]);
@@ -255,6 +256,8 @@ class Compiler {
       StepAccess access{.thread = plan.thread_of[s], .group = step.group};
       add(access.reads, OCTET_SRC, &Footprint::src);
       add(access.reads, OCTET_SRC2, &Footprint::src2);
+      for (const OctetArg arg : {OCTET_WEIGHTS, OCTET_BIAS, OCTET_SCALE})
+        if (!touched) add(access.reads, arg, &Footprint::src);
       add(access.writes, OCTET_DST, &Footprint::dst);
       if (const OctetRef& scratch = step.args[OCTET_SCRATCH]; scratch.space == OCTET_ARENA)
         access.writes.push_back({scratch.space, scratch.index, static_cast<int64_t>(scratch.offset), 1,
@@ -296,11 +299,11 @@ class Compiler {
       const Place& place = places_[id];
       const auto at = buffer_of_.find(place.root);
       const bool lost_channels = !t.file_shape.empty() && element_count(t.file_shape) != element_count(t.shape);
-      if (!t.is_quantized() || t.is_constant() || at == buffer_of_.end() || lost_channels) continue;
+      if (t.is_constant() || at == buffer_of_.end() || lost_channels) continue;
       const bool moved = !t.file_shape.empty();  // even where both orders have equal shapes
-      model_.plan.tensors.push_back({t.name, t.dtype, t.shape, t.file_shape.empty() ? t.shape : t.file_shape,
-                                     moved && t.shape.size() >= 3, place.pitch,
-                                     in_arena(at->second, static_cast<uint64_t>(place.offset))});
+      model_.plan.tensors.push_back({t.name, t.dtype, t.is_quantized(), t.shape,
+                                     t.file_shape.empty() ? t.shape : t.file_shape, moved && t.shape.size() >= 3,
+                                     place.pitch, in_arena(at->second, static_cast<uint64_t>(place.offset))});
     }
   }
 

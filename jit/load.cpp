@@ -121,7 +121,10 @@ LoadedModel load(Graph graph, const LoadOptions& options) {
   LoadedModel m;
   m.graph = std::move(graph);
   Stopwatch watch;
-  run_passes(m.graph, {.fuse = options.fuse, .prove = options.prove, .dump_dir = options.dump_dir.string()});
+  run_passes(m.graph, {.fuse = options.fuse,
+                       .prove = options.prove,
+                       .strict_int8 = options.strict_int8,
+                       .dump_dir = options.dump_dir.string()});
   m.passes_seconds = watch.lap();
   m.compiled =
       compile(m.graph, {.target = &target,

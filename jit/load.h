@@ -25,6 +25,7 @@ struct LoadOptions {
   bool keep_all = false;           // every quantized tensor can be read after a run
   bool fuse = true;                // false: no residual fusion, so that keep_all shows every tensor of the file
   bool views = true;               // false: concats and slices copy
+  bool strict_int8 = false;        // true: what has no integer form is refused
   bool prove = true;               // false: needless channels and clamps are computed; keep_all then shows them all
   std::shared_ptr<const TunedTilings> tuned;  // measured choices of register tiles; read_tuned() reads them
   int tiling_candidate = 0;                   // octet tune: TilingChoice::candidate

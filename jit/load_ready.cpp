@@ -15,16 +15,18 @@ namespace {
 // Everything but the model's bytes that the result depends on. The binding names every option, so that a new one does
 // not compile until it has its place here.
 std::string made_how(const std::filesystem::path& path, const LoadOptions& options, const Target& target) {
-  const auto& [given_target, engine, threads, sharing, batch, profile, keep_all, fuse, views, prove, tuned,
+  const auto& [given_target, engine, threads, sharing, batch, profile, keep_all, fuse, views, strict_int8, prove, tuned,
                tiling_candidate, compiler, dump_dir] = options;
   static_cast<void>(given_target);                           // nullptr for the host's; `target` is what it became
   static_cast<void>(engine);                                 // only jit is cached
   static_cast<void>(compiler), static_cast<void>(dump_dir);  // of other engines; not cached
   return fmt::format(
-      "{} {} threads {} sharing {} {} {} {} batch {} profile {} keep {} fuse {} views {} prove {} tilings {} {} name "
+      "{} {} threads {} sharing {} {} {} {} batch {} profile {} keep {} fuse {} views {} strict {} prove {} tilings {} "
+      "{} name "
       "{}",
       build_id(), target.name, threads, sharing.wake, sharing.step, sharing.remote_byte, sharing.shared_row, batch,
-      profile ? profile_name(*profile) : "", keep_all, fuse, views, prove, tiling_candidate, tuned ? tuned->text() : "",
+      profile ? profile_name(*profile) : "", keep_all, fuse, views, strict_int8, prove, tiling_candidate,
+      tuned ? tuned->text() : "",
       path.stem().string());  // the name of graphs that have none
 }
 

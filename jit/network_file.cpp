@@ -146,9 +146,10 @@ void archive(Archive& a, TensorInfo& t) {
 
 template <class Archive>
 void archive(Archive& a, TensorPlace& t) {
-  auto& [name, dtype, shape, file_shape, channels_last, pitch, ref] = t;
+  auto& [name, dtype, quantized, shape, file_shape, channels_last, pitch, ref] = t;
   archive(a, name);
   archive(a, dtype);
+  archive(a, quantized);
   archive(a, shape);
   archive(a, file_shape);
   archive(a, channels_last);
@@ -238,10 +239,12 @@ void check_place(const TensorPlace& t, const Plan& plan) {
   check_dtype(t.dtype);
   const uint64_t count = checked_elements(t.shape);
   if (checked_elements(t.file_shape) != count) refuse("a tensor has two sizes");
-  const uint64_t length = t.shape.empty() ? 1 : static_cast<uint64_t>(t.shape.back());
+  const uint64_t last = t.shape.empty() ? 1 : static_cast<uint64_t>(t.shape.back());
+  const uint64_t length = last * dtype_bytes(t.dtype);
   uint64_t bytes = 0;
-  const bool good = count > 0 && (!t.channels_last || t.shape.size() >= 2) && t.pitch >= 0 &&
-                    !__builtin_mul_overflow(count / length - 1, uint64_t(t.pitch), &bytes) &&
+  const bool good = count > 0 && (t.quantized || static_cast<uint64_t>(t.pitch) >= length) &&
+                    (!t.channels_last || t.shape.size() >= 2) && t.pitch >= 0 &&
+                    !__builtin_mul_overflow(count / last - 1, uint64_t(t.pitch), &bytes) &&
                     !__builtin_add_overflow(bytes, length, &bytes);
   if (!good || t.ref.space != OCTET_ARENA || !fits(t.ref.offset, bytes, static_cast<uint64_t>(plan.arena_bytes)))
     refuse("a tensor lies outside of the arena");

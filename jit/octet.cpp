@@ -61,6 +61,7 @@ Model Model::load(const std::string& path, const Options& options) {
       .profile = options.profile.empty() ? std::nullopt : std::optional(profile_named(options.profile)),
       .keep_all = options.keep_all,
       .fuse = options.fuse,
+      .strict_int8 = options.strict_int8,
       .prove = options.prove,
       .tuned = options.tuned.empty() ? nullptr : std::make_shared<const TunedTilings>(read_tuned(options.tuned)),
       .dump_dir = options.dump_dir};
@@ -125,7 +126,7 @@ std::vector<uint8_t> Context::read(const std::string& tensor) const {
   const auto& places = impl_->model->ready.executor->plan().tensors;
   const auto at = std::find_if(places.begin(), places.end(), [&](const TensorPlace& p) { return p.name == tensor; });
   if (at == places.end())
-    user_error("no quantized tensor '" + tensor + "' (it may be fused away; fuse = false keeps more)");
+    user_error("no tensor '" + tensor + "' (it may be fused away; fuse = false keeps more)");
   return impl_->inner.read(*at);
 }
 

@@ -50,8 +50,12 @@ void need(const void* pointer, const char* name) {
 octet::Options options_of(const octet_options& o) {
   if (o.size != sizeof(octet_options))
     octet::user_error("octet_options was not initialised by octet_options_init, or is of another version");
-  octet::Options out{
-      .threads = o.threads, .batch = o.batch, .keep_all = o.keep_all != 0, .fuse = o.fuse != 0, .prove = o.prove != 0};
+  octet::Options out{.threads = o.threads,
+                     .batch = o.batch,
+                     .keep_all = o.keep_all != 0,
+                     .fuse = o.fuse != 0,
+                     .strict_int8 = o.strict_int8 != 0,
+                     .prove = o.prove != 0};
   if (o.target) out.target = o.target;
   if (o.engine) out.engine = o.engine;
   if (o.profile) out.profile = o.profile;
@@ -92,8 +96,14 @@ const char* octet_last_error(void) {
 
 void octet_options_init(octet_options* options) {
   if (options)
-    *options = {sizeof(octet_options),       "host", "jit", 1, 1, nullptr, 0, 1, 1, nullptr, nullptr, nullptr,
-                octet::Options{}.cache_bytes};
+    *options = {.size = sizeof(octet_options),
+                .target = "host",
+                .engine = "jit",
+                .threads = 1,
+                .batch = 1,
+                .fuse = 1,
+                .prove = 1,
+                .cache_bytes = octet::Options{}.cache_bytes};
 }
 
 int octet_model_load(const char* path, const octet_options* options, octet_model** model) {

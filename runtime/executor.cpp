@@ -101,13 +101,18 @@ void ExecutionContext::run_timed(std::span<const void* const> inputs, std::span<
 std::vector<uint8_t> ExecutionContext::read(const TensorPlace& place) const {
   const uint8_t* base = place.ref.space == OCTET_ARENA ? arena_.get() : executor_->blob();
   base += place.ref.offset;
-  const uint8_t flip = place.dtype == DType::s8 ? 0x80 : 0;
+  const uint8_t flip = place.quantized && place.dtype == DType::s8 ? 0x80 : 0;
+  const auto width = static_cast<int64_t>(dtype_bytes(place.dtype));
   int64_t rows = 1;
   for (size_t d = 0; d + 1 < place.shape.size(); ++d) rows *= place.shape[d];
   const int64_t length = place.shape.empty() ? 1 : place.shape.back();
   // Stored rows of channels; in the file, channels come before the pixels of an image.
   const int64_t pixels = place.channels_last && !place.shape.empty() ? rows / place.shape[0] : 1;
-  std::vector<uint8_t> out(static_cast<size_t>(rows * length));
+  std::vector<uint8_t> out(static_cast<size_t>(rows * length * width));
+  if (!place.quantized) {  // dense, in the file's order
+    std::copy(base, base + out.size(), out.begin());
+    return out;
+  }
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t c = 0; c < length; ++c) {
       const int64_t to = place.channels_last ? (r / pixels * length + c) * pixels + r % pixels : r * length + c;

@@ -56,8 +56,8 @@ class ExecutionContext {
   // The same, and adds each step's seconds to step_seconds (one per plan step).
   void run_timed(std::span<const void* const> inputs, std::span<void* const> outputs, std::span<double> step_seconds);
 
-  // Bytes of an inner tensor after a run, in the file's order and its own dtype (one byte an element). Meaningful where
-  // the plan gave every tensor a place of its own.
+  // Bytes of an inner tensor after a run, in the file's order and its own dtype. Meaningful where the plan gave every
+  // tensor a place of its own.
   std::vector<uint8_t> read(const TensorPlace& place) const;
 
  private:

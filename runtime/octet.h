@@ -31,15 +31,16 @@ struct Options {
   std::string target =
       "host";  // scalar, avx2, avx512_vnni, avx512_vbmi; host: the best of this machine (OCTET_MAX_TARGET caps it)
   std::string engine =
-      "jit";              // jit: machine code now; cpp: C++ through the system's compiler; reference: slow, obvious
-  int threads = 1;        // that one run uses; the bytes do not depend on it
-  int64_t batch = 1;      // where the file leaves the first dimension open
-  std::string profile;    // whose rounding the bytes follow: ort, xnn, tfl-ref, ...; empty: what the file asks for
-  bool keep_all = false;  // every quantized tensor keeps its memory, for Context::read; costs memory
-  bool fuse = true;       // false: residual adds stay kernels of their own, so that every tensor exists
-  bool prove = true;      // false: channels that the weights prove needless are computed, so that every tensor exists
-  std::string tuned;      // a file that `octet tune` wrote: measured choices of register tiles; empty: none
-  std::string dump_dir;   // graph, programs and code as text are written here; empty: nowhere
+      "jit";                 // jit: machine code now; cpp: C++ through the system's compiler; reference: slow, obvious
+  int threads = 1;           // that one run uses; the bytes do not depend on it
+  int64_t batch = 1;         // where the file leaves the first dimension open
+  std::string profile;       // whose rounding the bytes follow: ort, xnn, tfl-ref, ...; empty: what the file asks for
+  bool keep_all = false;     // every quantized tensor keeps its memory, for Context::read; costs memory
+  bool fuse = true;          // false: residual adds stay kernels of their own, so that every tensor exists
+  bool strict_int8 = false;  // true: a network of which anything would run in f32 is refused
+  bool prove = true;     // false: channels that the weights prove needless are computed, so that every tensor exists
+  std::string tuned;     // a file that `octet tune` wrote: measured choices of register tiles; empty: none
+  std::string dump_dir;  // graph, programs and code as text are written here; empty: nowhere
   // Folder that keeps loaded networks for the next load, which then maps them: no parsing, no packing, no code
   // generation. Not given: OCTET_CACHE_DIR, if that is set; empty: no cache. It holds code that will run, so nobody
   // else should be able to write there.
@@ -56,7 +57,7 @@ class OCTET_API Model {
   const std::string& target() const;  // what `host` became
   const std::vector<TensorInfo>& inputs() const;
   const std::vector<TensorInfo>& outputs() const;
-  // The quantized tensors inside that survived fusion and lost no channels, in the file's order; readable after a run
+  // The tensors inside that survived fusion and lost no channels, in the file's order; readable after a run
   // with keep_all.
   const std::vector<TensorInfo>& tensors() const;
   size_t arena_bytes() const;   // memory of one Context
@@ -85,8 +86,8 @@ class OCTET_API Context {
   // tensor's dtype, aligned to that. No input may overlap an output.
   void run(std::span<const void* const> inputs, std::span<void* const> outputs);
 
-  // A tensor of Model::tensors() as the last run left it: dense, in the file's order of dimensions, one byte an
-  // element.
+  // A tensor of Model::tensors() as the last run left it: dense, in the file's order of dimensions, in its
+  // own type.
   std::vector<uint8_t> read(const std::string& tensor) const;
 
  private:

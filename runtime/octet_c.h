@@ -42,8 +42,9 @@ typedef struct octet_options {
   int threads;           /* that one run uses; 1 */
   int64_t batch;         /* where the file leaves the first dimension open; 1 */
   const char* profile;   /* whose rounding the bytes follow: "ort", "xnn", ...; NULL: what the file asks for */
-  int keep_all;          /* every quantized tensor can be read after a run; 0 */
+  int keep_all;          /* every tensor inside can be read after a run; 0 */
   int fuse;              /* 0: residual adds stay kernels of their own; 1 */
+  int strict_int8;       /* 1: a network of which anything would run in f32 is refused; 0 */
   int prove;             /* 0: channels that the weights prove needless are computed; 1 */
   const char* dump_dir;  /* where graph, programs and code are written; NULL: nowhere */
   const char* tuned;     /* measured choices of register tiles, a file that `octet tune` wrote; NULL: none */
@@ -78,7 +79,7 @@ OCTET_C_API void octet_model_free(octet_model* model); /* NULL is fine; contexts
  */
 OCTET_C_API const char* octet_model_cache_status(const octet_model* model);
 
-/* Counts are 0 for a NULL model. "Tensors" are the quantized tensors inside (see keep_all). */
+/* Counts are 0 for a NULL model. "Tensors" are those inside (see keep_all). */
 OCTET_C_API size_t octet_model_input_count(const octet_model* model);
 OCTET_C_API size_t octet_model_output_count(const octet_model* model);
 OCTET_C_API size_t octet_model_tensor_count(const octet_model* model);
@@ -94,7 +95,7 @@ OCTET_C_API void octet_context_free(octet_context* context); /* NULL is fine */
 OCTET_C_API int octet_run(octet_context* context, const void* const* inputs, size_t input_count, void* const* outputs,
                           size_t output_count);
 
-/* Copies a quantized tensor as the last run left it; `bytes` must be its size. Needs keep_all. */
+/* Copies a tensor as the last run left it; `bytes` must be its size. Needs keep_all. */
 OCTET_C_API int octet_read(const octet_context* context, const char* tensor, void* destination, size_t bytes);
 
 #ifdef __cplusplus

@@ -15,7 +15,8 @@ namespace octet {
 // Where an inner tensor lives while the network runs.
 struct TensorPlace {
   std::string name;
-  DType dtype = DType::u8;          // s8 tensors are stored as q ^ 0x80
+  DType dtype = DType::u8;
+  bool quantized = true;            // then s8 is stored as q ^ 0x80; else dense and as in the file
   std::vector<int64_t> shape;       // as stored: last dimension contiguous, rows of it `pitch` apart
   std::vector<int64_t> file_shape;  // as in the file
   bool channels_last = false;       // stored n, h, w, c where the file has n, c, h, w
@@ -37,7 +38,7 @@ struct Plan {
   Blob blob;
   int64_t arena_bytes = 0;  // slack included
   std::vector<TensorInfo> inputs, outputs;
-  std::vector<TensorPlace> tensors;  // every quantized tensor that survived fusion
+  std::vector<TensorPlace> tensors;  // every inner tensor that survived fusion
 };
 
 }  // namespace octet

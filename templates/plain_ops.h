@@ -77,14 +77,11 @@ struct Affine {
 struct Edge {  // quantize, dequantize, edge
   int32_t images, pixels, channels, channels_first, pitch;
   int32_t zero, flip, to_storage;  // zero: storage byte
+  int32_t form;                    // of a quantize, as generator/kernel/spec.h has them
   float scale;
 };
 
-struct Softmax {
-  int32_t rows, length, src_pitch, dst_pitch;
-  int32_t zero;   // storage byte
-  float inverse;  // of the destination's scale
-};
+enum QuantizeForm { kQuotientEven, kQuotientAway, kQuotientUp, kProductEven };
 
 enum { kCopyRank = 6 };
 struct Copy {
@@ -335,9 +332,32 @@ inline void for_each_run(const Edge& p, Each each) {
     }
 }
 
+// The byte of a scaled value: ties to even, or away from zero, or up.
+inline uint8_t rounded(float v, const Rounder& round, int32_t form) {
+  if (form == kQuotientEven || form == kProductEven) return round(v);
+  const float above = v > round.lo ? v : round.lo;
+  const double clamped = static_cast<double>(above < round.hi ? above : round.hi);
+  const int32_t q = form == kQuotientAway && clamped < 0 ? -static_cast<int32_t>(0.5 - clamped)
+                                                         : static_cast<int32_t>(clamped + 1024.5) - 1024;
+  return static_cast<uint8_t>(q + round.add);
+}
+
+// What a value is multiplied by, or else divided by.
+struct Scaling {
+  float scale, inverse;
+  bool multiplies;
+  explicit Scaling(const Edge& p) : scale(p.scale), inverse(1.0f / p.scale), multiplies(p.form == kProductEven) {}
+};
+
 inline void quantize_row(uint8_t* __restrict dst, const float* __restrict src, int64_t count, const Rounder round,
-                         float scale) {
-  for (int64_t i = 0; i < count; ++i) dst[i] = round(src[i] / scale);
+                         const Scaling by, int32_t form) {
+  if (form == kQuotientAway || form == kQuotientUp) {
+    for (int64_t i = 0; i < count; ++i) dst[i] = rounded(src[i] / by.scale, round, form);
+  } else if (by.multiplies) {
+    for (int64_t i = 0; i < count; ++i) dst[i] = round(src[i] * by.inverse);
+  } else {
+    for (int64_t i = 0; i < count; ++i) dst[i] = round(src[i] / by.scale);
+  }
 }
 
 // One plane's values into byte `shift` / 8 of each pixel's word.
@@ -363,13 +383,15 @@ OCTET_PLAIN void octet_plain_quantize(const OctetArgs* args) {
   using namespace octet_plain;
   const Edge p = *in<Edge>(args, OCTET_CONSTANTS);
   const Rounder round = round_then_zero(p.zero, 0, 255);
+  const Scaling by(p);
+  const bool even = p.form == kQuotientEven;
   const float* src = in<float>(args, OCTET_SRC);
   uint8_t* dst = out<uint8_t>(args);
   for_each_run(p, [&](int64_t bytes, int64_t file, int64_t channel_step, int64_t count, int64_t pixel_step) {
     if (!p.channels_first) {
       for (int64_t i = 0; i < count; ++i)
-        quantize_row(dst + bytes + i * p.pitch, src + file + i * pixel_step, p.channels, round, p.scale);
-    } else if (p.pitch == 4) {  // a pixel is one word: images
+        quantize_row(dst + bytes + i * p.pitch, src + file + i * pixel_step, p.channels, round, by, p.form);
+    } else if (p.pitch == 4 && even) {  // a pixel is one word: images
       uint32_t words[kChunk] = {};
       for (int32_t c = 0; c < p.channels; ++c)
         quantize_into_words(words, src + file + c * channel_step, count, round, p.scale, 8 * c);
@@ -377,7 +399,7 @@ OCTET_PLAIN void octet_plain_quantize(const OctetArgs* args) {
     } else {
       uint8_t plane[kChunk];
       for (int32_t c = 0; c < p.channels; ++c) {
-        quantize_row(plane, src + file + c * channel_step, count, round, p.scale);
+        quantize_row(plane, src + file + c * channel_step, count, round, by, p.form);
         for (int64_t i = 0; i < count; ++i) dst[bytes + i * p.pitch + c] = plane[i];
       }
     }
@@ -422,70 +444,6 @@ OCTET_PLAIN void octet_plain_edge(const OctetArgs* args) {
   });
 }
 
-// ---- softmax --------------------------------------------------------------------------------------------------------
-
-// Exponentials by OCTET_WEIGHTS, indexed by the distance from the row's largest byte. The sum's order counts.
-OCTET_PLAIN void octet_plain_softmax(const OctetArgs* args) {
-  using namespace octet_plain;
-  const Softmax p = *in<Softmax>(args, OCTET_CONSTANTS);
-  const Rounder round = round_then_zero(p.zero, 0, 255);
-  const uint8_t* src = in<uint8_t>(args, OCTET_SRC);
-  const float* table = in<float>(args, OCTET_WEIGHTS);
-  uint8_t* dst = out<uint8_t>(args);
-  for (int32_t row = 0; row < p.rows; ++row, src += p.src_pitch, dst += p.dst_pitch) {
-    uint8_t largest = 0;
-    for (int32_t i = 0; i < p.length; ++i) largest = src[i] > largest ? src[i] : largest;
-    float sum = 0;
-    for (int32_t i = 0; i < p.length; ++i) sum += table[largest - src[i]];
-    for (int32_t i = 0; i < p.length; ++i) {
-      const float scaled = table[largest - src[i]] * p.inverse;
-      dst[i] = round(scaled / sum);
-    }
-  }
-}
-
-namespace octet_plain {
-namespace {
-
-// exp(x) for x <= 0, in binary64 throughout, so within one unit of the last place of binary32 after rounding. x = n ln
-// 2
-// + r with |r| <= ln 2 / 2; ln 2 in two parts, the first short enough for n times it to be exact; then a Taylor series
-// whose first omitted term is below 2^-40.
-inline double exp_of(double x) {
-  if (!(x > -110.0)) return x <= -110.0 ? 0.0 : x;  // below half of the least binary32; NaN stays
-  const int32_t n = octet_math::round_even(x * 1.4426950408889634);
-  const double r = (x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10;
-  double sum = 1.0 / 39916800.0;
-  const double coefficients[] = {1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0, 1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0,
-                                 1.0 / 24.0,      1.0 / 6.0,      0.5,           1.0,          1.0};
-  for (double c : coefficients) sum = sum * r + c;
-  const uint64_t bits = static_cast<uint64_t>(n + 1023) << 52;
-  double power;
-  memcpy(&power, &bits, 8);
-  return sum * power;
-}
-
-}  // namespace
-}  // namespace octet_plain
-
-OCTET_PLAIN void octet_plain_softmax_f32(const OctetArgs* args) {
-  using namespace octet_plain;
-  const Softmax p = *in<Softmax>(args, OCTET_CONSTANTS);
-  const float* src = in<float>(args, OCTET_SRC);
-  float* dst = out<float>(args);
-  for (int32_t row = 0; row < p.rows; ++row, src += p.src_pitch, dst += p.dst_pitch) {
-    float largest = src[0];
-    for (int32_t i = 1; i < p.length; ++i) largest = src[i] > largest ? src[i] : largest;
-    double sum = 0;
-    for (int32_t i = 0; i < p.length; ++i) {
-      const float e = static_cast<float>(exp_of(static_cast<double>(src[i]) - static_cast<double>(largest)));
-      dst[i] = e;
-      sum += static_cast<double>(e);
-    }
-    for (int32_t i = 0; i < p.length; ++i) dst[i] = static_cast<float>(static_cast<double>(dst[i]) / sum);
-  }
-}
-
 // ---- strided copies -------------------------------------------------------------------------------------------------
 
 namespace octet_plain {
@@ -518,6 +476,9 @@ OCTET_PLAIN void octet_plain_strided_copy(const OctetArgs* args) {
   if (p.fill_bytes > 0) memset(dst, p.fill_value, static_cast<size_t>(p.fill_bytes));
   copy_dims(dst + p.dst_offset, in<uint8_t>(args, OCTET_SRC) + p.src_offset, p, 0);
 }
+
+#include "plain_resize.h"
+#include "plain_softmax.h"
 
 #undef OCTET_PLAIN
 #endif

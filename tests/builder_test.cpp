@@ -71,6 +71,9 @@ TEST_P(Builders, Sub) {
 TEST_P(Builders, Mul) {
   for (Profile profile : formula_profiles()) check(GetParam(), mul_specs(profile), 40, 8);
 }
+TEST_P(Builders, Pair) {
+  check(GetParam(), pair_specs(), 150, 25);
+}
 TEST_P(Builders, MaxPool) {
   check(GetParam(), max_pool_specs(), 60, 6);
 }

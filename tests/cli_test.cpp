@@ -337,10 +337,19 @@ TEST_F(Cli, InspectCountsOps) {
   EXPECT_EQ(nodes, j["nodes"].get<int>());
 }
 
-TEST_F(Cli, InspectNamesWhatDoesNotRun) {
-  const Outcome o = run({"inspect", std::string(OCTET_SOURCE_DIR) + "/demo/digits.f32.onnx"});
+TEST_F(Cli, InspectNamesIslandsAndStrictInt8RefusesThem) {
+  const std::string model = std::string(OCTET_SOURCE_DIR) + "/demo/digits.f32.onnx";
+  const Outcome o = run({"inspect", model});
   ASSERT_EQ(o.status, 0) << o.err;
-  EXPECT_NE(o.out.find("It does not run"), std::string::npos) << o.out;
+  EXPECT_NE(o.out.find("Islands, outside of int8:"), std::string::npos) << o.out;
+  EXPECT_NE(o.out.find("(conv): its input"), std::string::npos) << o.out;
+  EXPECT_NE(o.out.find("It runs"), std::string::npos) << o.out;
+  const Outcome strict = run({"inspect", model, "--strict-int8"});
+  ASSERT_EQ(strict.status, 0) << strict.err;
+  EXPECT_NE(strict.out.find("It does not run"), std::string::npos) << strict.out;
+  const Outcome refused = run({"explain", model, "--strict-int8"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_NE(refused.err.find("is not quantized"), std::string::npos) << refused.err;
 }
 
 TEST_F(Cli, ExplainWorksForEveryTarget) {

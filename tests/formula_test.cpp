@@ -9,6 +9,7 @@
 #include "generator/kernel/conv_scale.h"
 #include "generator/kernel/fixed_point.h"
 #include "generator/kernel/requant.h"
+#include "generator/kernel/resize.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -406,5 +407,32 @@ TEST(Affine, RoundsTheProductAndTheSumApart) {
   EXPECT_EQ(a.shift, -2.0f);
 }
 
+// One row of three pixels made six wide, as LiteRT 2.3.0 gives it.
+using Ints = std::vector<int>;
+Ints resized(BlendForm form, Resize::Coordinates coordinates, const std::array<int, 3>& row, int offset) {
+  Ints out;
+  for (const ResizeNeighbours& x : resize_neighbours(form, coordinates, 3, 6)) {
+    const auto left = static_cast<uint8_t>(row[static_cast<size_t>(x.first)] + offset);
+    const auto right = static_cast<uint8_t>(row[static_cast<size_t>(x.second)] + offset);
+    out.push_back(blend_bytes(form, {left, right, left, right}, {}, x, offset) - offset);
+  }
+  return out;
+}
+
+TEST(Resize, BlendsAsTheRuntimesDo) {
+  using enum Resize::Coordinates;
+  const std::array<int, 3> s8 = {-128, 127, -3}, u8 = {0, 255, 6};
+  EXPECT_EQ(resized(BlendForm::fixed11, half_pixel, s8, 128), (Ints{-128, -64, 63, 95, 30, -3}));
+  EXPECT_EQ(resized(BlendForm::fixed11, asymmetric, s8, 128), (Ints{-128, 0, 127, 62, -3, -3}));
+  EXPECT_EQ(resized(BlendForm::fixed11, align_corners, s8, 128), (Ints{-128, -26, 76, 101, 49, -3}));
+  EXPECT_EQ(resized(BlendForm::fixed10, half_pixel, s8, 128), (Ints{-128, -64, 63, 95, 30, -3}));
+  EXPECT_EQ(resized(BlendForm::fixed10, asymmetric, s8, 128), (Ints{-128, -1, 127, 62, -3, -3}));  // -0.5
+  EXPECT_EQ(resized(BlendForm::fixed10, align_corners, s8, 128), (Ints{-128, -26, 76, 101, 49, -3}));
+  for (BlendForm form : {BlendForm::fixed11, BlendForm::terms, BlendForm::weights}) {
+    EXPECT_EQ(resized(form, half_pixel, u8, 0), (Ints{0, 64, 191, 193, 68, 6}));
+    EXPECT_EQ(resized(form, asymmetric, u8, 0), (Ints{0, 128, 255, 131, 6, 6}));
+    EXPECT_EQ(resized(form, align_corners, u8, 0), (Ints{0, 102, 204, 205, 106, 6}));
+  }
+}
 }  // namespace
 }  // namespace octet

@@ -327,27 +327,27 @@ TEST(LowerTable, TheSameBytesAreACopy) {
   EXPECT_TRUE(n->data[OCTET_WEIGHTS].empty());
 }
 
-TEST(LowerSoftmax, QuantizedAndFloat) {
-  for (const bool quantized : {true, false}) {
-    Net net;
-    const TensorId x = net.qdq(net.input("x", {2, 7}), "x_q", 0.5f, 7);
-    const TensorId y = net.node({.op = OpKind::softmax, .name = "softmax", .axis = 1}, {x}, {2, 7});
-    net.output(quantized ? net.qdq(y, "y", 1.0f / 256, 0) : y);
-    const auto nodes = lowered(net);
-    const LoweredNode* n = find<SoftmaxSpec>(nodes);
-    ASSERT_TRUE(n);
-    const auto& spec = std::get<SoftmaxSpec>(n->spec);
-    EXPECT_EQ(std::tuple(spec.quantized, spec.rows, spec.length, spec.src_pitch),
-              std::tuple(quantized, 2, 7, quantized ? 8 : 7));
-    EXPECT_EQ(n->data[OCTET_WEIGHTS].size(), quantized ? 1024u : 0u);
-  }
+TEST(LowerSoftmax, AlongTheChannels) {
+  Net net;
+  const TensorId x = net.qdq(net.input("x", {2, 7}), "x_q", 0.5f, 7);
+  const TensorId y = net.node({.op = OpKind::softmax, .name = "softmax", .axis = 1}, {x}, {2, 7});
+  net.output(net.qdq(y, "y", 1.0f / 256, 0));
+  const auto nodes = lowered(net);
+  const LoweredNode* n = find<SoftmaxSpec>(nodes);
+  ASSERT_TRUE(n);
+  const auto& spec = std::get<SoftmaxSpec>(n->spec);
+  EXPECT_EQ(spec.form, SoftmaxForm::quotient);
+  EXPECT_EQ(std::tuple(spec.rows, spec.length, spec.src_pitch), std::tuple(2, 7, 8));
+  EXPECT_EQ(n->data[OCTET_WEIGHTS].size(), 1024u);
 }
 
-TEST(LowerSoftmax, OtherAxesAreRefused) {
+TEST(LowerSoftmax, AlongAnOuterAxis) {
   Net net;
   const TensorId x = net.qdq(net.input("x", {2, 7, 3}), "x_q", 0.5f, 7);
   net.output(net.qdq(net.node({.op = OpKind::softmax, .name = "softmax", .axis = 1}, {x}, {2, 7, 3}), "y", 1, 0));
-  EXPECT_THAT(error_of(net), HasSubstr("softmax 'softmax': axis 1 of 2x7x3 is not the last"));
+  const auto nodes = lowered(net);
+  const auto& spec = std::get<SoftmaxSpec>(find<SoftmaxSpec>(nodes)->spec);
+  EXPECT_EQ(std::tuple(spec.rows, spec.length, spec.pixels, spec.channels), std::tuple(2, 7, 1, 3));
 }
 
 TEST(LowerEdges, FloatEdgesKeepTheFilesOrder) {

@@ -528,7 +528,7 @@ TEST(Passes, DumpsAndReportsEachPass) {
   std::vector<std::string> names;
   run_passes(net.graph, {.dump_dir = dir.string(),
                          .report = [&](const char* pass, double, const Graph&) { names.push_back(pass); }});
-  EXPECT_EQ(names.size() + 1, all_passes().size());  // forget_ranges takes the place of the others
+  EXPECT_EQ(names.size() + 2, all_passes().size());  // but forget_ranges and check_integer
   EXPECT_TRUE(std::filesystem::exists(dir / "graph_00_import.txt"));
   EXPECT_TRUE(std::filesystem::exists(dir / fmt::format("graph_{:02}_{}.txt", all_passes().size(), names.back())));
   ConvNet other;

@@ -29,6 +29,7 @@ TEST_P(Plain, EqualsTheReference) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Pool, Plain, testing::ValuesIn(pool_specs()));
+INSTANTIATE_TEST_SUITE_P(Resize, Plain, testing::ValuesIn(resize_specs()));
 INSTANTIATE_TEST_SUITE_P(Affine, Plain, testing::ValuesIn(affine_specs()));
 INSTANTIATE_TEST_SUITE_P(Quantize, Plain, testing::ValuesIn(quantize_specs()));
 INSTANTIATE_TEST_SUITE_P(Dequantize, Plain, testing::ValuesIn(dequantize_specs()));
@@ -49,6 +50,7 @@ TEST(PlainOps, NoneForWhatAlwaysHasAProgram) {
   EXPECT_FALSE(plain_kernel(ConvSpec{}));
   EXPECT_FALSE(plain_kernel(AddSpec{}));
   EXPECT_FALSE(plain_kernel(MulSpec{}));
+  EXPECT_FALSE(plain_kernel(PairSpec{}));
   EXPECT_FALSE(plain_kernel(LutSpec{}));
   EXPECT_FALSE(plain_kernel(InterleaveSpec{}));
 }
@@ -177,7 +179,7 @@ TEST(PlainSoftmax, ARowOfOneIsCertain) {
 
 TEST(PlainSoftmax, FloatLiesWithinTwoUnitsOfBinary64) {
   Random random(3);
-  const SoftmaxSpec s{.rows = 20, .length = 37, .src_pitch = 37, .dst_pitch = 37, .quantized = false};
+  const SoftmaxSpec s{.form = SoftmaxForm::real, .rows = 20, .length = 37, .src_pitch = 37, .dst_pitch = 37};
   std::vector<float> src(20 * 37), dst(20 * 37);
   for (size_t i = 0; i < src.size(); ++i)
     src[i] = (static_cast<float>(random() % 20001) / 10000.0f - 1.0f) * (i / 37 % 2 ? 8.0f : 60.0f);

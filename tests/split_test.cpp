@@ -57,7 +57,8 @@ TEST_P(Split, ConvolutionPartsWriteTheWhole) {
         "1x1x700 -> 1000 split:linear", "7x7x192 -> 192 k3 p1 g192 split:depthwise_channels",
         "28x28x64 -> 64 k3 s2 p1 g64 split:depthwise_rows", "3x3x64 -> 64 k7 p3 split:over_image",
         "16x16x64 -> 64 k3 p1 g2 split:groups", "n2 20x20x32 -> 64 k3 p1 split:batch", "7x7x20 -> 44 split:pixels",
-        "n3 5x5x20 -> 44 split:pixels_of_a_batch", "7x7x22 -> 22 k3 p1 g22 split:odd_channels"})
+        "n3 5x5x20 -> 44 split:pixels_of_a_batch", "2x10x11 -> 22 s1x2 p0,0,2,0 split:rows_of_padding_below",
+        "2x9x16 -> 8 k3 p4 split:rows_of_padding_around", "7x7x22 -> 22 k3 p1 g22 split:odd_channels"})
     for (size_t numbers : {size_t{0}, conv_numbers().size() - 1}) {
       const ConvCase c = make_conv_case(parse_conv_shape(line), conv_numbers()[numbers], 7);
       for (const std::vector<Part>& parts : splits(c.spec, GetParam())) {

@@ -10,7 +10,7 @@
 namespace octet::cli {
 
 void ModelOptions::add_model(CLI::App& verb) {
-  verb.add_option("MODEL", model, "The network: an int8 .onnx file")->required()->check(no_empty_name());
+  verb.add_option("MODEL", model, "The network: a quantized .onnx or .tflite file")->required()->check(no_empty_name());
 }
 
 void ModelOptions::add_target(CLI::App& verb) {
@@ -35,6 +35,7 @@ void ModelOptions::add_engine(CLI::App& verb) {
 void ModelOptions::add_profile(CLI::App& verb) {
   verb.add_option("--profile", profile,
                   "Whose rounding the bytes follow, instead of what the file asks for:\n" + profile_names());
+  verb.add_flag("--strict-int8", strict_int8, "Refuse networks of which anything would work outside of int8");
 }
 
 void ModelOptions::add_running(CLI::App& verb) {
@@ -64,7 +65,7 @@ ImportOptions ModelOptions::import_options() const {
 }
 
 PassOptions ModelOptions::pass_options() const {
-  return {.fuse = !no_fuse, .prove = !no_prove, .dump_dir = dump_dir};
+  return {.fuse = !no_fuse, .prove = !no_prove, .strict_int8 = strict_int8, .dump_dir = dump_dir};
 }
 
 void ModelOptions::add_cache(CLI::App& verb) {
@@ -84,6 +85,7 @@ LoadOptions ModelOptions::load_options() const {
           .profile = wanted,
           .fuse = !no_fuse,
           .views = !no_views,
+          .strict_int8 = strict_int8,
           .prove = !no_prove,
           .tuned = tuned.empty() ? nullptr : std::make_shared<const TunedTilings>(read_tuned(tuned)),
           .compiler = compiler,

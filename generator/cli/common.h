@@ -16,12 +16,12 @@ struct ModelOptions {
   std::string model, target = "host", engine = "jit", compiler = "c++", profile, dump_dir, tuned, cache_dir;
   int threads = 1;
   int64_t batch = 1;
-  bool no_fuse = false, no_views = false, no_prove = false, no_cache = false;
+  bool no_fuse = false, no_views = false, no_prove = false, no_cache = false, strict_int8 = false;
 
   void add_model(CLI::App& verb);
   void add_target(CLI::App& verb);
   void add_tuned(CLI::App& verb);
-  void add_profile(CLI::App& verb);
+  void add_profile(CLI::App& verb);    // and --strict-int8
   void add_engine(CLI::App& verb);     // and the compiler of engine cpp
   void add_running(CLI::App& verb);    // target, engine, profile, threads, batch, dump directory, bisecting
   void add_bisecting(CLI::App& verb);  // what can be switched off; the bytes stay the same

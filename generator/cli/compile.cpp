@@ -38,6 +38,7 @@ std::string command_line(const CompileVerbOptions& o, const std::string& name,
   std::string text = fmt::format("octet compile {} --name {}", file_name(o.model.model), name);
   for (const Target* t : targets) text += fmt::format(" --target {}", t->name);
   if (!o.model.profile.empty()) text += " --profile " + o.model.profile;
+  if (o.model.strict_int8) text += " --strict-int8";
   if (o.model.batch != 1) text += fmt::format(" --batch {}", o.model.batch);
   return text;
 }

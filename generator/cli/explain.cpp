@@ -105,7 +105,7 @@ void explain_fusions(const Graph& graph) {
                  printable(n.fused_add->tensor));
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& n = graph.nodes[i];
-    if (n.op != OpKind::add) continue;
+    if (n.op != OpKind::add || !n.island.empty()) continue;
     const int at = static_cast<int>(i);
     fmt::print("  refused  {}: {}; {}\n", label(n), why_not(graph, index, at, n.inputs[0]),
                why_not(graph, index, at, n.inputs[1]));
@@ -134,7 +134,7 @@ void explain_proofs(const Passed& passed) {
     const bool clamp = n.range != before.range || (n.fused_add && n.fused_add->range != before.fused_add->range);
     clamps += clamp;
     if (clamp) text += fmt::format("  {}: a clamp cannot act\n", label(n));
-    if (n.op != OpKind::conv && n.op != OpKind::linear) continue;
+    if ((n.op != OpKind::conv && n.op != OpKind::linear) || !n.island.empty()) continue;
     const int64_t all = passed.whole.tensor(out).shape.back(), left = passed.graph.tensor(out).shape.back();
     const int64_t work = macs_of(passed.whole, before), work_left = macs_of(passed.graph, n);
     channels += all;
@@ -205,6 +205,15 @@ void explain_layers(const CompiledModel& model, const std::vector<double>& measu
   if (!sum.empty()) fmt::print("  all steps on one core after the other: {}\n", sum);
 }
 
+void explain_islands(const Graph& graph) {
+  const auto count =
+      std::count_if(graph.nodes.begin(), graph.nodes.end(), [](const Node& n) { return !n.island.empty(); });
+  if (count == 0) return;
+  fmt::print("\nIslands: {} ops work outside of int8\n", count);
+  for (const Node& n : graph.nodes)
+    if (!n.island.empty()) fmt::print("  {} ({}): {}\n", label(n), op_name(n.op), printable(n.island));
+}
+
 void explain_memory(const CompiledModel& model) {
   int64_t sum = 0;
   for (const Buffer& b : model.buffers) sum += b.bytes;
@@ -234,6 +243,7 @@ void print_explanation(const ModelOptions& o, bool measure) {
   const Passed passed = through_passes(o);
   const Graph& graph = passed.graph;
   explain_fusions(graph);
+  explain_islands(graph);
   if (o.no_prove)
     fmt::print("\nProved from the weights: switched off\n");
   else
@@ -256,12 +266,13 @@ void add_explain(CLI::App& app) {
   o->add_model(*verb);
   o->add_target(*verb);
   o->add_tuned(*verb);
+  o->add_profile(*verb);
   verb->add_option("--threads", o->threads, "Threads that one run uses")->capture_default_str();
   verb->add_option("--batch", o->batch, "Images at a time, where the file leaves it open")->capture_default_str();
   o->add_bisecting(*verb);
   verb->add_flag("--measure", *measure, "Run the network too: measured times beside the predicted ones");
   verb->footer(R"(
-Shows the passes with what each changed, fusions made and refused, channels and clamps that the weights prove needless,
+Shows the passes with what each changed, fusions made and refused, islands outside of int8 and why, channels and clamps that the weights prove needless,
 the schedule of every kernel and which dot product is exact for its weights, the time that the cost model predicts, the
 memory plan as a picture, and sizes. The target need not be this machine's, unless --measure runs it.
 

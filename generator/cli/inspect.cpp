@@ -1,17 +1,16 @@
-// octet inspect: what a model file holds, and whether every op of it has an integer form here.
+// octet inspect: what a model file holds, and which ops of it have an integer form here.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "generator/cli/common.h"
-#include "generator/import/importer.h"
 #include "generator/import/model.h"
-#include "generator/import/onnx_file.h"
-#include "generator/io/file.h"
 #include "generator/io/npy.h"
+#include "generator/passes/integer_form.h"
 #include "generator/passes/passes.h"
 #include "runtime/status.h"
 
@@ -27,7 +26,7 @@ struct OpCount {
   int count = 0;     // in the file
   int int8 = 0;      // integer kernels
   int folded = 0;    // gone into a neighbour or a constant: no cost of their own
-  int in_float = 0;  // float at the network's end
+  int in_float = 0;  // outside of int8
   int unsupported = 0;
 };
 
@@ -35,30 +34,25 @@ struct Inspection {
   std::string name, producer, format, profile, profile_reason;
   std::vector<TensorInfo> inputs, outputs;
   std::map<std::string, OpCount> ops;
-  std::vector<std::string> faults;  // why it does not run; empty: it runs
+  std::vector<std::array<std::string, 3>> islands;  // node, op, why it works outside of int8
+  std::vector<std::string> faults;                  // why it does not run; empty: it runs
   size_t nodes = 0, constant_bytes = 0;
 };
 
-std::string full_name(const onnx_file::FileNode& n) {
-  return n.domain.empty() ? n.op : n.domain + "." + n.op;
-}
-
 // Ops by name; those that the importer does not know at all.
-void count_file_ops(const onnx_file::Model& file, Inspection& out) {
-  const auto& known = onnx_import::handlers();
+void count_file_ops(const FileSummary& file, Inspection& out) {
   std::map<std::string, std::string> first;  // unknown op -> its first node
-  for (const onnx_file::FileNode& n : file.nodes) {
+  for (const FileOp& n : file.ops) {
     OpCount& c = out.ops[n.op];
     ++c.count;
-    if (known.contains(full_name(n))) continue;
+    if (n.known) continue;
     ++c.unsupported;
-    first.emplace(full_name(n), n.name);
+    first.emplace(n.full_name, n.node);
   }
   for (const auto& [op, node] : first)
-    out.faults.push_back(fmt::format("operator {} is not supported (first at node '{}')", op, node));
-  for (const onnx_file::Constant& c : file.constants)
-    if (c.data) out.constant_bytes += c.data->size();
-  out.nodes = file.nodes.size();
+    out.faults.push_back(fmt::format("operator {} is not supported (first at node {})", op, node));
+  out.constant_bytes = file.constant_bytes;
+  out.nodes = file.ops.size();
 }
 
 TensorInfo tensor_info(const Graph& graph, TensorId id) {
@@ -78,53 +72,34 @@ TensorInfo tensor_info(const Graph& graph, TensorId id) {
   return info;
 }
 
-bool is_float(const Graph& graph, const Node& n) {
-  const auto f32 = [&](TensorId t) {
-    return t != kNoTensor && !graph.tensor(t).is_constant() && graph.tensor(t).dtype == DType::f32;
-  };
-  return std::any_of(n.inputs.begin(), n.inputs.end(), f32) || std::any_of(n.outputs.begin(), n.outputs.end(), f32);
-}
-
-// The passes up to the one that refuses what is left in float.
-void fold(Graph& graph) {
+// The passes up to the one that decides what works outside of int8, and refuses what cannot.
+void fold(Graph& graph, bool strict) {
   for (const Pass& pass : all_passes()) {
-    if (std::strcmp(pass.name, "check_integer") == 0) return;
+    if (pass.when == Pass::strict && !strict) continue;
     pass.run(graph);
     remove_dead_nodes(graph);
+    if (std::strcmp(pass.name, "make_islands") == 0) return;
   }
 }
 
-// What became of the ops. `floats_run`: the float ops that are left may stay.
-void count_graph_ops(const Graph& graph, bool floats_run, Inspection& out) {
+// What became of the ops. `runs`: what is outside of int8 may stay there.
+void count_graph_ops(const Graph& graph, bool runs, Inspection& out) {
   for (const Node& n : graph.nodes) {
+    if (!n.island.empty()) out.islands.push_back({n.name, op_name(n.op), n.island});
     const auto at = out.ops.find(n.source);
     if (at == out.ops.end()) continue;  // a node that a pass made
-    const bool edge = n.op == OpKind::quantize || n.op == OpKind::dequantize;
-    if (edge || !is_float(graph, n))
-      ++at->second.int8;
-    else if (floats_run)
-      ++at->second.in_float;
-    else
-      ++at->second.unsupported;
+    OpCount& c = at->second;
+    ++(!is_float(graph, n) ? c.int8 : runs ? c.in_float : c.unsupported);
   }
   for (auto& [op, c] : out.ops) c.folded = std::max(0, c.count - c.int8 - c.in_float - c.unsupported);
 }
 
-onnx_file::Model parse_file(const std::string& path) {
-  const std::vector<uint8_t> bytes = read_file(path);
-  try {
-    return onnx_file::parse(std::as_bytes(std::span(bytes)), std::filesystem::path(path).parent_path());
-  } catch (const Error& e) {
-    throw Error(e.kind(), path + ": " + e.what());
-  }
-}
-
 Inspection inspect_file(const InspectOptions& o) {
   Inspection out;
-  const onnx_file::Model file = parse_file(o.model);
+  const FileSummary file = summarize_model(o.model);
   out.name = file.graph_name;
   out.producer = file.producer;
-  out.format = fmt::format("ONNX opset {}", file.opset);
+  out.format = file.format;
   count_file_ops(file, out);
   if (!out.faults.empty()) return out;
   try {
@@ -134,9 +109,8 @@ Inspection inspect_file(const InspectOptions& o) {
     out.profile_reason = graph.profile_reason;
     for (const TensorId t : graph.inputs) out.inputs.push_back(tensor_info(graph, t));
     for (const TensorId t : graph.outputs) out.outputs.push_back(tensor_info(graph, t));
-    fold(graph);
     try {
-      check_integer(graph);
+      fold(graph, o.strict_int8);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::user) throw;
       out.faults.push_back(e.what());
@@ -173,6 +147,8 @@ void print_text(const InspectOptions& o, const Inspection& in) {
     line.erase(line.find_last_not_of(' ') + 1);
     fmt::print("{}\n", line);
   }
+  if (!in.islands.empty()) fmt::print("\nIslands, outside of int8:\n");
+  for (const auto& [node, op, why] : in.islands) fmt::print("  {} ({}): {}\n", printable(node), op, printable(why));
   fmt::print("\n{}\n", in.faults.empty() ? "It runs; folded ops cost nothing of their own." : "It does not run:");
   for (const std::string& fault : in.faults) fmt::print("  {}\n", printable(fault));
 }
@@ -210,6 +186,8 @@ void print_json(const InspectOptions& o, const Inspection& in) {
                         {"folded", c.folded},
                         {"float", c.in_float},
                         {"unsupported", c.unsupported}});
+  j["islands"] = nlohmann::ordered_json::array();
+  for (const auto& [node, op, why] : in.islands) j["islands"].push_back({{"node", node}, {"op", op}, {"why", why}});
   j["runs"] = in.faults.empty();
   j["why_not"] = in.faults;
   // Names come from a file and may be no UTF-8.
@@ -230,16 +208,16 @@ void inspect(const InspectOptions& o) {
 void add_inspect(CLI::App& app) {
   auto o = std::make_shared<InspectOptions>();
   CLI::App* verb = app.add_subcommand("inspect", "Say what a model is, and which of its ops run in int8");
-  verb->add_option("MODEL", o->model, "The network: an .onnx file")->required()->check(no_empty_name());
+  verb->add_option("MODEL", o->model, "The network: an .onnx or .tflite file")->required()->check(no_empty_name());
   o->add_profile(*verb);
   verb->add_option("--batch", o->batch, "Images at a time, where the file leaves it open")->capture_default_str();
   verb->add_flag("--json", o->json, "As JSON on standard output");
   verb->footer(R"(
 For every operator of the file: how many have integer kernels, how many fold into a neighbour or a constant and cost
-nothing, how many stay in float at the end, and what is not supported, with the reason.
+nothing, how many work outside of int8 (islands) and why, and what is not supported, with the reason.
 
 Examples:
-  octet inspect model.onnx
+  octet inspect model.tflite
   octet inspect model.onnx --json)");
   verb->callback([o] { inspect(*o); });
 }

@@ -19,7 +19,7 @@ Examples:
   octet run mobilenet.onnx --input cat.bmp --top 3 --labels imagenet_labels.txt
   octet bench resnet50.onnx --layers
   octet compile resnet50.onnx -o generated --target avx2 --target avx512_vnni
-  octet inspect model.onnx
+  octet inspect model.tflite
   octet explain model.onnx --target avx2
   octet compare model.onnx --input x.npz --a target=avx2 --b engine=reference
 

@@ -51,11 +51,16 @@ std::string plain_kernel_text(const KernelUnit& u) {
 
 std::string source(const CompiledModel& model, const KernelFileOptions& options, size_t number, size_t of,
                    std::span<const KernelUnit> kernels) {
-  const bool plain =
-      std::any_of(kernels.begin(), kernels.end(), [](const KernelUnit& u) { return u.plain.has_value(); });
+  const auto calls = [&](std::string_view prefix) {
+    return std::any_of(kernels.begin(), kernels.end(), [&](const KernelUnit& u) {
+      return u.plain && std::string_view(u.plain->name).starts_with(prefix);
+    });
+  };
   std::string text = fmt::format("// {}: kernels, file {} of {}.\n{}", options.title, number, of, options.origin);
   text += fmt::format("#include \"octet/vec_{}.h\"\n", model.target->name);
-  if (plain) text += "#include \"octet/abi.h\"\n#include \"octet/plain_ops.h\"\n";
+  if (calls("octet_")) text += "#include \"octet/abi.h\"\n";
+  if (calls("octet_plain_")) text += "#include \"octet/plain_ops.h\"\n";
+  if (calls("octet_float_")) text += "#include \"octet/float_move.h\"\n";
   text += fmt::format("#include \"{}.h\"\n\nnamespace {} {{\n\nusing namespace {};\n", options.prefix,
                       options.name_space, kernel_namespace(*model.target));
   for (const KernelUnit& u : kernels) {
@@ -95,7 +100,9 @@ std::vector<TextFile> emit_kernel_files(const CompiledModel& model, const Kernel
 }
 
 std::vector<TextFile> vocabulary_files(const std::vector<const Target*>& targets) {
-  std::vector<std::string> names = {"call.h", "exact_math.h", "plain_ops.h"};
+  std::vector<std::string> names = {"call.h",       "exact_math.h",   "float_linear.h", "float_math.h",
+                                    "float_move.h", "float_ops.h",    "float_params.h", "float_reduce.h",
+                                    "plain_ops.h",  "plain_resize.h", "plain_softmax.h"};
   for (const Target* t : targets)
     for (const std::string& name : kernel_headers(*t))
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);

@@ -237,6 +237,8 @@ struct Node {
   std::vector<int64_t> pads;      // pad: begins then ends, one per axis
   PadMode pad_mode = PadMode::constant;
   bool count_include_pad = false;
+  bool channels_last = false;         // of ops that know images, after layout: whether its tensors are n, h, w, c
+  std::string island;                 // why it works outside of int8; empty: it does not
   QRange range;                       // fused clamp on the output, in its quantized values
   std::optional<FusedAdd> fused_add;  // then inputs[3] is the other addend
   std::vector<SumRange> sums;         // conv, linear after prove_ranges: one per output channel

@@ -89,6 +89,13 @@ std::vector<std::byte> strided_copy(const Tensor& t, const Shape& shape, int64_t
   return out;
 }
 
+std::shared_ptr<const MappedFile> map_model(const std::filesystem::path& path) {
+  std::string why;
+  auto file = MappedFile::open(path, false, why);
+  if (!file) user_error("cannot read the model: " + why);
+  return file;
+}
+
 void NodeInputs::fail(const std::string& what) const {
   user_error(fmt::format("node {}: {}", who(), what));
 }

@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <initializer_list>
+#include <memory>
 #include <new>
 #include <optional>
 #include <string>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "generator/graph/graph.h"
+#include "generator/io/mapped_file.h"
 #include "runtime/status.h"
 
 namespace octet::importing {
@@ -79,7 +82,7 @@ class NodeInputs {
 
 // Every user error says which file it is about.
 template <class Import>
-Graph named(const std::string& name, Import import) {
+auto named(const std::string& name, Import import) {
   try {
     return import();
   } catch (const Error& e) {
@@ -88,5 +91,8 @@ Graph named(const std::string& name, Import import) {
     user_error(name + ": not enough memory for this model");
   }
 }
+
+// User errors if it cannot be read.
+std::shared_ptr<const MappedFile> map_model(const std::filesystem::path& path);
 
 }  // namespace octet::importing

@@ -33,6 +33,10 @@ void refuse_foreign(const std::filesystem::path& path) {
 
 }  // namespace
 
+FileSummary summarize_model(const std::filesystem::path& path) {
+  return begins_like_tflite(path) ? summarize_tflite(path) : summarize_onnx(path);
+}
+
 Graph import_model(const std::filesystem::path& path, const ImportOptions& options) {
   refuse_foreign(path);
   const bool tflite = begins_like_tflite(path);

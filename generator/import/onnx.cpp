@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "generator/import/importer.h"
-#include "generator/io/mapped_file.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -15,7 +14,7 @@ using importing::in_quotes;
 using importing::kMostBatch;
 using onnx_import::NodeImport;
 
-constexpr int64_t kFirstOpset = 10, kLastOpset = 21;
+constexpr int64_t kFirstOpset = 10, kLastOpset = 23;
 
 bool moves_values(const Node& n) {
   switch (n.op) {
@@ -223,6 +222,10 @@ class Importer {
   onnx_import::State state_;
 };
 
+std::filesystem::path folder_of(const std::filesystem::path& path) {
+  return path.has_parent_path() ? path.parent_path() : ".";
+}
+
 Graph import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder, const ImportOptions& options,
                    std::shared_ptr<const void> owner) {
   const onnx_file::Model file = onnx_file::parse(bytes, folder, std::move(owner));
@@ -233,11 +236,8 @@ Graph import_bytes(std::span<const std::byte> bytes, const std::filesystem::path
 
 Graph import_onnx(const std::filesystem::path& path, const ImportOptions& options) {
   return importing::named(path.string(), [&] {
-    std::string why;
-    const auto file = MappedFile::open(path, false, why);
-    if (!file) user_error("cannot read the model: " + why);
-    const std::filesystem::path folder = path.parent_path();
-    Graph graph = import_bytes(file->bytes(), folder.empty() ? "." : folder, options, file);
+    const auto file = importing::map_model(path);
+    Graph graph = import_bytes(file->bytes(), folder_of(path), options, file);
     if (graph.name.empty()) graph.name = path.stem().string();
     return graph;
   });
@@ -252,6 +252,21 @@ std::vector<std::string> supported_onnx_ops() {
   for (const auto& [name, handler] : onnx_import::handlers()) names.push_back(name);
   std::sort(names.begin(), names.end());
   return names;
+}
+
+FileSummary summarize_onnx(const std::filesystem::path& path) {
+  return importing::named(path.string(), [&] {
+    const auto file = importing::map_model(path);
+    const onnx_file::Model model = onnx_file::parse(file->bytes(), folder_of(path), file);
+    FileSummary r{model.graph_name, model.producer, fmt::format("ONNX opset {}", model.opset)};
+    for (const onnx_file::FileNode& n : model.nodes) {
+      const std::string name = n.domain.empty() ? n.op : n.domain + "." + n.op;
+      r.ops.push_back({n.op, name, in_quotes(n.name), onnx_import::handlers().contains(name)});
+    }
+    for (const onnx_file::Constant& c : model.constants)
+      if (c.data) r.constant_bytes += c.data->size();
+    return r;
+  });
 }
 
 }  // namespace octet

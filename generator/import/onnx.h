@@ -1,4 +1,4 @@
-// ONNX (default domain opset 10 to 21, com.microsoft's quantized ops) -> Graph, literally.
+// ONNX (default domain opset 10 to 23, com.microsoft's quantized ops) -> Graph, literally.
 //
 // What passes receive:
 //
@@ -70,5 +70,7 @@ Graph import_onnx(std::span<const std::byte> bytes, const ImportOptions& options
 
 // "Add", "com.microsoft.QLinearAdd", sorted.
 std::vector<std::string> supported_onnx_ops();
+
+FileSummary summarize_onnx(const std::filesystem::path& path);
 
 }  // namespace octet

@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
 
 #include "generator/import/tflite_importer.h"
-#include "generator/io/mapped_file.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -21,7 +19,7 @@ class Importer {
  public:
   Importer(const tflite_file::Model& file, const ImportOptions& options)
       : file_(file), options_(options), state_{.graph = {}, .file = file} {
-    state_.graph.name = file.graph_name;
+    if (file.graph_name != "main") state_.graph.name = file.graph_name;  // what converters call every graph
     state_.graph.producer = file.producer;
     state_.graph.channels_last = true;
     state_.tensors.assign(file.tensors.size(), kNoTensor);
@@ -121,12 +119,9 @@ Graph import_bytes(std::span<const std::byte> bytes, const ImportOptions& option
 
 Graph import_tflite(const std::filesystem::path& path, const ImportOptions& options) {
   return importing::named(path.string(), [&] {
-    std::string why;
-    const auto file = MappedFile::open(path, false, why);
-    if (!file) user_error("cannot read the model: " + why);
+    const auto file = importing::map_model(path);
     Graph graph = import_bytes(file->bytes(), options, file);
-    // Converters call every graph "main".
-    if (graph.name.empty() || graph.name == "main") graph.name = path.stem().string();
+    if (graph.name.empty()) graph.name = path.stem().string();
     return graph;
   });
 }
@@ -140,6 +135,19 @@ std::vector<std::string> supported_tflite_ops() {
   for (const auto& [name, handler] : tflite_import::handlers()) names.push_back(name);
   std::sort(names.begin(), names.end());
   return names;
+}
+
+FileSummary summarize_tflite(const std::filesystem::path& path) {
+  return importing::named(path.string(), [&] {
+    const auto file = importing::map_model(path);
+    const tflite_file::Model model = tflite_file::parse(file->bytes(), file);
+    FileSummary r{model.graph_name, model.producer, "TFLite schema 3"};
+    for (const tflite_file::FileNode& n : model.nodes)
+      r.ops.push_back({n.op, n.op, tflite_file::node_name(model, n), tflite_import::handlers().contains(n.op)});
+    for (const FileTensor& t : model.tensors)
+      if (t.data) r.constant_bytes += t.data->size();
+    return r;
+  });
 }
 
 }  // namespace octet

@@ -45,4 +45,6 @@ Graph import_tflite(std::span<const std::byte> bytes, const ImportOptions& optio
 // "ADD", "CONV_2D", sorted.
 std::vector<std::string> supported_tflite_ops();
 
+FileSummary summarize_tflite(const std::filesystem::path& path);
+
 }  // namespace octet

@@ -312,4 +312,10 @@ Model parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
   return r;
 }
 
+std::string node_name(const Model& model, const FileNode& node) {
+  const std::string number = fmt::format("{}", node.index);
+  if (node.outputs.empty()) return number;
+  return number + " " + in_quotes(model.tensors[static_cast<size_t>(node.outputs[0])].name);
+}
+
 }  // namespace octet::tflite_file

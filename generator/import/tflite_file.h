@@ -58,4 +58,7 @@ bool is_tflite(std::span<const std::byte> bytes);
 // are aligned, else copies.
 Model parse(std::span<const std::byte> bytes, std::shared_ptr<const void> owner = nullptr);
 
+// A node goes by its first output, in quotes and behind its number: "3 'conv1'".
+std::string node_name(const Model& model, const FileNode& node);
+
 }  // namespace octet::tflite_file

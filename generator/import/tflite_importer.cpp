@@ -33,8 +33,7 @@ NodeImport::NodeImport(State& s, const FileNode& f) : NodeInputs(s.graph, s.fold
 }
 
 std::string NodeImport::who() const {
-  const std::string name = file.outputs.empty() ? "" : " " + in_quotes(file_output(0).name);
-  return fmt::format("{}{} ({})", file.index, name, file.op.substr(0, 80));
+  return fmt::format("{} ({})", tflite_file::node_name(state.file, file), file.op.substr(0, 80));
 }
 
 // --- options

@@ -46,26 +46,18 @@ void reduce(NodeImport& n) {
   n.emit(std::move(node), kMoves ? n.output_like(x, std::move(to)) : n.output(dtype, std::move(to)));
 }
 
-// Over h and w it is a global average pool.
+// Over h and w, where they stay as 1, it is a global average pool.
 void mean(NodeImport& n) {
   n.expect_inputs(2, 2);
   const TensorId x = n.input(0);
   const Shape shape = n.tensor(0).shape;
   const Ints axes = axes_in(n, 1, shape.size());
   const DType dtype = n.tensor(0).dtype;
-  if (shape.size() != 4 || axes != Ints{1, 2} || dtype == DType::s32 || dtype == DType::s64)
+  if (shape.size() != 4 || axes != Ints{1, 2} || dtype == DType::s32 || dtype == DType::s64 || !n.flag("keep_dims"))
     return reduce<Reduction::mean>(n);
   n.expect_outputs(1);
   n.expect_real(x);
-  const Shape pooled = {shape[0], 1, 1, shape[3]};
-  const bool keep = n.flag("keep_dims");
-  const TensorId y = n.output(dtype, keep ? pooled : Shape{shape[0], shape[3]});
-  if (keep) return n.emit(n.node(OpKind::global_average_pool, {x}), y);
-  const TensorId kept = n.temporary("/kept", dtype, pooled, n.graph.tensor(y).quant);
-  n.emit(n.node(OpKind::global_average_pool, {x}), kept);
-  Node flat = n.node(OpKind::reshape, {kept});
-  flat.name += "/reshape";
-  n.emit(std::move(flat), y);
+  n.emit(n.node(OpKind::global_average_pool, {x}), n.output(dtype, {shape[0], 1, 1, shape[3]}));
 }
 
 template <Reduction reduction>

@@ -37,6 +37,9 @@ std::optional<PlainKernel> plain(const AddSpec&) {
 std::optional<PlainKernel> plain(const MulSpec&) {
   return std::nullopt;
 }
+std::optional<PlainKernel> plain(const PairSpec&) {
+  return std::nullopt;
+}
 
 static_assert(octet_plain::kInteger == static_cast<int>(MeanForm::integer),
               "templates/plain_ops.h lists the forms too");
@@ -88,8 +91,15 @@ std::optional<PlainKernel> plain(const AffineSpec& s) {
 }
 
 octet_plain::Edge edge_params(const QuantizeSpec& s) {
-  return {s.n, s.pixels,     s.channels, s.channels_first, s.pitch, s.quant.zero(), s.quant.is_signed ? 0x80 : 0,
-          0,   s.quant.scale};
+  return {.images = s.n,
+          .pixels = s.pixels,
+          .channels = s.channels,
+          .channels_first = s.channels_first,
+          .pitch = s.pitch,
+          .zero = s.quant.zero(),
+          .flip = s.quant.is_signed ? 0x80 : 0,
+          .form = static_cast<int32_t>(s.form),
+          .scale = s.quant.scale};
 }
 
 std::optional<PlainKernel> plain(const QuantizeSpec& s) {
@@ -105,10 +115,43 @@ std::optional<PlainKernel> plain(const EdgeSpec& s) {
   return OCTET_MAKE(octet_plain_edge, p);
 }
 
+static_assert(octet_plain::kProductEven == static_cast<int>(QuantizeForm::product_even),
+              "templates/plain_ops.h lists the forms too");
+
 std::optional<PlainKernel> plain(const SoftmaxSpec& s) {
-  const octet_plain::Softmax p = {s.rows,      s.length,     s.src_pitch,
-                                  s.dst_pitch, s.dst.zero(), softmax_inverse(s.dst.scale)};
-  return s.quantized ? OCTET_MAKE(octet_plain_softmax, p) : OCTET_MAKE(octet_plain_softmax_f32, p);
+  octet_plain::Softmax p = {.blocks = s.rows, .length = s.length, .pixels = 1, .channels = 1};
+  if (s.form == SoftmaxForm::real) return OCTET_MAKE(octet_plain_softmax_f32, p);
+  p.src_pitch = p.src_block = s.src_pitch;
+  p.dst_pitch = p.dst_block = s.dst_pitch;
+  p.src_step = p.dst_step = 1;
+  if (s.pixels > 0) {
+    p.pixels = s.pixels;
+    p.channels = s.channels;
+    p.src_step = int64_t{s.pixels} * s.src_pitch;
+    p.dst_step = int64_t{s.pixels} * s.dst_pitch;
+    p.src_block = s.length * p.src_step;
+    p.dst_block = s.length * p.dst_step;
+  }
+  p.zero = s.dst.zero();
+  p.offset = s.src.offset();
+  p.rounds_up = !s.dst.is_signed;
+  p.inverse = softmax_inverse(s.dst.scale);
+  p.src_scale = s.src.scale;
+  p.dst_scale = s.dst.scale;
+  switch (s.form) {
+    case SoftmaxForm::reciprocal: return OCTET_MAKE(octet_plain_softmax_reciprocal, p);
+    case SoftmaxForm::fixed: return OCTET_MAKE(octet_plain_softmax_fixed, p);
+    case SoftmaxForm::exact: return OCTET_MAKE(octet_plain_softmax_exact, p);
+    case SoftmaxForm::log_real: return OCTET_MAKE(octet_plain_log_softmax, p);
+    case SoftmaxForm::log_fixed: {
+      const LogSoftmaxLimits limits = log_softmax_limits(s.src);
+      p.least = limits.least;
+      p.multiplier = limits.multiplier;
+      p.exponent = limits.exponent;
+      return OCTET_MAKE(octet_plain_log_softmax_fixed, p);
+    }
+    default: return OCTET_MAKE(octet_plain_softmax, p);
+  }
 }
 
 std::optional<PlainKernel> plain(const CopySpec& s) {
@@ -132,6 +175,19 @@ std::optional<PlainKernel> plain(const ChannelPermuteSpec& s) {
   return OCTET_MAKE(octet_plain_channel_permute, (octet_plain::Rows{s.pixels, s.channels, s.src_pitch, s.dst_pitch}));
 }
 
+std::optional<PlainKernel> plain(const FloatSpec& s) {
+  return PlainKernel{float_kernel_name(s), float_function(s), float_params(s)};
+}
+
+static_assert(octet_plain::kWeights == static_cast<int>(BlendForm::weights) &&
+                  sizeof(octet_plain::Neighbours) == sizeof(ResizeNeighbours),
+              "templates/plain_resize.h has the forms and the neighbours too");
+
+std::optional<PlainKernel> plain(const ResizeSpec& s) {
+  return OCTET_MAKE(octet_plain_resize, (octet_plain::Resize{s.n, s.ih, s.iw, s.oh, s.ow, s.channels, s.src_pitch,
+                                                             s.dst_pitch, static_cast<int32_t>(s.form), s.offset}));
+}
+
 }  // namespace
 
 OctetKernel plain_function(std::string_view name) {
@@ -147,14 +203,20 @@ OctetKernel plain_function(std::string_view name) {
       OCTET_FUNCTION(octet_plain_dequantize),
       OCTET_FUNCTION(octet_plain_edge),
       OCTET_FUNCTION(octet_plain_softmax),
+      OCTET_FUNCTION(octet_plain_softmax_reciprocal),
+      OCTET_FUNCTION(octet_plain_softmax_fixed),
+      OCTET_FUNCTION(octet_plain_softmax_exact),
+      OCTET_FUNCTION(octet_plain_log_softmax),
+      OCTET_FUNCTION(octet_plain_log_softmax_fixed),
       OCTET_FUNCTION(octet_plain_softmax_f32),
       OCTET_FUNCTION(octet_plain_strided_copy),
       OCTET_FUNCTION(octet_plain_channel_permute),
+      OCTET_FUNCTION(octet_plain_resize),
   };
 #undef OCTET_FUNCTION
   for (const auto& [known, function] : kFunctions)
     if (known == name) return function;
-  return nullptr;
+  return float_function(name);
 }
 
 std::optional<PlainKernel> plain_kernel(const KernelSpec& spec) {

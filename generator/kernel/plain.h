@@ -20,7 +20,7 @@ struct PlainKernel {
 // The function of that name in this program, or nullptr.
 OctetKernel plain_function(std::string_view name);
 
-// Nothing for conv, add, mul, lut and interleave, which only Programs and the reference compute.
+// Nothing for conv, add, mul, pairs, lut and interleave, which only Programs and the reference compute.
 std::optional<PlainKernel> plain_kernel(const KernelSpec& spec);
 
 }  // namespace octet

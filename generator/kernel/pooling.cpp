@@ -102,7 +102,7 @@ MeanFormula global_average_formula(Profile profile, const QuantView& src, const 
     case Profile::tfl_ruy: {
       if (!(ratio < 0x1p20f))
         user_error(fmt::format("the scales' ratio is {}; supported are ratios below 2^20", ratio));
-      const FixedPoint whole = fixed_point(static_cast<double>(ratio));
+      const FixedPoint whole = fixed_point(static_cast<double>(src.scale) / static_cast<double>(dst.scale));
       const int shift = std::min(std::ilogb(count), 31 + whole.exponent);
       f.form = MeanForm::fixed_away;
       f.fixed.multiplier = static_cast<int32_t>((static_cast<int64_t>(whole.multiplier) << shift) / count);
@@ -111,6 +111,18 @@ MeanFormula global_average_formula(Profile profile, const QuantView& src, const 
     }
     default: return average_formula(profile, src, dst, lo, hi);
   }
+}
+
+MeanFormula sum_formula(Profile profile, const QuantView& src, const QuantView& dst, int count, int lo, int hi) {
+  MeanFormula f = global_average_formula(profile, src, dst, 1, lo, hi);
+  if (profile == Profile::xnn) {
+    const float zeros = static_cast<float>(count * src.zero_point) * f.m;
+    f.z = static_cast<float>(dst.zero_point) - zeros;
+    return f;
+  }
+  if (profile == Profile::tflm || (profile == Profile::tfl_ref && !src.is_signed)) return f;
+  user_error(fmt::format("profile {} has no sum of {} tensors; supported are xnn, tflm, and tfl-ref for u8",
+                         profile_name(profile), src.is_signed ? "s8" : "u8"));
 }
 
 MeanFormula reduce_mean_formula(Profile profile, const QuantView& src, const QuantView& dst, int count, int lo,

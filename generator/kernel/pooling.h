@@ -47,6 +47,12 @@ MeanFormula average_formula(Profile profile, const QuantView& src, const QuantVi
 //   tfl-ruy: as tfl-ref, but images_mean_formula where it means whole images.
 MeanFormula global_average_formula(Profile profile, const QuantView& src, const QuantView& dst, int count, int lo,
                                    int hi);
+// Sum of `count` values: TensorFlow Lite's SUM, whose kernels differ from its MEAN's only in what they multiply with.
+//   xnn: m = RN32(s_x / s_y), the rest as in its mean. tfl-ref for u8, tflm: fixed_point(f64(s_x) / f64(s_y)). LiteRT
+//   2.3.0: 0 of 810 differ each. User error for tfl-ref's s8 (it reads the bytes as u8) and for tfl-ruy (it rounds
+//   half away in binary32).
+MeanFormula sum_formula(Profile profile, const QuantView& src, const QuantView& dst, int count, int lo, int hi);
+
 // ONNX's ReduceMean over height and width: ort alone tells it from GlobalAveragePool.
 MeanFormula reduce_mean_formula(Profile profile, const QuantView& src, const QuantView& dst, int count, int lo, int hi);
 // tfl-ruy's mean over height and width that keeps the dimensions: S of q itself, fixed_point(f64(RN32(s_x / RN32(count

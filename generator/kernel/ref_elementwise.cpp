@@ -22,6 +22,15 @@ void run(const MulSpec& s, const OctetArgs& args) {
   }
 }
 
+void run(const PairSpec& s, const OctetArgs& args) {
+  const auto *a = in<uint8_t>(args, OCTET_SRC), *b = in<uint8_t>(args, OCTET_SRC2);
+  for (int64_t p = 0; p < int64_t{s.n} * s.pixels; ++p) {
+    const int64_t b_pixel = s.broadcast ? p / s.pixels : p;
+    for (int c = 0; c < s.channels; ++c)
+      out(args)[p * s.dst_pitch + c] = pair_bytes(a[p * s.a_pitch + c], b[b_pixel * s.b_pitch + c], s.pair);
+  }
+}
+
 void run(const LutSpec& s, const OctetArgs& args) {
   const auto *src = in<uint8_t>(args, OCTET_SRC), *table = in<uint8_t>(args, OCTET_WEIGHTS);
   for (int64_t p = 0; p < s.pixels; ++p)
@@ -64,7 +73,7 @@ void for_each_element(const QuantizeSpec& s, Each each) {
 
 void run(const QuantizeSpec& s, const OctetArgs& args) {
   const auto* src = in<float>(args, OCTET_SRC);
-  for_each_element(s, [&](int64_t byte, int64_t file) { out(args)[byte] = quantize(src[file], s.quant); });
+  for_each_element(s, [&](int64_t byte, int64_t file) { out(args)[byte] = quantize_as(s.form, src[file], s.quant); });
 }
 
 void run(const DequantizeSpec& s, const OctetArgs& args) {

@@ -18,9 +18,11 @@ T* out(const OctetArgs& args) {
 void run(const ConvSpec& spec, const OctetArgs& args);
 void run(const AddSpec& spec, const OctetArgs& args);
 void run(const MulSpec& spec, const OctetArgs& args);
+void run(const PairSpec& spec, const OctetArgs& args);
 void run(const PoolSpec& spec, const OctetArgs& args);
 void run(const LutSpec& spec, const OctetArgs& args);
 void run(const InterleaveSpec& spec, const OctetArgs& args);
+void run(const ResizeSpec& spec, const OctetArgs& args);
 void run(const AffineSpec& spec, const OctetArgs& args);
 void run(const QuantizeSpec& spec, const OctetArgs& args);
 void run(const DequantizeSpec& spec, const OctetArgs& args);

@@ -77,6 +77,31 @@ uint8_t quantize(float x, const QuantView& quant, int lo, int hi) {
   return round_to_byte(x / quant.scale, quant.zero(), lo, hi);
 }
 
+uint8_t quantize_as(QuantizeForm form, float x, const QuantView& quant, int lo, int hi) {
+  if (form == QuantizeForm::quotient_even) return quantize(x, quant, lo, hi);
+  const int zero = quant.zero();
+  if (form == QuantizeForm::product_even) {
+    const float inverse = 1.0f / quant.scale;
+    return round_to_byte(x * inverse, zero, lo, hi);
+  }
+  const float v = x / quant.scale;
+  if (std::isnan(v)) return static_cast<uint8_t>(lo);
+  const double clamped = std::clamp(static_cast<double>(v), -1000.0, 1000.0);
+  const double rounded = form == QuantizeForm::quotient_up ? std::floor(clamped + 0.5) : std::round(clamped);
+  return static_cast<uint8_t>(std::clamp(static_cast<int>(rounded) + zero, lo, hi));
+}
+
+std::optional<QuantizeForm> quantize_form(Profile profile) {
+  switch (profile) {
+    case Profile::ort: return QuantizeForm::quotient_even;
+    case Profile::tfl_ref:
+    case Profile::tflm: return QuantizeForm::quotient_away;
+    case Profile::tfl_ruy: return std::nullopt;
+    case Profile::tidl: return QuantizeForm::quotient_up;
+    default: return QuantizeForm::product_even;
+  }
+}
+
 float dequantize(uint8_t byte, const QuantView& quant) {
   return static_cast<float>(byte - quant.zero()) * quant.scale;
 }
@@ -101,8 +126,8 @@ ByteRange byte_range(const QRange& range, const QuantView& quant) {
           std::clamp(range.hi, smallest, smallest + 255) + quant.offset()};
 }
 
-QRange clamp_range(float low, float high, const QuantView& quant, const QRange& range) {
-  const int lo = quantize(low, quant) - quant.offset(), hi = quantize(high, quant) - quant.offset();
+QRange clamp_range(float low, float high, const QuantView& quant, const QRange& range, QuantizeForm form) {
+  const int lo = quantize_as(form, low, quant) - quant.offset(), hi = quantize_as(form, high, quant) - quant.offset();
   // An input range that the clamp lies wholly beside leaves the clamp's nearer end alone.
   const QRange whole = {std::max(range.lo, -quant.offset()), std::min(range.hi, 255 - quant.offset())};
   return {std::clamp(whole.lo, lo, hi), std::clamp(whole.hi, lo, hi)};

@@ -36,6 +36,10 @@ uint8_t round_to_byte(float v, int offset, int lo, int hi);
 
 // q = sat(rne(RN32(x / scale)) + zero_point) as a storage byte; NaN gives the lowest, infinities saturate.
 uint8_t quantize(float x, const QuantView& quant, int lo = 0, int hi = 255);
+// The same in another form, and the form that a profile has between float and quantized tensors. tfl-ruy has two, by
+// where in the tensor an element stands: nothing.
+uint8_t quantize_as(QuantizeForm form, float x, const QuantView& quant, int lo = 0, int hi = 255);
+std::optional<QuantizeForm> quantize_form(Profile profile);
 // RN32(f32(q - zero_point) * scale).
 float dequantize(uint8_t byte, const QuantView& quant);
 
@@ -54,6 +58,7 @@ ByteRange byte_range(const QRange& range, const QuantView& quant);
 // A clamp in real numbers, fused: quantize is monotonic, so clamp(real, l, h) then quantize equals quantize then
 // clamp(q, Q(l), Q(h)). Relu is (0, inf), giving lo = zero point; relu6 is (0, 6), giving hi = z + rne(RN32(6 / s)).
 // `range` in q values is narrowed.
-QRange clamp_range(float low, float high, const QuantView& quant, const QRange& range = {});
+QRange clamp_range(float low, float high, const QuantView& quant, const QRange& range = {},
+                   QuantizeForm form = QuantizeForm::quotient_even);
 
 }  // namespace octet

@@ -136,6 +136,19 @@ Line describe(const KernelSpec& spec, const MulSpec& s) {
   return line.add("dst_pitch", s.dst_pitch, dense).raw(mul_text(s.mul));
 }
 
+Line describe(const KernelSpec& spec, const PairSpec& s) {
+  const int dense = round_up(s.channels, 4);
+  const PairFormula& f = s.pair;
+  Line line = start(spec);
+  line.flag("one_b", s.broadcast).add("a_pitch", s.a_pitch, dense).add("b_pitch", s.b_pitch, dense);
+  line.add("dst_pitch", s.dst_pitch, dense).raw(pair_form_name(f.form));
+  line.add("a_zero", f.a_zero, 0).add("b_zero", f.b_zero, 0).add("ra", f.ra, 1.0f).add("rb", f.rb, 1.0f);
+  line.add("r_out", f.r_out, 1.0f)
+      .add("positive", fixed_text(f.positive), {})
+      .add("negative", fixed_text(f.negative), {});
+  return line.add("offset_out", f.offset_out, 0).raw(range_text(f.lo, f.hi));
+}
+
 Line describe(const KernelSpec& spec, const PoolSpec& s) {
   const int dense = round_up(s.channels, 4);
   Line line = start(spec);
@@ -159,6 +172,7 @@ Line describe(const KernelSpec& spec, const AffineSpec& s) {
 // Quantize, dequantize and edge have the same fields; their names differ.
 Line describe(const KernelSpec& spec, const QuantizeSpec& s) {
   Line line = start(spec);
+  line.raw(s.form == QuantizeForm::quotient_even ? "" : quantize_form_name(s.form));
   line.raw(s.channels_first ? "planes" : "pixels").add("pitch", s.pitch, round_up(s.channels, 4));
   if (const auto* edge = std::get_if<EdgeSpec>(&spec)) line.raw(edge->to_storage ? "to_storage" : "from_storage");
   return line.raw(view_text("quant", s.quant));
@@ -166,7 +180,7 @@ Line describe(const KernelSpec& spec, const QuantizeSpec& s) {
 
 Line describe(const KernelSpec& spec, const SoftmaxSpec& s) {
   Line line = start(spec);
-  line.raw(s.quantized ? "quantized" : "f32");
+  line.raw(softmax_form_name(s.form)).add("pixels", s.pixels, 0).add("channels", s.channels, 1);
   line.add("src_pitch", s.src_pitch, round_up(s.length, 4)).add("dst_pitch", s.dst_pitch, round_up(s.length, 4));
   return line.raw(view_text("from", s.src)).raw(view_text("to", s.dst));
 }
@@ -191,6 +205,19 @@ Line describe(const KernelSpec& spec, const InterleaveSpec& s) {
       .add("dst_pitch", s.dst_pitch, round_up(s.channels, 4));
 }
 
+Line describe(const KernelSpec& spec, const FloatSpec& s) {
+  return Line(spec_op_name(spec)).raw(float_text(s));
+}
+
+Line describe(const KernelSpec& spec, const ResizeSpec& s) {
+  const int dense = round_up(s.channels, 4);
+  return start(spec)
+      .raw(blend_form_name(s.form))
+      .add("offset", s.offset, 0)
+      .add("src_pitch", s.src_pitch, dense)
+      .add("dst_pitch", s.dst_pitch, dense);
+}
+
 const char* op_name_of(const ConvSpec& s) {
   if (s.is_depthwise()) return "depthwise";
   if (s.groups > 1) return "grouped_conv";
@@ -201,6 +228,10 @@ const char* op_name_of(const AddSpec&) {
 }
 const char* op_name_of(const MulSpec&) {
   return "mul";
+}
+const char* op_name_of(const PairSpec& s) {
+  if (s.pair.form == PairForm::maximum) return "maximum";
+  return s.pair.form == PairForm::minimum ? "minimum" : "prelu";
 }
 const char* op_name_of(const PoolSpec& s) {
   switch (s.kind) {
@@ -225,8 +256,8 @@ const char* op_name_of(const DequantizeSpec&) {
 const char* op_name_of(const EdgeSpec&) {
   return "edge";
 }
-const char* op_name_of(const SoftmaxSpec&) {
-  return "softmax";
+const char* op_name_of(const SoftmaxSpec& s) {
+  return s.form == SoftmaxForm::log_real || s.form == SoftmaxForm::log_fixed ? "log_softmax" : "softmax";
 }
 const char* op_name_of(const CopySpec&) {
   return "strided_copy";
@@ -236,6 +267,13 @@ const char* op_name_of(const ChannelPermuteSpec&) {
 }
 const char* op_name_of(const InterleaveSpec&) {
   return "interleave";
+}
+const char* op_name_of(const ResizeSpec&) {
+  return "resize";
+}
+
+const char* op_name_of(const FloatSpec& s) {
+  return float_op_name(s);
 }
 
 std::string pixels_by_channels(int pixels, int channels) {
@@ -249,7 +287,13 @@ std::string shape_of(const PoolSpec& s) {
   return fmt::format("{} {} -> {}", window_text(s.window), image(s.n, s.ih, s.iw, s.channels),
                      image(s.n, s.oh, s.ow, s.channels));
 }
+std::string shape_of(const ResizeSpec& s) {
+  return fmt::format("{} -> {}", image(s.n, s.ih, s.iw, s.channels), image(s.n, s.oh, s.ow, s.channels));
+}
 std::string shape_of(const AddSpec& s) {
+  return s.n == 1 ? pixels_by_channels(s.pixels, s.channels) : fmt::format("{}x{}x{}", s.n, s.pixels, s.channels);
+}
+std::string shape_of(const PairSpec& s) {
   return s.n == 1 ? pixels_by_channels(s.pixels, s.channels) : fmt::format("{}x{}x{}", s.n, s.pixels, s.channels);
 }
 std::string shape_of(const MulSpec& s) {
@@ -260,10 +304,14 @@ std::string shape_of(const QuantizeSpec& s) {
   return fmt::format("{}x{}x{}", s.n, s.pixels, s.channels);
 }
 std::string shape_of(const SoftmaxSpec& s) {
-  return pixels_by_channels(s.rows, s.length);
+  return s.pixels == 0 ? pixels_by_channels(s.rows, s.length)
+                       : fmt::format("{}x{}x{}x{}", s.rows, s.length, s.pixels, s.channels);
 }
 std::string shape_of(const CopySpec& s) {
   return fmt::format("{} of {} bytes", fmt::join(s.dims, "x"), s.bytes);
+}
+std::string shape_of(const FloatSpec& s) {
+  return float_shape_text(s);
 }
 template <class Spec>
 requires(!std::derived_from<Spec, QuantizeSpec>) std::string shape_of(const Spec& s) {
@@ -271,6 +319,11 @@ requires(!std::derived_from<Spec, QuantizeSpec>) std::string shape_of(const Spec
 }
 
 }  // namespace
+
+const char* quantize_form_name(QuantizeForm form) {
+  static const char* const names[] = {"quotient_even", "quotient_away", "quotient_up", "product_even"};
+  return names[static_cast<size_t>(form)];
+}
 
 const char* spec_op_name(const KernelSpec& spec) {
   return std::visit([](const auto& s) { return op_name_of(s); }, spec);
@@ -285,6 +338,7 @@ std::string shape_text(const KernelSpec& spec) {
 }
 
 int64_t mac_count(const KernelSpec& spec) {
+  if (const auto* island = std::get_if<FloatSpec>(&spec)) return float_macs(*island);
   const auto* s = std::get_if<ConvSpec>(&spec);
   if (!s) return 0;
   return int64_t{s->n} * s->oh * s->ow * s->oc * s->window.kh * s->window.kw * (s->ic / s->groups);

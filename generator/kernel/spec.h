@@ -16,8 +16,12 @@
 #include "generator/graph/graph.h"
 #include "generator/kernel/binary.h"
 #include "generator/kernel/fixed_point.h"
+#include "generator/kernel/float_spec.h"
+#include "generator/kernel/pair.h"
 #include "generator/kernel/pooling.h"
 #include "generator/kernel/quant_view.h"
+#include "generator/kernel/resize.h"
+#include "generator/kernel/softmax.h"
 
 namespace octet {
 
@@ -108,6 +112,15 @@ struct MulSpec {
   bool operator==(const MulSpec&) const = default;
 };
 
+// Maximum, minimum, PReLU.
+struct PairSpec {
+  int n = 1, pixels = 1, channels = 4;  // pixels per image
+  bool broadcast = false;               // b is one pixel per image
+  int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
+  PairFormula pair;
+  bool operator==(const PairSpec&) const = default;
+};
+
 // whole: the mean over all of an image's pixels, which has no window.
 enum class PoolKind : uint8_t { max, average, whole };
 struct PoolSpec {
@@ -139,8 +152,18 @@ struct AffineSpec {
   bool operator==(const AffineSpec&) const = default;
 };
 
-// f32 rows in the file's order -> bytes: q = sat(rne(RN32(x / scale)) + zero_point); NaN gives the lowest q.
+// How f32 becomes q = sat(round(.) + zero_point); NaN gives the lowest q.
+enum class QuantizeForm : uint8_t {
+  quotient_even,  // RN32(x / scale), ties to even: ONNX Runtime
+  quotient_away,  // the same, ties away from zero: LiteRT's reference kernels, tflite-micro
+  quotient_up,    // the same, ties up: tidl
+  product_even,   // RN32(x * RN32(1 / scale)), ties to even: PyTorch, XNNPACK
+};
+const char* quantize_form_name(QuantizeForm form);
+
+// f32 rows in the file's order -> bytes.
 struct QuantizeSpec {
+  QuantizeForm form = QuantizeForm::quotient_even;
   int n = 1, pixels = 1, channels = 4;  // pixels per image
   bool channels_first = true;           // the f32 side is n, c, pixels; else n, pixels, c
   int pitch = 4;                        // of the byte side
@@ -159,11 +182,14 @@ struct EdgeSpec : QuantizeSpec {
   bool operator==(const EdgeSpec&) const = default;
 };
 
-// Quantized: lut.h has the formula, its 256 exponentials (f32) come by OCTET_WEIGHTS. Otherwise f32 rows.
+// Softmax and log softmax of rows; tables by OCTET_WEIGHTS (softmax.h). f32 rows are dense.
 struct SoftmaxSpec {
+  SoftmaxForm form = SoftmaxForm::quotient;
   int rows = 1, length = 4;
-  int src_pitch = 4, dst_pitch = 4;  // bytes; f32: row distance in elements
-  bool quantized = true;
+  // 0: a row is the channels of a pixel. Else a row runs through `length` blocks of so many pixels, and there is one
+  // for each of the block's pixels and channels, `rows` times over.
+  int pixels = 0, channels = 1;
+  int src_pitch = 4, dst_pitch = 4;  // bytes
   QuantView src, dst;
   bool operator==(const SoftmaxSpec&) const = default;
 };
@@ -194,8 +220,18 @@ struct InterleaveSpec {
   bool operator==(const InterleaveSpec&) const = default;
 };
 
-using KernelSpec = std::variant<ConvSpec, AddSpec, MulSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
-                                EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec>;
+// Linear resize of images; neighbours by OCTET_WEIGHTS (ResizeNeighbours), of every row, then of every column.
+struct ResizeSpec {
+  int n = 1, ih = 1, iw = 1, oh = 1, ow = 1, channels = 4;
+  int src_pitch = 4, dst_pitch = 4;
+  BlendForm form = BlendForm::fixed11;
+  int offset = 0;  // storage byte = q + offset
+  bool operator==(const ResizeSpec&) const = default;
+};
+
+using KernelSpec =
+    std::variant<ConvSpec, AddSpec, MulSpec, PairSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
+                 EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec, ResizeSpec, FloatSpec>;
 
 const char* spec_op_name(const KernelSpec& spec);  // "conv", "depthwise", "linear", "add", ...
 std::string to_string(const KernelSpec& spec);     // one line, complete: equal text if and only if equal spec

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "generator/kernel/tables.h"
 #include "generator/passes/edit.h"
 #include "generator/passes/lowering.h"
 #include "generator/passes/passes.h"
@@ -45,6 +46,29 @@ TensorId with_rank(Edit& edit, int i, TensorId from, size_t rank) {
   return out;
 }
 
+// The same values with the parameters of `like`: what runtimes compute the larger of two in. Quantizing keeps order, so
+// it may as well come first.
+TensorId with_parameters(Edit& edit, int i, TensorId from, const Tensor& like) {
+  Graph& graph = edit.graph();
+  const Tensor t = graph.tensor(from);
+  if (same_quant(t, like)) return from;
+  Tensor to{.name = name_for(graph, from, edit.node(i)), .dtype = like.dtype, .shape = t.shape, .quant = like.quant};
+  if (t.is_constant()) {
+    const QuantView in = quant_view(t), out = quant_view(like);
+    const Lut table = requantize_table(graph.profile, in, out);
+    std::vector<int32_t> values = integers(t);
+    for (int32_t& v : values) v = table[static_cast<size_t>(v + in.offset())] - out.offset();
+    const TensorId constant = add_integers(graph, to.name, to.dtype, to.shape, values);
+    graph.tensor(constant).quant = to.quant;
+    return constant;
+  }
+  const TensorId out = edit.add_tensor(to);
+  edit.add_node(
+      {.op = OpKind::requantize, .name = to.name, .source = edit.node(i).source, .inputs = {from}, .outputs = {out}},
+      i);
+  return out;
+}
+
 }  // namespace
 
 void align_operands(Graph& graph) {
@@ -56,6 +80,8 @@ void align_operands(Graph& graph) {
     if (graph.profile == Profile::ort && n.op == OpKind::add &&
         first_is_scalar(graph.tensor(a).shape, graph.tensor(b).shape))
       std::swap(a, b);
+    if ((n.op == OpKind::maximum || n.op == OpKind::minimum) && !is_tflite(graph.profile))
+      for (TensorId* t : {&a, &b}) *t = with_parameters(edit, i, *t, graph.tensor(n.outputs[0]));
     const size_t rank = graph.tensor(n.outputs[0]).shape.size();
     for (TensorId* t : {&a, &b})
       if (graph.tensor(*t).shape.size() < rank) *t = with_rank(edit, i, *t, rank);

@@ -138,12 +138,16 @@ void ChannelTies::visit(const Node& n) {
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu:
       for (TensorId t : n.inputs) {
         if (channels(t) != channels(y)) return keep_both();
         tie_all(t, y);
       }
       return;
     case OpKind::global_average_pool: {
+      if (is_images_mean(graph_, n)) return keep_both();
       // ORT's order of additions in a mean depends on where a channel's row of pixels starts.
       const Image in = image_of(graph_.tensor(x));
       if (graph_.profile == Profile::ort && n.source == "ReduceMean" && in.h * in.w % 4 != 0) return keep_both();

@@ -63,6 +63,9 @@ class Dropper {
       case OpKind::add:
       case OpKind::sub:
       case OpKind::mul:
+      case OpKind::maximum:
+      case OpKind::minimum:
+      case OpKind::prelu:
         if (!whole(n.outputs[0])) shrink_operands(n, kept(n.outputs[0]));
         return;
       case OpKind::batch_norm:

@@ -139,7 +139,15 @@ std::string describe(const Node& node) {
 }
 
 bool is_binary(OpKind op) {
-  return op == OpKind::add || op == OpKind::sub || op == OpKind::mul;
+  switch (op) {
+    case OpKind::add:
+    case OpKind::sub:
+    case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu: return true;
+    default: return false;
+  }
 }
 
 bool is_clamp(const Node& node) {

@@ -22,6 +22,7 @@ class Edit {
   int node_count() const { return static_cast<int>(graph_.nodes.size()); }
   Node& node(int i) { return graph_.nodes[static_cast<size_t>(i)]; }
   const Node& node(int i) const { return graph_.nodes[static_cast<size_t>(i)]; }
+  bool quantizes(int i) const { return graph_.tensor(node(i).outputs[0]).is_quantized(); }  // its result
   bool removed(int i) const { return removed_[static_cast<size_t>(i)]; }
   std::vector<int> order() const;  // living nodes in topological order, as they stand now
 

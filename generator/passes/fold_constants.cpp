@@ -73,7 +73,12 @@ void fold_node(Edit& edit, int i) {
   Graph& graph = edit.graph();
   const Node node = edit.node(i);
   const TensorId in = node.inputs.empty() ? kNoTensor : node.inputs[0];
-  if (in == kNoTensor || node.outputs.size() != 1 || edit.is_output(node.outputs[0])) return;
+  if (in == kNoTensor || node.outputs.size() != 1) return;
+  if (node.op == OpKind::identity && node.range != QRange{} && !graph.tensor(in).is_constant()) {
+    edit.node(i).op = OpKind::requantize;  // a clamp of integers
+    return;
+  }
+  if (edit.is_output(node.outputs[0])) return;
   const bool moves = node.op == OpKind::transpose || node.op == OpKind::reshape || node.op == OpKind::identity;
   TensorId result = kNoTensor;
   if (moves && graph.tensor(in).is_constant()) {
@@ -89,8 +94,6 @@ void fold_node(Edit& edit, int i) {
     return;
   } else if (node.op == OpKind::quantize && graph.tensor(in).is_constant()) {
     result = quantized(graph, Tensor(graph.tensor(in)), Tensor(graph.tensor(node.outputs[0])));
-  } else if (node.op == OpKind::identity && node.range != QRange{}) {
-    edit.node(i).op = OpKind::requantize;  // a clamp of integers
   } else if (node.op == OpKind::identity && !edit.is_input(in)) {
     result = in;
   }

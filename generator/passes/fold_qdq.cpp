@@ -27,6 +27,9 @@ size_t activation_inputs(OpKind op) {
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu:
     case OpKind::matmul: return 2;
     default: return 0;
   }
@@ -37,10 +40,10 @@ bool has_weights(OpKind op) {
 }
 
 // `range` narrowed by a clamp in real numbers (numerics.md 2.2).
-QRange narrowed(const QRange& range, const Node& clamp, const Tensor& t) {
+QRange narrowed(const QRange& range, const Node& clamp, const Tensor& t, Profile profile) {
   const bool relu = clamp.function == Unary::relu;
   const float lo = relu ? 0.0f : clamp.alpha, hi = relu ? std::numeric_limits<float>::infinity() : clamp.beta;
-  return clamp_range(lo, hi, quant_view(t), range);
+  return clamp_range(lo, hi, quant_view(t), range, quantize_form(profile).value_or(QuantizeForm::quotient_even));
 }
 
 struct Tail {
@@ -83,7 +86,7 @@ void fold(Edit& edit, int i) {
     if (!t.is_quantized() || (is_weight ? !t.is_constant() : !t.quant->per_tensor())) return;
   }
   QRange range;
-  for (int clamp : tail.clamps) range = narrowed(range, edit.node(clamp), graph.tensor(out));
+  for (int clamp : tail.clamps) range = narrowed(range, edit.node(clamp), graph.tensor(out), graph.profile);
   edit.node(i).range = drop_implied(range, graph.tensor(out).dtype);
   edit.set_inputs(i, inputs);
   edit.remove(tail.quantize);

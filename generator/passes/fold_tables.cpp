@@ -9,6 +9,7 @@
 
 #include "generator/kernel/lut.h"
 #include "generator/kernel/requant.h"
+#include "generator/kernel/tables.h"
 #include "generator/passes/lowering.h"
 #include "generator/passes/passes.h"
 #include "generator/passes/table.h"
@@ -16,20 +17,40 @@
 
 namespace octet {
 
-Table requantize_values(const Tensor& from, const Tensor& to, const QRange& range) {
+Table values_of(const Lut& lut, const Tensor& from, const Tensor& to) {
+  const int in = quant_view(from).offset(), out = quant_view(to).offset();
   Table table{};
-  for (int i = 0; i < 256; ++i) {
-    const int32_t q = value_of_byte(i, from.dtype);
-    const float real = dequantize_value(q, from.quant->scale[0], from.quant->zero_point[0]);
-    const int32_t out = quantize_value(real, to.quant->scale[0], to.quant->zero_point[0], to.dtype);
-    table[static_cast<size_t>(i)] = std::clamp(out, range.lo, range.hi);
-  }
+  for (int byte = 0; byte < 256; ++byte)
+    table[static_cast<size_t>(byte_of_value(byte - in))] = lut[static_cast<size_t>(byte)] - out;
   return table;
 }
 
+namespace {
+
+// LiteRT's optimized kernels round the last elements of a tensor in another way than the others.
+void check_ties(const Graph& graph, const Node& node) {
+  const Tensor &from = graph.tensor(node.inputs[0]), &to = graph.tensor(node.outputs[0]);
+  if (element_count(to.shape) % 16 != 0 && differs_at_ties(graph.profile, quant_view(from), quant_view(to)))
+    user_error(
+        fmt::format("profile {} rounds ties at scales {} and {} in another way in the last {} of {} elements; "
+                    "supported are multiples of 16, and every other profile",
+                    profile_name(graph.profile), from.quant->scale[0], to.quant->scale[0], element_count(to.shape) % 16,
+                    element_count(to.shape)));
+}
+
+Table requantize_values(const Graph& graph, const Node& node) {
+  const Tensor &from = graph.tensor(node.inputs[0]), &to = graph.tensor(node.outputs[0]);
+  return named(node, [&] {
+    check_ties(graph, node);
+    const ByteRange range = byte_range(node.range, quant_view(to));
+    return values_of(requantize_table(graph.profile, quant_view(from), quant_view(to), range.lo, range.hi), from, to);
+  });
+}
+
+}  // namespace
+
 Table table_of(const Graph& graph, const Node& node) {
-  if (node.op == OpKind::requantize)
-    return requantize_values(graph.tensor(node.inputs[0]), graph.tensor(node.outputs[0]), node.range);
+  if (node.op == OpKind::requantize) return requantize_values(graph, node);
   if (node.op != OpKind::unary || node.inputs.size() != 2) internal_error(describe(node) + " has no table");
   const std::vector<int32_t> values = integers(graph.tensor(node.inputs[1]));
   Table table{};
@@ -41,16 +62,23 @@ BinaryFormula::BinaryFormula(const Graph& graph, const Node& node)
     : a_(quant_view(graph.tensor(node.inputs[0]))),
       b_(quant_view(graph.tensor(node.inputs[1]))),
       out_(quant_view(graph.tensor(node.outputs[0]))),
-      is_product_(node.op == OpKind::mul) {
-  if (is_product_)
-    mul_ = product_formula(graph, node);
-  else
-    add_ = sum_formula(graph, node);
+      op_(node.op) {
+  switch (op_) {
+    case OpKind::mul: mul_ = product_formula(graph, node); break;
+    case OpKind::add:
+    case OpKind::sub: add_ = sum_formula(graph, node); break;
+    default: pair_ = pair_formula(graph, node);
+  }
 }
 
 int32_t BinaryFormula::operator()(int32_t a, int32_t b) const {
   const auto a_byte = static_cast<uint8_t>(a + a_.offset()), b_byte = static_cast<uint8_t>(b + b_.offset());
-  return (is_product_ ? mul_bytes(a_byte, b_byte, mul_) : add_bytes(a_byte, b_byte, add_)) - out_.offset();
+  switch (op_) {
+    case OpKind::mul: return mul_bytes(a_byte, b_byte, mul_) - out_.offset();
+    case OpKind::add:
+    case OpKind::sub: return add_bytes(a_byte, b_byte, add_) - out_.offset();
+    default: return pair_bytes(a_byte, b_byte, pair_) - out_.offset();
+  }
 }
 
 TensorId add_table(Graph& graph, const std::string& name, DType dtype, const Table& table) {
@@ -138,12 +166,17 @@ class Expression {
   int operations_ = 0;
 };
 
-Table quantized(const Values& values, const Tensor& to, const QRange& range) {
+Table quantized(const Values& values, QuantizeForm form, const Tensor& to) {
+  const QuantView view = quant_view(to);
   Table table{};
-  for (size_t i = 0; i < values.size(); ++i)
-    table[i] = std::clamp(quantize_value(values[i], to.quant->scale[0], to.quant->zero_point[0], to.dtype), range.lo,
-                          range.hi);
+  for (size_t i = 0; i < values.size(); ++i) table[i] = quantize_as(form, values[i], view) - view.offset();
   return table;
+}
+
+// The function of one quantized tensor that this expression is, if it is no more than that.
+const Node* single_function(const Edit& edit, const Expression& expression, int quantize) {
+  const int p = edit.producer(edit.node(quantize).inputs[0]);
+  return expression.operations() == 1 && p >= 0 && edit.node(p).op == OpKind::unary ? &edit.node(p) : nullptr;
 }
 
 // quantize of an expression: the node becomes the table.
@@ -164,31 +197,39 @@ void fold_expression(Edit& edit, int i) {
     unary.alpha = f->alpha;
     unary.beta = f->beta;
   }
-  const Table table = quantized(values, graph.tensor(out), {});
+  const std::optional<QuantizeForm> form = quantize_form(graph.profile);
+  if (!form) return;
+  const Tensor &from = graph.tensor(expression.source()), &to = graph.tensor(out);
+  // PyTorch's quantized functions dequantize in their own way; several in a row are float operations.
+  const Node* single = is_torch(graph.profile) ? single_function(edit, expression, i) : nullptr;
+  const Table table = single ? values_of(function_table(graph.profile, single->function, single->alpha, single->beta,
+                                                        quant_view(from), quant_view(to)),
+                                         from, to)
+                             : quantized(values, *form, to);
   unary.inputs = {expression.source(), add_table(graph, unary.name, graph.tensor(out).dtype, table)};
   unary.outputs = {out};
   edit.remove(i);
   edit.add_node(std::move(unary), i);
 }
 
-// A function that the file itself gives on quantized tensors (QLinearSigmoid, QLinearLeakyRelu).
+// A function that the file itself gives on quantized tensors (QLinearSigmoid, TensorFlow Lite's LOGISTIC).
 void fold_function(Edit& edit, int i) {
   Graph& graph = edit.graph();
-  const Node& n = edit.node(i);
+  const Node n = edit.node(i);
   if (n.inputs.size() != 1 || !graph.tensor(n.inputs[0]).is_quantized()) return;
-  const Tensor &from = graph.tensor(n.inputs[0]), &to = graph.tensor(n.outputs[0]);
+  const Tensor from = graph.tensor(n.inputs[0]), to = graph.tensor(n.outputs[0]);
   if (!to.is_quantized() || !from.quant->per_tensor() || !to.quant->per_tensor()) return;
-  Values values{};
-  for (int b = 0; b < 256; ++b) {
-    const float real = dequantize_value(value_of_byte(b, from.dtype), from.quant->scale[0], from.quant->zero_point[0]);
-    values[static_cast<size_t>(b)] = unary_value(n.function, n.alpha, n.beta, real);
-  }
+  const ByteRange range = byte_range(n.range, quant_view(to));
+  const Lut table = named(n, [&] {
+    return function_table(graph.profile, n.function, n.alpha, n.beta, quant_view(from), quant_view(to), range.lo,
+                          range.hi);
+  });
   const TensorId x = n.inputs[0];
-  edit.set_inputs(i, {x, add_table(graph, n.name, to.dtype, quantized(values, to, n.range))});
+  edit.set_inputs(i, {x, add_table(graph, n.name, to.dtype, values_of(table, from, to))});
   edit.node(i).range = {};
 }
 
-// Quantized add, sub or mul with a constant scalar: its formula tabulated.
+// A quantized op of two tensors one of which is a constant scalar: its formula tabulated.
 void fold_scalar(Edit& edit, int i) {
   Graph& graph = edit.graph();
   const Node& n = edit.node(i);

@@ -17,6 +17,9 @@ bool clamps(OpKind op) {
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu:
     case OpKind::average_pool:
     case OpKind::global_average_pool:
     case OpKind::max_pool:
@@ -47,7 +50,7 @@ void fuse_ranges(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order()) {
     const Node node = edit.node(i);
-    if (node.op != OpKind::unary && node.op != OpKind::requantize) continue;
+    if ((node.op != OpKind::unary && node.op != OpKind::requantize) || !edit.quantizes(i)) continue;
     const int p = only_feeder(edit, i);
     const TensorId out = node.outputs[0];
     QRange range;
@@ -64,7 +67,7 @@ void fuse_ranges(Graph& graph) {
 namespace {
 
 bool is_table(const Edit& edit, int i) {
-  return i >= 0 && (edit.node(i).op == OpKind::unary || edit.node(i).op == OpKind::requantize);
+  return i >= 0 && (edit.node(i).op == OpKind::unary || edit.node(i).op == OpKind::requantize) && edit.quantizes(i);
 }
 
 // Node i becomes the function of x that `table` says; `like` is where its description comes from.
@@ -131,7 +134,7 @@ void fuse_tables(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order()) {
     if (edit.removed(i)) continue;
-    if (is_binary(edit.node(i).op)) join_operands(edit, i);
+    if (edit.quantizes(i) && is_binary(edit.node(i).op)) join_operands(edit, i);
     if (is_table(edit, i)) join_tables(edit, i);
   }
   edit.finish();

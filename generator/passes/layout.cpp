@@ -40,7 +40,8 @@ std::vector<T> picked(const std::vector<T>& values, const Axes& order, size_t ba
 
 bool is_spatial(OpKind op) {
   return op == OpKind::conv || op == OpKind::conv_transpose || op == OpKind::max_pool || op == OpKind::average_pool ||
-         op == OpKind::global_average_pool || op == OpKind::batch_norm || op == OpKind::channel_permute;
+         op == OpKind::global_average_pool || op == OpKind::batch_norm || op == OpKind::channel_permute ||
+         op == OpKind::depth_to_space || op == OpKind::space_to_depth;
 }
 
 // Ops that work in any order as long as their tensors agree.
@@ -49,13 +50,19 @@ bool keeps_order(OpKind op) {
     case OpKind::add:
     case OpKind::sub:
     case OpKind::mul:
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu:
     case OpKind::unary:
     case OpKind::requantize:
     case OpKind::concat:
     case OpKind::slice:
     case OpKind::split:
     case OpKind::pad:
-    case OpKind::softmax: return true;
+    case OpKind::tile:
+    case OpKind::resize:
+    case OpKind::softmax:
+    case OpKind::log_softmax: return true;
     default: return false;
   }
 }
@@ -65,6 +72,7 @@ class Layout {
   explicit Layout(Graph& graph) : graph_(graph), edit_(graph) {}
 
   void run() {
+    settle_outputs();
     add_edges();
     last_.assign(graph_.tensors.size(), false);
     if (graph_.channels_last)
@@ -96,20 +104,31 @@ class Layout {
   bool last(TensorId t) const { return last_[static_cast<size_t>(t)]; }
   Axes order_of(TensorId t) const { return stored_order(graph_.tensor(t).shape.size(), last(t)); }
 
-  // Where integers enter or leave the graph: an identity between the file's tensor and the stored one.
+  // Outputs that are an input, a constant, or another output once more become copies of it.
+  void settle_outputs() {
+    for (size_t k = 0; k < graph_.outputs.size(); ++k) {
+      const TensorId id = graph_.outputs[k];
+      const auto end = graph_.outputs.begin() + static_cast<int64_t>(k);
+      if (edit_.producer(id) >= 0 && std::find(graph_.outputs.begin(), end, id) == end) continue;
+      Tensor copy = graph_.tensor(id);
+      copy.data = nullptr;
+      const TensorId out = edit_.add_tensor(std::move(copy));
+      edit_.add_node(edge(id, out, "output"), edit_.producer(id) >= 0 ? edit_.producer(id) : edit_.node_count() - 1);
+      graph_.outputs[k] = out;
+    }
+  }
+
+  // Where quantized integers enter or leave the graph: an identity between the file's tensor and the stored one.
   void add_edges() {
     for (TensorId id : graph_.inputs) {
-      if (graph_.tensor(id).dtype == DType::f32) continue;
+      if (!graph_.tensor(id).is_quantized()) continue;
       const TensorId inner = edit_.add_tensor(Tensor(graph_.tensor(id)));
       edit_.replace_uses(id, inner);
       edit_.add_node(edge(id, inner, "input"), -1);
     }
     for (TensorId id : graph_.outputs) {
       const int p = edit_.producer(id);
-      if (p < 0)
-        user_error(fmt::format("graph output '{}' is no node's result; supported are computed outputs",
-                               graph_.tensor(id).name));
-      if (graph_.tensor(id).dtype == DType::f32 || edit_.node(p).op == OpKind::identity) continue;
+      if (!graph_.tensor(id).is_quantized() || edit_.node(p).op == OpKind::identity) continue;
       const TensorId inner = edit_.add_tensor(Tensor(graph_.tensor(id)));
       std::vector<TensorId>& outs = edit_.node(p).outputs;
       edit_.set_output(p, static_cast<size_t>(std::find(outs.begin(), outs.end(), id) - outs.begin()), inner);
@@ -247,9 +266,17 @@ class Layout {
       case OpKind::reshape: return convert_reshape(i);
       default: break;
     }
-    if (graph_.tensor(edit_.node(i).inputs[0]).dtype == DType::f32) return;
+    if (!touches_quantized(edit_.node(i))) return;
     if (is_spatial(edit_.node(i).op)) return convert_spatial(i);
-    convert_ordered(i);
+    if (keeps_order(edit_.node(i).op)) return convert_ordered(i);
+    for (size_t k = 0; k < edit_.node(i).inputs.size(); ++k) want(i, k, false);
+    for (size_t k = 0; k < edit_.node(i).outputs.size(); ++k) give(i, k, false);
+  }
+
+  bool touches_quantized(const Node& n) const {
+    const auto quantized = [this](TensorId t) { return t != kNoTensor && graph_.tensor(t).is_quantized(); };
+    return std::any_of(n.inputs.begin(), n.inputs.end(), quantized) ||
+           std::any_of(n.outputs.begin(), n.outputs.end(), quantized);
   }
 
   void convert_spatial(int i) {
@@ -257,6 +284,7 @@ class Layout {
     want(i, 0, channels_last);
     if (edit_.node(i).op == OpKind::conv && edit_.node(i).inputs.size() > 3) want(i, 3, true);
     give(i, 0, channels_last);
+    edit_.node(i).channels_last = channels_last;
   }
 
   using Bytes = std::shared_ptr<const ConstantBytes>;
@@ -291,6 +319,7 @@ class Layout {
     n.axis = static_cast<int>(inverse(order)[static_cast<size_t>(n.axis)]);
     if (!n.starts.empty()) n.starts = picked(n.starts, order);
     if (!n.steps.empty()) n.steps = picked(n.steps, order);
+    if (!n.resize.scales.empty()) n.resize.scales = picked(n.resize.scales, order);
     if (!n.pads.empty()) {
       std::vector<int64_t> pads = picked(n.pads, order), ends = picked(n.pads, order, rank);
       pads.insert(pads.end(), ends.begin(), ends.end());

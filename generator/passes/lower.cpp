@@ -7,6 +7,8 @@
 
 #include "generator/kernel/lut.h"
 #include "generator/kernel/requant.h"
+#include "generator/passes/integer_form.h"
+#include "generator/passes/lower_float.h"
 #include "generator/passes/lowering.h"
 #include "generator/passes/table.h"
 #include "runtime/status.h"
@@ -63,10 +65,6 @@ Image image_of(const Tensor& t) {
 }
 
 namespace {
-
-const Node& node_of(const Lowering& to, int node) {
-  return to.graph.nodes[static_cast<size_t>(node)];
-}
 
 // How the operands of an add or mul meet.
 struct Meeting {
@@ -154,6 +152,16 @@ MulFormula product_formula(const Graph& graph, const Node& n) {
   });
 }
 
+PairFormula pair_formula(const Graph& graph, const Node& n) {
+  const QuantView a = quant_view(graph.tensor(n.inputs[0])), b = quant_view(graph.tensor(n.inputs[1])),
+                  out = quant_view(graph.tensor(n.outputs[0]));
+  const ByteRange range = byte_range(n.range, out);
+  return named(n, [&] {
+    if (n.op == OpKind::prelu) return prelu_formula(graph.profile, a, b, out, range.lo, range.hi);
+    return extremum_formula(n.op == OpKind::maximum, a, b, out, range.lo, range.hi);
+  });
+}
+
 namespace {
 
 MeanFormula mean_of(const Graph& graph, const Node& n, int count) {
@@ -161,11 +169,17 @@ MeanFormula mean_of(const Graph& graph, const Node& n, int count) {
   const auto [lo, hi] = byte_range(n.range, dst);
   if (n.op == OpKind::max_pool) return {.src = src, .dst = dst, .lo = lo, .hi = hi};
   if (n.op == OpKind::average_pool) return average_formula(graph.profile, src, dst, lo, hi);
+  if (!n.axes.empty() && n.reduction == Reduction::sum) return sum_formula(graph.profile, src, dst, count, lo, hi);
   const auto formula = n.source == "ReduceMean" ? reduce_mean_formula : global_average_formula;
   return formula(graph.profile, src, dst, count, lo, hi);
 }
 
 }  // namespace
+
+bool is_images_mean(const Graph& graph, const Node& n) {
+  // pool_reductions leaves the axes of other means.
+  return graph.profile == Profile::tfl_ruy && n.op == OpKind::global_average_pool && n.axes.empty();
+}
 
 PoolSpec pool_formula(const Graph& graph, const Node& n) {
   const Image in = image_of(graph.tensor(n.inputs[0])), out = image_of(graph.tensor(n.outputs[0]));
@@ -218,12 +232,53 @@ AffineSpec affine_formula(const Graph& graph, const Node& n) {
 
 namespace {
 
+void lower_pair(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  TensorId a = n.inputs[0], b = n.inputs[1];
+  const TensorId out = n.outputs[0];
+  const Meeting m = meeting(to, a, b, out);
+  const PairFormula pair = pair_formula(to.graph, n);
+  if (m.broadcast == Broadcast::a) {
+    if (n.op == OpKind::prelu) internal_error(describe(n) + " has more slopes than values");
+    std::swap(a, b);  // the larger and the smaller of two are symmetric
+  }
+  to.add(node,
+         PairSpec{.n = m.n,
+                  .pixels = m.pixels,
+                  .channels = to.channels(out),
+                  .broadcast = m.broadcast != Broadcast::none,
+                  .a_pitch = to.pitch(a),
+                  .b_pitch = to.pitch(b),
+                  .dst_pitch = to.pitch(out),
+                  .pair = pair},
+         a, out, b);
+}
+
+// TensorFlow Lite's optimized mean rounds the channels that fill vectors of 16 and the others in two ways.
+void lower_images_mean(Lowering& to, int node, const PoolSpec& all) {
+  const Node& n = node_of(to, node);
+  const QuantView src = to.view(n.inputs[0]), dst = to.view(n.outputs[0]);
+  const int in_vectors = all.channels / 16 * 16;
+  const auto add = [&](bool vectors, int first, int count) {
+    if (count == 0) return;
+    PoolSpec spec = all;
+    spec.channels = count;
+    spec.mean =
+        named(n, [&] { return images_mean_formula(vectors, src, dst, all.ih * all.iw, all.mean.lo, all.mean.hi); });
+    LoweredNode& lowered = to.add(node, spec, n.inputs[0], n.outputs[0]);
+    lowered.src_offset = lowered.dst_offset = first;
+  };
+  add(true, 0, in_vectors);
+  add(false, in_vectors, all.channels - in_vectors);
+}
+
 void lower_pool(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId src = n.inputs[0], dst = n.outputs[0];
   PoolSpec spec = pool_formula(to.graph, n);
   spec.src_pitch = to.pitch(src);
   spec.dst_pitch = to.pitch(dst);
+  if (is_images_mean(to.graph, n)) return lower_images_mean(to, node, spec);
   to.add(node, spec, src, dst);
 }
 
@@ -280,6 +335,30 @@ QuantizeSpec edge_shape(const Lowering& to, TensorId stored) {
   return spec;
 }
 
+void lower_quantize(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  const std::optional<QuantizeForm> form = quantize_form(to.graph.profile);
+  if (!form)
+    user_error(
+        fmt::format("{}: profile {} rounds some elements in one way and some in another; supported is every "
+                    "other profile",
+                    describe(n), profile_name(to.graph.profile)));
+  QuantizeSpec spec = edge_shape(to, n.outputs[0]);
+  spec.form = *form;
+  to.add(node, spec, n.inputs[0], n.outputs[0]);
+}
+
+void lower_dequantize(Lowering& to, int node) {
+  const Node& n = node_of(to, node);
+  const DequantizeSpec spec{edge_shape(to, n.inputs[0])};
+  if (to.graph.profile == Profile::tfl_ruy && spec.quant.zero_point != 0)
+    user_error(
+        fmt::format("{}: profile tfl-ruy rounds some elements in one way and some in another; supported are zero "
+                    "points of 0, and every other profile",
+                    describe(n)));
+  to.add(node, spec, n.inputs[0], n.outputs[0]);
+}
+
 void lower_edge(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId src = n.inputs[0], dst = n.outputs[0];
@@ -287,11 +366,12 @@ void lower_edge(Lowering& to, int node) {
     return std::find(ids.begin(), ids.end(), t) != ids.end();
   };
   switch (n.op) {
-    case OpKind::quantize: to.add(node, edge_shape(to, dst), src, dst); return;
-    case OpKind::dequantize: to.add(node, DequantizeSpec{edge_shape(to, src)}, src, dst); return;
+    case OpKind::quantize: return lower_quantize(to, node);
+    case OpKind::dequantize: return lower_dequantize(to, node);
     default: break;
   }
-  const bool enters = among(to.graph.inputs, src), leaves = among(to.graph.outputs, dst);
+  const bool plain = to.tensor(src).is_quantized() && !to.tensor(dst).is_quantized();  // islands read it
+  const bool enters = among(to.graph.inputs, src), leaves = plain || among(to.graph.outputs, dst);
   if (enters == leaves) {
     if (!enters && to.placed_in(dst, src, 0)) return;
     internal_error(describe(n) + " is an identity inside the graph");
@@ -304,21 +384,31 @@ void lower_softmax(Lowering& to, int node) {
   const TensorId src = n.inputs[0], dst = n.outputs[0];
   const Shape& shape = to.tensor(src).shape;
   const auto axis = static_cast<size_t>(n.axis);
-  const bool quantized = to.tensor(src).is_quantized();
-  const int64_t behind = element_count(Shape(shape.begin() + static_cast<int64_t>(axis) + 1, shape.end()));
-  if (behind != 1 || (quantized && axis + 1 != shape.size()))
-    user_error(fmt::format("{}: axis {} of {} is not the last; supported is softmax along the last axis (channels)",
-                           describe(n), axis, to_string(shape)));
-  SoftmaxSpec spec{.length = static_cast<int>(shape[axis]), .quantized = quantized};
-  spec.rows = static_cast<int>(element_count(shape) / shape[axis]);
-  spec.src_pitch = quantized ? to.pitch(src) : spec.length;
-  spec.dst_pitch = quantized ? to.pitch(dst) : spec.length;
-  if (quantized) {
-    spec.src = to.view(src);
-    spec.dst = to.view(dst);
+  const auto elements = [&shape](size_t from, size_t end) {
+    return static_cast<int>(
+        element_count(Shape(shape.begin() + static_cast<int64_t>(from), shape.begin() + static_cast<int64_t>(end))));
+  };
+  SoftmaxSpec spec{.rows = elements(0, axis), .length = static_cast<int>(shape[axis])};
+  if (!to.tensor(src).is_quantized()) {
+    if (elements(axis, shape.size()) != spec.length)
+      user_error(fmt::format("{}: axis {} of {} is not the last; supported is a float softmax along the last axis",
+                             describe(n), axis, to_string(shape)));
+    spec.form = SoftmaxForm::real;
+    spec.src_pitch = spec.dst_pitch = spec.length;
+    to.add(node, spec, src, dst);
+    return;
   }
-  LoweredNode& lowered = to.add(node, spec, src, dst);
-  if (quantized) put(lowered, OCTET_WEIGHTS, softmax_table(spec.src.scale, spec.length));
+  spec.form =
+      named(n, [&] { return softmax_form(to.graph.profile, n.op == OpKind::log_softmax, spec.length, to.view(dst)); });
+  if (axis + 1 < shape.size()) {
+    spec.pixels = elements(axis + 1, shape.size() - 1);
+    spec.channels = to.channels(src);
+  }
+  spec.src_pitch = to.pitch(src);
+  spec.dst_pitch = to.pitch(dst);
+  spec.src = to.view(src);
+  spec.dst = to.view(dst);
+  to.add(node, spec, src, dst).data[OCTET_WEIGHTS] = softmax_tables(spec.form, spec.src, spec.length);
 }
 
 void lower_permute(Lowering& to, int node) {
@@ -344,25 +434,36 @@ void lower_permute(Lowering& to, int node) {
 
 void lower_node(Lowering& to, int node) {
   const Node& n = node_of(to, node);
+  if (n.op == OpKind::identity && to.tensor(n.inputs[0]).is_quantized()) return lower_edge(to, node);
+  if (n.op == OpKind::resize && n.resize.mode == Resize::Mode::linear && !is_float(to.graph, n))
+    return lower_resize(to, node);
   if (is_move(n.op)) return lower_move(to, node);
+  if (n.op == OpKind::gather || n.op == OpKind::gather_nd ||
+      (n.op == OpKind::resize && n.resize.mode == Resize::Mode::nearest))
+    return lower_gather(to, node);
+  if (is_float(to.graph, n) && !to.placed_in(n.outputs[0], n.inputs[0], 0)) return lower_float(to, node);
   switch (n.op) {
     case OpKind::conv:
     case OpKind::linear: return lower_conv(to, node);
     case OpKind::add:
     case OpKind::sub: return lower_add(to, node);
     case OpKind::mul: return lower_mul(to, node);
+    case OpKind::maximum:
+    case OpKind::minimum:
+    case OpKind::prelu: return lower_pair(to, node);
     case OpKind::max_pool:
     case OpKind::average_pool:
     case OpKind::global_average_pool: return lower_pool(to, node);
     case OpKind::batch_norm: return lower_batch_norm(to, node);
     case OpKind::unary:
     case OpKind::requantize: return lower_table(to, node);
-    case OpKind::softmax: return lower_softmax(to, node);
+    case OpKind::softmax:
+    case OpKind::log_softmax: return lower_softmax(to, node);
     case OpKind::quantize:
     case OpKind::dequantize:
     case OpKind::identity: return lower_edge(to, node);
     case OpKind::channel_permute: return lower_permute(to, node);
-    default: internal_error(describe(n) + " reached lowering");
+    default: user_error(fmt::format("{}: {} of quantized tensors is not supported", describe(n), op_name(n.op)));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "generator/graph/graph.h"
@@ -17,6 +18,7 @@ struct LoweredNode {
   int node = 0;  // index into graph.nodes; a concat may give several
   KernelSpec spec;
   TensorId src = kNoTensor, src2 = kNoTensor, dst = kNoTensor;
+  std::vector<std::pair<OctetArg, TensorId>> operands;  // further tensors that are read whole
   int64_t src_offset = 0, dst_offset = 0;  // bytes beyond the tensors' places (a concat's slice, a slice's start)
   ConvData conv;                           // conv only
   // Everything else: raw data by OctetArg (tables by OCTET_WEIGHTS, f32 vectors by OCTET_SCALE and OCTET_BIAS).

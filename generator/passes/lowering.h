@@ -37,6 +37,9 @@ Image image_of(const Tensor& tensor);
 // What kernels and proofs share: the formula of a node, without pitches. User errors name the node.
 AddFormula sum_formula(const Graph& graph, const Node& node);  // add, sub
 MulFormula product_formula(const Graph& graph, const Node& node);
+PairFormula pair_formula(const Graph& graph, const Node& node);  // maximum, minimum, prelu
+// Whether a mean's channels are not all rounded alike: pool_formula is then not the whole of it.
+bool is_images_mean(const Graph& graph, const Node& node);
 PoolSpec pool_formula(const Graph& graph, const Node& node);
 // Per channel; user error where a scale or shift is not finite.
 std::vector<Affine> affine_channels(const Graph& graph, const Node& node);
@@ -60,8 +63,19 @@ void put(LoweredNode& node, OctetArg arg, const std::vector<T>& values) {
 // Equal to `out` where the operand has all pixels.
 Shape pixel_per_image(const Shape& shape, const Shape& out);
 
-void lower_conv(Lowering& to, int node);  // and linear
-void lower_move(Lowering& to, int node);  // concat, slice, split, pad, expand, transpose, reshape
+// Neighbouring dimensions joined and those of one element dropped, for any number of operands with strides.
+struct Walk {
+  std::vector<int64_t> dims;
+  std::vector<std::vector<int64_t>> strides;  // per operand
+};
+Walk joined(const Walk& walk);
+// Bytes between neighbours along each stored dimension.
+std::vector<int64_t> byte_strides(const Lowering& to, TensorId t);
+
+void lower_conv(Lowering& to, int node);    // and linear
+void lower_float(Lowering& to, int node);   // what works outside of int8, and gathers of any elements
+void lower_resize(Lowering& to, int node);  // linear, of quantized images
+void lower_move(Lowering& to, int node);    // what copies with strides can do
 bool is_move(OpKind op);
 
 }  // namespace octet

@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "generator/kernel/tables.h"
 #include "generator/passes/edit.h"
 #include "generator/passes/passes.h"
+#include "generator/passes/table.h"
 
 namespace octet {
 
@@ -28,17 +30,29 @@ void merge_quantize(Graph& graph) {
 namespace {
 
 // Every output element is some input element (or, for max pooling, the greatest of some: order survives quantization).
-bool moves_values(OpKind op) {
-  switch (op) {
+bool moves_values(const Node& node) {
+  switch (node.op) {
     case OpKind::reshape:
     case OpKind::transpose:
     case OpKind::slice:
     case OpKind::split:
     case OpKind::identity:
     case OpKind::channel_permute:
+    case OpKind::gather:
+    case OpKind::gather_nd:
+    case OpKind::tile:
+    case OpKind::expand:
+    case OpKind::depth_to_space:
+    case OpKind::space_to_depth:
     case OpKind::max_pool: return true;
+    case OpKind::resize: return node.resize.mode == Resize::Mode::nearest;
     default: return false;
   }
+}
+
+// These, and those that put values beside each other.
+bool moves_bytes(const Node& node) {
+  return moves_values(node) || node.op == OpKind::concat || node.op == OpKind::pad;
 }
 
 bool exact_in(float value, const Tensor& t) {
@@ -160,29 +174,20 @@ bool is_float(const Graph& graph, const Node& node) {
 void move_quantization(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order())
-    if (moves_values(edit.node(i).op) && is_float(graph, edit.node(i))) sink(edit, i);
+    if (moves_values(edit.node(i)) && is_float(graph, edit.node(i))) sink(edit, i);
   std::vector<int> upwards = edit.order();
   std::reverse(upwards.begin(), upwards.end());
   for (int i : upwards) {
     if (edit.removed(i)) continue;
-    const OpKind op = edit.node(i).op;
-    if ((moves_values(op) || op == OpKind::concat || op == OpKind::pad) && is_float(graph, edit.node(i)))
-      raise(edit, i);
+    if (moves_bytes(edit.node(i)) && is_float(graph, edit.node(i))) raise(edit, i);
   }
   // Padding and joining that no quantize follows: exact where the parameters allow it.
-  for (int i : edit.order()) {
-    const OpKind op = edit.node(i).op;
-    if ((moves_values(op) || op == OpKind::concat || op == OpKind::pad) && is_float(graph, edit.node(i))) sink(edit, i);
-  }
+  for (int i : edit.order())
+    if (moves_bytes(edit.node(i)) && is_float(graph, edit.node(i))) sink(edit, i);
   edit.finish();
 }
 
 namespace {
-
-// Moving ops whose output has other parameters than their inputs: as QLinearConcat, or as the file wishes.
-bool moves_bytes(OpKind op) {
-  return moves_values(op) || op == OpKind::concat || op == OpKind::pad;
-}
 
 TensorId requantized(Edit& edit, int near, TensorId from, const Tensor& like, const std::string& name) {
   Graph& graph = edit.graph();
@@ -194,13 +199,24 @@ TensorId requantized(Edit& edit, int near, TensorId from, const Tensor& like, co
   return q;
 }
 
+// Runtimes have rules of their own for what a concatenation rescales.
+void become_concat_table(Edit& edit, int i) {
+  Graph& graph = edit.graph();
+  const Node n = edit.node(i);
+  const Tensor from = graph.tensor(n.inputs[0]), to = graph.tensor(n.outputs[0]);
+  const Lut table = concat_table(graph.profile, quant_view(from), quant_view(to));
+  edit.node(i).op = OpKind::unary;
+  edit.set_inputs(i, {n.inputs[0], add_table(graph, n.name, to.dtype, values_of(table, from, to))});
+}
+
 }  // namespace
 
+// Moving ops whose output has other parameters than their inputs: as QLinearConcat, or as the file wishes.
 void requantize_moves(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order()) {
     const Node node = edit.node(i);
-    if (!moves_bytes(node.op) || !graph.tensor(node.inputs[0]).is_quantized()) continue;
+    if (!moves_bytes(node) || !graph.tensor(node.inputs[0]).is_quantized()) continue;
     // Joining and padding want the parameters first; a split with several outputs may want different ones after.
     const bool before = node.op == OpKind::concat || node.op == OpKind::pad;
     const size_t data_inputs = node.op == OpKind::concat ? node.inputs.size() : 1;
@@ -208,7 +224,9 @@ void requantize_moves(Graph& graph) {
       const Tensor like = graph.tensor(node.outputs[0]);
       const Tensor& from = graph.tensor(node.inputs[k]);
       if (same_quant(from, like)) continue;
-      edit.set_input(i, k, requantized(edit, i, node.inputs[k], like, fmt::format("{}_for_{}", from.name, node.name)));
+      const TensorId q = requantized(edit, i, node.inputs[k], like, fmt::format("{}_for_{}", from.name, node.name));
+      if (node.op == OpKind::concat && graph.profile != Profile::ort) become_concat_table(edit, edit.producer(q));
+      edit.set_input(i, k, q);
     }
     for (size_t k = 0; !before && k < node.outputs.size(); ++k) {
       const TensorId out = node.outputs[k];
@@ -248,7 +266,7 @@ void fold_requantize(Graph& graph) {
         edit.replace_uses(out, from);
         edit.remove(i);
       }
-    } else if (node.op == OpKind::quantize) {
+    } else if (node.op == OpKind::quantize && !is_tflite(graph.profile)) {  // there it is two float operations
       edit.node(i).op = OpKind::requantize;
       edit.set_input(i, 0, from);
     }

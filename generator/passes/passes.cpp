@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "generator/io/file.h"
@@ -16,23 +17,13 @@ void dump(const Graph& graph, const std::string& dir, size_t index, const char* 
   write_file(fmt::format("{}/graph_{:02}_{}.txt", dir, index, pass), print(graph));
 }
 
-// Until such tensors have kernels.
-void refuse_other_types(const Graph& graph) {
-  const auto check = [&graph](TensorId t, const std::string& who) {
-    if (const DType d = graph.tensor(t).dtype; d != DType::f32 && d != DType::u8 && d != DType::s8)
-      user_error(fmt::format("{} of dtype {}; supported: f32, u8, s8", who, dtype_name(d)));
-  };
-  for (TensorId t : graph.inputs) check(t, fmt::format("graph input '{}'", graph.tensor(t).name));
-  for (const Node& n : graph.nodes)
-    for (TensorId t : n.outputs) check(t, fmt::format("node '{}' ({}): result", n.name, n.source));
-}
-
 bool wanted(const Pass& pass, const PassOptions& options) {
   switch (pass.when) {
     case Pass::always: return true;
     case Pass::fusing: return options.fuse;
     case Pass::proving: return options.prove;
     case Pass::not_proving: return !options.prove;
+    case Pass::strict: return options.strict_int8;
   }
   return true;
 }
@@ -50,12 +41,14 @@ const std::vector<Pass>& all_passes() {
       {"align_operands", align_operands},
       {"quantize_biases", quantize_biases},
       {"fold_tables", fold_tables},
+      {"pool_reductions", pool_reductions},
       {"requantize_moves", requantize_moves},
       {"fold_requantize", fold_requantize},
-      {"check_integer", check_integer},
-      {"check_profile", check_profile},
-      {"expand_matmul", expand_matmul},
       {"match_functions", match_functions},
+      {"check_integer", check_integer, Pass::strict},
+      {"expand_matmul", expand_matmul},
+      {"make_islands", make_islands},
+      {"check_profile", check_profile},
       {"fuse_ranges", fuse_ranges, Pass::fusing},
       {"fuse_tables", fuse_tables, Pass::fusing},
       {"fuse_concats", fuse_concats, Pass::fusing},
@@ -76,7 +69,6 @@ const std::vector<Pass>& all_passes() {
 
 void run_passes(Graph& graph, const PassOptions& options) {
   verify(graph);
-  refuse_other_types(graph);
   dump(graph, options.dump_dir, 0, "import");
   size_t index = 0;
   for (const Pass& pass : all_passes()) {

@@ -1,5 +1,5 @@
-// The passes: Graph in, Graph out, one list. After the last one every node has an integer form (or is a float tail),
-// activations are channels-last, and lower() can translate node by node.
+// The passes: Graph in, Graph out, one list. After the last one every node has an integer form or is an island
+// (Node::island), quantized activations are channels-last, and lower() can translate node by node.
 //
 // Two conventions of the result: a `unary` node on quantized tensors carries its table as inputs[1] (256 bytes indexed
 // by the source's byte, both as the dtypes read them), so `function` only says what the table came from; and `pad`
@@ -21,15 +21,18 @@ void fold_batch_norm(Graph& graph);    // conv or linear, factors per channel, b
 void merge_quantize(Graph& graph);     // equal quantize nodes on one tensor
 void move_quantization(Graph& graph);  // dequantize sinks, quantize rises through ops that only move values
 void fold_qdq(Graph& graph);           // dequantize -> op -> relu, clip -> quantize becomes the quantized op
+void expand_matmul(Graph& graph);      // quantized products of activations: sums, and their rounding in f32
 void align_operands(Graph& graph);     // operands of add and mul get the result's rank, and ORT's order
 void quantize_biases(Graph& graph);    // every bias s32 with scale s_x * s_w, or f32 where the profile adds it in float
 void fold_tables(Graph& graph);        // elementwise functions of one quantized tensor become a 256-entry table
 void requantize_moves(Graph& graph);   // ops that only move bytes get equal parameters on both sides
 void fold_requantize(Graph& graph);    // dequantize -> quantize becomes requantize, or nothing
-void check_integer(Graph& graph);      // user error naming the node where a float op is left
-void check_profile(Graph& graph);      // user error naming the node where the graph's profile has no formula
-void expand_matmul(Graph& graph);      // quantized products of activations: sums, and their rounding in f32
+void pool_reductions(Graph& graph);    // TensorFlow Lite's means and sums over any axes become pools
 void match_functions(Graph& graph);    // layer norm and gelu, spelled out, that are left in float
+void check_integer(Graph& graph);      // --strict-int8: user error naming the node where a float op is left
+void expand_matmul(Graph& graph);      // quantized products of activations: sums, and their rounding in f32
+void make_islands(Graph& graph);       // what has no integer form works between dequantize and quantize
+void check_profile(Graph& graph);      // user error naming the node where the graph's profile has no formula
 
 // ---- to fewer nodes; every rounding stays
 void fuse_ranges(Graph& graph);    // a table that only clamps joins its producer
@@ -52,16 +55,17 @@ void drop_clamps(Graph& graph);    // clamps that nothing reaches
 void drop_channels(Graph& graph);  // channels that nobody needs, or that are one value which their readers can fold
 
 struct PassOptions {
-  bool fuse = true;      // false: every tensor of the file stays, for bisecting and for dumps
-  bool prove = true;     // false: every channel of the file is computed and every clamp is done; the same bytes
-  std::string dump_dir;  // when set: the graph before and after each pass, as text
+  bool fuse = true;          // false: every tensor of the file stays, for bisecting and for dumps
+  bool prove = true;         // false: every channel of the file is computed and every clamp is done; the same bytes
+  bool strict_int8 = false;  // true: islands are refused by name
+  std::string dump_dir;      // when set: the graph before and after each pass, as text
   std::function<void(const char* pass, double milliseconds, const Graph&)> report;  // after each pass
 };
 
 struct Pass {
   const char* name;
   void (*run)(Graph&);
-  enum When : uint8_t { always, fusing, proving, not_proving } when = always;  // which option decides
+  enum When : uint8_t { always, fusing, proving, not_proving, strict } when = always;  // which option decides
 };
 const std::vector<Pass>& all_passes();
 

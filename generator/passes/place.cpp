@@ -163,6 +163,11 @@ std::vector<Place> place_tensors(const Graph& graph, bool views) {
 }
 
 std::vector<std::byte> stored_constant(const Tensor& constant, int64_t pitch) {
+  if (!constant.is_quantized()) {
+    std::vector<std::byte> out(constant.data->begin(), constant.data->end());
+    out.resize(out.size() + OCTET_SLACK_BYTES);
+    return out;
+  }
   const int64_t channels = last_dim(constant), rows = element_count(constant.shape) / channels;
   const std::byte flip{static_cast<uint8_t>(constant.dtype == DType::s8 ? 0x80 : 0)};
   std::vector<std::byte> out(static_cast<size_t>(rows * pitch) + OCTET_SLACK_BYTES);

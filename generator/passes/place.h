@@ -18,7 +18,7 @@ struct Place {
 // for bisecting.
 std::vector<Place> place_tensors(const Graph& graph, bool views = true);
 
-// A quantized constant as kernels read it: storage bytes (spec.h) in rows of `pitch` bytes, with slack behind.
+// A constant as kernels read it, with slack behind: of a quantized one storage bytes (spec.h) in rows of `pitch` bytes.
 std::vector<std::byte> stored_constant(const Tensor& constant, int64_t pitch);
 
 }  // namespace octet

@@ -20,6 +20,7 @@ using Ranges = std::vector<QRange>;
 
 // Beyond that a proof costs more memory than it can save; constants of such tensors are in the file.
 constexpr int64_t kMostChannels = 1 << 16;
+constexpr int64_t kMostSummed = 1 << 22;  // values, for one mean of a pool
 
 bool too_many_channels(const Graph& graph, const Node& n) {
   if (n.op == OpKind::conv || n.op == OpKind::linear) return false;
@@ -79,7 +80,10 @@ class Result {
       case OpKind::linear: return conv();
       case OpKind::add:
       case OpKind::sub:
-      case OpKind::mul: return binary();
+      case OpKind::mul:
+      case OpKind::maximum:
+      case OpKind::minimum: return binary();
+      case OpKind::prelu: return unknown();  // its least value may lie between the ends of its source's
       case OpKind::max_pool: return max_pool();
       case OpKind::average_pool:
       case OpKind::global_average_pool: return average_pool();
@@ -153,11 +157,18 @@ class Result {
             requantize(static_cast<int32_t>(sum.hi), scale, requant)};
   }
 
+  bool ordered() const {
+    switch (n_.op) {
+      case OpKind::mul: return is_monotonic(product_formula(graph_, n_));
+      case OpKind::add:
+      case OpKind::sub: return is_monotonic(sum_formula(graph_, n_));
+      default: return true;
+    }
+  }
+
   Ranges binary() const {
     const Ranges a = of(0), b = of(1);
-    const bool ordered =
-        n_.op == OpKind::mul ? is_monotonic(product_formula(graph_, n_)) : is_monotonic(sum_formula(graph_, n_));
-    if (!ordered || a.size() != channels_ || b.size() != channels_) return unknown();
+    if (!ordered() || a.size() != channels_ || b.size() != channels_) return unknown();
     const BinaryFormula formula(graph_, n_);
     Ranges out;
     for (size_t c = 0; c < channels_; ++c) {
@@ -189,9 +200,11 @@ class Result {
 
   // A mean of equal values lies beside means of smaller and larger ones, whatever the order of the sum.
   Ranges average_pool() const {
+    if (is_images_mean(graph_, n_)) return unknown();
     const PoolSpec s = pool_formula(graph_, n_);
     const QuantView x = quant_view(graph_.tensor(n_.inputs[0]));
     const int offset = quant_view(out_).offset();
+    if (values_to_sum(s) > kMostSummed) return unknown();
     std::array<std::optional<QRange>, 256> known;
     const auto mean_of = [&](int32_t q) {
       std::optional<QRange>& mean = known[byte_of(q, x)];
@@ -201,6 +214,13 @@ class Result {
     Ranges out = of(0);
     for (QRange& r : out) r = {mean_of(r.lo).lo, mean_of(r.hi).hi};
     return out;
+  }
+
+  // Of all windows that mean_of_equal tries.
+  static int64_t values_to_sum(const PoolSpec& s) {
+    if (s.kind == PoolKind::whole) return int64_t{s.ih} * s.iw;
+    const auto [h, w] = taps(s);
+    return int64_t{h.most} * w.most * (h.most - h.fewest + 1) * (w.most - w.fewest + 1);
   }
 
   // The results for windows full of one byte: of every size that occurs, summed in every order that occurs.

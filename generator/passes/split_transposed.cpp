@@ -177,7 +177,8 @@ class Splitter {
 void split_transposed(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order())
-    if (edit.node(i).op == OpKind::conv_transpose) Splitter(edit, i).run();
+    if (edit.node(i).op == OpKind::conv_transpose && graph.tensor(edit.node(i).outputs[0]).is_quantized())
+      Splitter(edit, i).run();
   edit.finish();
 }
 

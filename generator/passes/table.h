@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "generator/kernel/lut.h"
 #include "generator/passes/edit.h"
 
 namespace octet {
@@ -17,13 +18,13 @@ inline int byte_of_value(int32_t q) {
   return q & 255;
 }
 
-// dequantize -> quantize, then the range.
-Table requantize_values(const Tensor& from, const Tensor& to, const QRange& range);
+// A table of storage bytes in quantized values, as the tensors' types read them.
+Table values_of(const Lut& table, const Tensor& from, const Tensor& to);
 
 // The table of a unary node that carries one, or of a requantize.
 Table table_of(const Graph& graph, const Node& node);
 
-// What a quantized add, sub or mul gives for two quantized values, its range included.
+// What a quantized op of two tensors (is_binary) gives for two quantized values, its range included.
 class BinaryFormula {
  public:
   BinaryFormula(const Graph& graph, const Node& node);
@@ -31,9 +32,10 @@ class BinaryFormula {
 
  private:
   QuantView a_, b_, out_;
-  bool is_product_;
+  OpKind op_;
   AddFormula add_;
   MulFormula mul_;
+  PairFormula pair_;
 };
 
 // The constant that a unary node carries as inputs[1].

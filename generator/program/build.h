@@ -21,6 +21,7 @@ Program build_conv(const ConvSpec& spec, const ConvSchedule& schedule, const Tar
 // do: pooling windows of more than 25 taps, ReduceMean, quantize to other than pixels of one dword.
 Program build_add(const AddSpec& spec, const Target& target, std::string name);
 Program build_mul(const MulSpec& spec, const Target& target, std::string name);
+Program build_pair(const PairSpec& spec, const Target& target, std::string name);
 Program build_lut(const LutSpec& spec, const Target& target, std::string name);
 Program build_interleave(const InterleaveSpec& spec, const Target& target, std::string name);
 Program build_affine(const AffineSpec& spec, const Target& target, std::string name);

@@ -188,7 +188,10 @@ void quantize_pixels(Builder& b, const QuantizeSpec& s, int w, Ptr src, Ptr dst)
   Reg word = kNone;
   for (int c = 0; c < s.channels; ++c) {
     const Reg x = b.load(w, Role::temp, {src, 4 * c * s.pixels});
-    b.op(Op::div_f32, w, x, x, b.constant_f32(s.quant.scale));
+    if (s.form == QuantizeForm::product_even)
+      b.op(Op::mul_f32, w, x, x, b.constant_f32(1.0f / s.quant.scale));
+    else
+      b.op(Op::div_f32, w, x, x, b.constant_f32(s.quant.scale));
     clamp_f32(b, w, x, -zero, 255 - zero);  // max gives its second operand where x is NaN: the lowest
     b.unary(Op::cvt_i32, w, x, x);
     if (zero) b.op(Op::add32, w, x, x, b.constant32(zero));
@@ -203,6 +206,7 @@ void quantize_pixels(Builder& b, const QuantizeSpec& s, int w, Ptr src, Ptr dst)
 
 std::optional<Program> build_quantize(const QuantizeSpec& s, const Target& target, std::string name) {
   constexpr int kSmallest = 4;  // pixels of the narrowest vector
+  if (s.form == QuantizeForm::quotient_away || s.form == QuantizeForm::quotient_up) return std::nullopt;
   if (!s.channels_first || s.channels > 4 || s.pitch != 4 || s.pixels < kSmallest) return std::nullopt;
   Builder b(std::move(name));
   int w = target.vector_bytes;

@@ -408,6 +408,7 @@ std::optional<Program> build_pool(const PoolSpec& s, const Target& target, std::
 std::optional<Program> build_program(const KernelSpec& spec, const Target& target, std::string name) {
   if (const auto* s = std::get_if<AddSpec>(&spec)) return build_add(*s, target, std::move(name));
   if (const auto* s = std::get_if<MulSpec>(&spec)) return build_mul(*s, target, std::move(name));
+  if (const auto* s = std::get_if<PairSpec>(&spec)) return build_pair(*s, target, std::move(name));
   if (const auto* s = std::get_if<PoolSpec>(&spec)) return build_pool(*s, target, std::move(name));
   if (const auto* s = std::get_if<LutSpec>(&spec)) return build_lut(*s, target, std::move(name));
   if (const auto* s = std::get_if<InterleaveSpec>(&spec)) return build_interleave(*s, target, std::move(name));

@@ -38,12 +38,23 @@ Traffic traffic_of(const AddSpec& s) {
   return {rows(s.broadcast == Broadcast::a ? s.n : all, s.a_pitch) +
           rows(s.broadcast == Broadcast::b ? s.n : all, s.b_pitch) + rows(all, s.dst_pitch)};
 }
-Traffic traffic_of(const MulSpec& s) {
+template <class Spec>
+Traffic traffic_of_pair(const Spec& s) {
   const int64_t all = int64_t{s.n} * s.pixels;
   return {rows(all, s.a_pitch) + rows(s.broadcast ? s.n : all, s.b_pitch) + rows(all, s.dst_pitch)};
 }
+Traffic traffic_of(const MulSpec& s) {
+  return traffic_of_pair(s);
+}
+Traffic traffic_of(const PairSpec& s) {
+  return traffic_of_pair(s);
+}
 Traffic traffic_of(const PoolSpec& s) {
   return {rows(int64_t{s.n} * s.ih * s.iw, s.src_pitch) + rows(int64_t{s.n} * s.oh * s.ow, s.dst_pitch)};
+}
+Traffic traffic_of(const ResizeSpec& s) {
+  return {rows(int64_t{s.n} * s.ih * s.iw, s.src_pitch) + rows(int64_t{s.n} * s.oh * s.ow, s.dst_pitch),
+          int64_t{16} * (s.oh + s.ow)};
 }
 Traffic traffic_of(const AffineSpec& s) {
   return {rows(s.pixels, s.src_pitch) + rows(s.pixels, s.dst_pitch), 8 * int64_t{s.channels}};
@@ -66,13 +77,17 @@ Traffic traffic_of(const EdgeSpec& s) {
   return {all * s.channels + rows(all, s.pitch)};
 }
 Traffic traffic_of(const SoftmaxSpec& s) {
-  const int bytes = s.quantized ? 1 : 4;
-  return {rows(s.rows, bytes * (s.src_pitch + s.dst_pitch)), s.quantized ? 1024 : 0};
+  if (s.form == SoftmaxForm::real) return {rows(s.rows, 8 * s.length)};
+  const int64_t pixels = s.pixels > 0 ? int64_t{s.rows} * s.length * s.pixels : s.rows;
+  return {rows(pixels, s.src_pitch) + rows(pixels, s.dst_pitch), 1024};
 }
 Traffic traffic_of(const CopySpec& s) {
   int64_t bytes = 2 * int64_t{s.bytes};
   for (const int64_t d : s.dims) bytes *= d;
   return {bytes + (s.fill ? s.fill_bytes : 0)};
+}
+Traffic traffic_of(const FloatSpec& s) {
+  return {float_bytes(s)};
 }
 
 // What 16 outputs of an op cost depends on how many there are and how many taps each has.
@@ -92,21 +107,31 @@ Work work_of(const AddSpec& s) {
 Work work_of(const MulSpec& s) {
   return {sixteens(int64_t{s.n} * s.pixels, s.channels)};
 }
+Work work_of(const PairSpec& s) {
+  return {sixteens(int64_t{s.n} * s.pixels, s.channels)};
+}
 Work work_of(const PoolSpec& s) {
   const double taps = s.kind == PoolKind::whole ? s.ih * s.iw : s.window.kh * s.window.kw;
   const double outputs = sixteens(int64_t{s.n} * s.oh * s.ow, s.channels);
   return {outputs, outputs * taps};
 }
+Work work_of(const ResizeSpec& s) {
+  const double outputs = sixteens(int64_t{s.n} * s.oh * s.ow, s.channels);
+  return {outputs, 4 * outputs};
+}
 Work work_of(const QuantizeSpec& s) {
   return {static_cast<double>(s.n) * s.pixels * s.channels / 16};
 }
 Work work_of(const SoftmaxSpec& s) {
-  return {sixteens(s.rows, s.length)};
+  return {sixteens(s.pixels > 0 ? int64_t{s.rows} * s.pixels * s.channels : s.rows, s.length)};
 }
 Work work_of(const CopySpec& s) {
   double elements = 1;
   for (const int64_t d : s.dims) elements *= static_cast<double>(d);
   return {elements / 16};
+}
+Work work_of(const FloatSpec&) {
+  return {};  // nothing is known of their time
 }
 template <class Spec>
 Work work_of(const Spec& s) {

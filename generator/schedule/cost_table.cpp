@@ -49,6 +49,7 @@ std::vector<CostTable> measured() {
                {"mul", 5, 0},
                {"quantize", 6.75, 0},
                {"reduce_mean", 1.2, 7.5},
+               {"resize", 20, 3},
                {"softmax", 60, 0},
                {"strided_copy", 3.6, 0}}},
       {.target = "avx512_vnni",
@@ -90,6 +91,7 @@ std::vector<CostTable> measured() {
                {"mul", 4.5, 0},
                {"quantize", 6.5, 0},
                {"reduce_mean", 1.2, 4},
+               {"resize", 20, 3},
                {"softmax", 60, 0},
                {"strided_copy", 3.6, 0}}},
   };

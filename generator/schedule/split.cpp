@@ -28,11 +28,17 @@ Part window_rows(const Spec& whole, Range r) {
   const int reach = (w.kh - 1) * w.dilation_h + 1;
   const int top = r.begin * w.stride_h - w.pad_top;  // first input row that the part touches, may lie in the padding
   const int bottom = (r.begin + r.count - 1) * w.stride_h - w.pad_top + reach;
-  const int first = std::clamp(top, 0, whole.ih), last = std::clamp(bottom, first, whole.ih);
+  int first = std::clamp(top, 0, whole.ih);
+  const int last = std::clamp(bottom, first, whole.ih);
   Spec s = whole;
-  s.ih = std::max(1, last - first);
+  s.ih = last - first;
   s.oh = r.count;
   s.window.pad_top = first - top;
+  if (s.ih == 0) {  // padding only: some row of the image, behind everything that the part touches
+    s.ih = 1;
+    s.window.pad_top = bottom - top;
+    first = std::min(first, whole.ih - 1);
+  }
   s.window.pad_bottom = bottom - top - s.window.pad_top - s.ih;
   const int64_t dst_pixels = static_cast<int64_t>(r.begin) * whole.ow;
   Part p{s, static_cast<int64_t>(first) * whole.iw * whole.src_pitch, 0, dst_pixels * whole.dst_pitch};
@@ -116,6 +122,7 @@ class Ways {
     add_images_or_pixels(s, s.broadcast == Broadcast::a, s.broadcast == Broadcast::b);
   }
   void operator()(const MulSpec& s) { add_images_or_pixels(s, false, s.broadcast); }
+  void operator()(const PairSpec& s) { add_images_or_pixels(s, false, s.broadcast); }
   void operator()(const LutSpec& s) { add_pixels(s); }
   void operator()(const AffineSpec& s) { add_pixels(s); }
   void operator()(const ChannelPermuteSpec& s) { add_pixels(s); }
@@ -131,7 +138,7 @@ class Ways {
     add(s.pixels, 1, [&s](Range r) { return pixels(s, r, s.a_pitch, s.b_pitch, s.dst_pitch); });
   }
   template <class Spec>
-  void operator()(const Spec&) {}  // quantize, dequantize, edge, softmax: whole
+  void operator()(const Spec&) {}  // quantize, dequantize, edge, softmax, resize: whole
 
  private:
   template <class Spec>
@@ -215,14 +222,24 @@ std::optional<Footprint> touched(const AddSpec& s) {
                    rows_of(s.broadcast == Broadcast::b ? s.n : all, s.channels, s.b_pitch),
                    rows_of(all, s.channels, s.dst_pitch)};
 }
-std::optional<Footprint> touched(const MulSpec& s) {
+template <class Spec>
+Footprint touched_pair(const Spec& s) {
   const int64_t all = int64_t{s.n} * s.pixels;
   return Footprint{rows_of(all, s.channels, s.a_pitch), rows_of(s.broadcast ? s.n : all, s.channels, s.b_pitch),
                    rows_of(all, s.channels, s.dst_pitch)};
 }
+std::optional<Footprint> touched(const MulSpec& s) {
+  return touched_pair(s);
+}
+std::optional<Footprint> touched(const PairSpec& s) {
+  return touched_pair(s);
+}
 std::optional<Footprint> touched(const InterleaveSpec& s) {
   return Footprint{rows_of(s.pixels, s.channels / 2, s.a_pitch), rows_of(s.pixels, s.channels / 2, s.b_pitch),
                    rows_of(s.pixels, s.channels, s.dst_pitch)};
+}
+std::optional<Footprint> touched(const SoftmaxSpec&) {
+  return std::nullopt;
 }
 template <class Spec>
 std::optional<Footprint> touched(const Spec& s) {

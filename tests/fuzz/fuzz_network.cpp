@@ -58,10 +58,14 @@ bool is_small(const LoadedModel& m) {
 }  // namespace
 
 void try_file(std::span<const uint8_t> file, const std::function<Graph()>& import) {
-  const std::optional<Graph> graph = unless_refused("import", import);
+  std::optional<Graph> graph = unless_refused("import", import);
   if (!graph) return;
   static const std::vector<Way> all = ways();
   const uint32_t choice = hash(file);
+  // As the file asks, or as --profile would.
+  const uint32_t profile = (choice >> 16) % 4;
+  if (profile == 0) graph->profile = all_profiles()[(choice >> 18) % all_profiles().size()];
+  if (profile == 1) graph->profile = Profile::ort;
   const Way& way = all[choice % all.size()];
   const auto plain = unless_refused("plain", [&] { return load(*graph, kPlain); });
   const auto other = unless_refused("way", [&] { return load(*graph, way); });
@@ -70,7 +74,8 @@ void try_file(std::span<const uint8_t> file, const std::function<Graph()>& impor
   const Plan& plan = plain->executor->plan();
   const ByteArrays inputs = random_inputs(plan, choice);
   const std::string what = difference(plan, run(*plain, inputs), run(*other, inputs));
-  if (!what.empty()) finding(fmt::format("{}: {}\n{}", to_string(way), what, print(*graph)));
+  if (!what.empty())
+    finding(fmt::format("profile={},{}: {}\n{}", profile_name(graph->profile), to_string(way), what, print(*graph)));
 }
 
 }  // namespace octet::fuzz

@@ -1,5 +1,5 @@
-// libFuzzer: any bytes as a TFLite file. Flatbuffers keep every field at its place, so libFuzzer's own mutations of bytes
-// reach all of them.
+// libFuzzer: any bytes as a TFLite file. Flatbuffers keep every field at its place, so libFuzzer's own mutations of
+// bytes reach all of them.
 #include "generator/import/tflite.h"
 #include "tests/fuzz/fuzz_network.h"
 

@@ -24,7 +24,7 @@ inline std::string error_of(const std::function<void()>& body) {
 }
 
 inline std::string refusal(Net& net) {
-  return error_of([&] { run_passes(net.graph); });
+  return error_of([&] { run_passes(net.graph, {.strict_int8 = true}); });
 }
 
 // x (f32) -> u8 -> conv 1x1 -> float.

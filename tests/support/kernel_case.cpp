@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "generator/kernel/requant.h"
+#include "generator/kernel/resize.h"
 #include "tests/support/random.h"
 
 namespace octet {
@@ -113,6 +114,39 @@ std::vector<KernelSpec> mul_specs(Profile profile) {
                    .dst_pitch = pitch_of(e),
                    .mul = mul_formula(profile, v.a, v.b, v.out, v.lo, v.hi)};
   });
+}
+
+std::vector<KernelSpec> pair_specs() {
+  const auto formula = [](PairForm form, const Views& v) {
+    const auto extremum = [&](bool largest) { return extremum_formula(largest, v.a, v.a, v.a, v.lo, v.hi); };
+    const auto prelu = [&](Profile p) {
+      QuantView out = v.out;
+      out.scale = std::max(out.scale, v.a.scale / 4096);
+      return prelu_formula(p, v.a, v.b, out, v.lo, v.hi);
+    };
+    switch (form) {
+      case PairForm::maximum: return extremum(true);
+      case PairForm::minimum: return extremum(false);
+      case PairForm::prelu_fixed: return prelu(Profile::tfl_ref);
+      case PairForm::prelu_product: return prelu(Profile::fbgemm);
+      default: return prelu(Profile::ort);
+    }
+  };
+  std::vector<KernelSpec> specs;
+  for (PairForm form :
+       {PairForm::maximum, PairForm::minimum, PairForm::prelu_quotient, PairForm::prelu_product, PairForm::prelu_fixed})
+    for (const KernelSpec& s : for_each_case_of({false, true}, [&](bool broadcast, const Extent&e, const Views&v) {
+           return PairSpec{.n = 2,
+                           .pixels = e.pixels,
+                           .channels = e.channels,
+                           .broadcast = broadcast,
+                           .a_pitch = pitch_of(e),
+                           .b_pitch = pitch_of(e) + e.extra,
+                           .dst_pitch = pitch_of(e),
+                           .pair = formula(form, v)};
+         }))
+      specs.push_back(s);
+  return specs;
 }
 
 namespace {
@@ -241,6 +275,44 @@ std::vector<KernelSpec> interleave_specs() {
   return specs;
 }
 
+namespace {
+
+struct Sides {
+  int ih, iw, oh, ow;
+};
+const std::vector<Sides> kSides = {{5, 6, 10, 12}, {7, 5, 11, 13}, {12, 9, 5, 4},
+                                   {1, 1, 4, 5},   {4, 3, 1, 1},   {3, 3, 3, 3}};
+const Resize::Coordinates kCoordinates[] = {Resize::Coordinates::half_pixel, Resize::Coordinates::asymmetric,
+                                            Resize::Coordinates::align_corners};
+
+// Where the pixels of a case come from; the spec alone does not say: all coordinates take turns.
+std::vector<ResizeNeighbours> neighbours(const ResizeSpec& s) {
+  const Resize::Coordinates c = kCoordinates[static_cast<size_t>(s.channels + s.oh) % std::size(kCoordinates)];
+  std::vector<ResizeNeighbours> all = resize_neighbours(s.form, c, s.ih, s.oh);
+  for (const ResizeNeighbours& x : resize_neighbours(s.form, c, s.iw, s.ow)) all.push_back(x);
+  return all;
+}
+
+}  // namespace
+
+std::vector<KernelSpec> resize_specs() {
+  std::vector<KernelSpec> specs;
+  for (BlendForm form : {BlendForm::fixed11, BlendForm::fixed10, BlendForm::terms, BlendForm::weights})
+    for (const Sides& sides : kSides)
+      for (int channels : {1, 3, 16, 17, 67})
+        specs.push_back(ResizeSpec{.n = 1 + channels % 2,
+                                   .ih = sides.ih,
+                                   .iw = sides.iw,
+                                   .oh = sides.oh,
+                                   .ow = sides.ow,
+                                   .channels = channels,
+                                   .src_pitch = round_up(channels, 4) + 8 * (channels % 3),
+                                   .dst_pitch = round_up(channels, 4) + 4 * (channels % 2),
+                                   .form = form,
+                                   .offset = form == BlendForm::fixed10 ? 128 : 0});
+  return specs;
+}
+
 std::vector<KernelSpec> lut_specs() {
   std::vector<KernelSpec> specs;
   for (bool copy : {false, true})
@@ -304,8 +376,8 @@ std::vector<KernelSpec> kernel_specs() {
     for (bool minus : {false, true}) add(add_specs(profile, minus));
     add(mul_specs(profile));
   }
-  for (const auto& specs : {pool_specs(), affine_specs(), lut_specs(), interleave_specs(), quantize_specs(),
-                            dequantize_specs(), edge_byte_specs()})
+  for (const auto& specs : {pair_specs(), pool_specs(), affine_specs(), lut_specs(), interleave_specs(), resize_specs(),
+                            quantize_specs(), dequantize_specs(), edge_byte_specs()})
     add(specs);
   return all;
 }
@@ -360,8 +432,18 @@ KernelCase::KernelCase(const KernelSpec& spec, uint32_t seed) : spec_(spec) {
     const int64_t pixels = int64_t{s->n} * s->pixels;
     src_ = bytes(pixels * s->a_pitch, random), src2_ = bytes((s->broadcast ? s->n : pixels) * s->b_pitch, random);
     output(pixels, s->channels, s->dst_pitch);
+  } else if (const auto* s = std::get_if<PairSpec>(&spec)) {
+    const int64_t pixels = int64_t{s->n} * s->pixels;
+    src_ = bytes(pixels * s->a_pitch, random), src2_ = bytes((s->broadcast ? s->n : pixels) * s->b_pitch, random);
+    output(pixels, s->channels, s->dst_pitch);
   } else if (const auto* s = std::get_if<PoolSpec>(&spec)) {
     src_ = bytes(int64_t{s->n} * s->ih * s->iw * s->src_pitch, random);
+    output(int64_t{s->n} * s->oh * s->ow, s->channels, s->dst_pitch);
+  } else if (const auto* s = std::get_if<ResizeSpec>(&spec)) {
+    src_ = bytes(int64_t{s->n} * s->ih * s->iw * s->src_pitch, random);
+    const std::vector<ResizeNeighbours> all = neighbours(*s);
+    weights_.resize(all.size() * sizeof all[0]);
+    std::memcpy(weights_.data(), all.data(), weights_.size());
     output(int64_t{s->n} * s->oh * s->ow, s->channels, s->dst_pitch);
   } else if (const auto* s = std::get_if<LutSpec>(&spec)) {
     src_ = bytes(int64_t{s->pixels} * s->src_pitch, random), weights_ = bytes(256, random);

@@ -15,6 +15,7 @@ namespace octet {
 const std::vector<Profile>& formula_profiles();
 std::vector<KernelSpec> add_specs(Profile profile = Profile::ort, bool minus = false);
 std::vector<KernelSpec> mul_specs(Profile profile = Profile::ort);
+std::vector<KernelSpec> pair_specs();  // every form
 std::vector<KernelSpec> max_pool_specs();
 std::vector<KernelSpec> average_pool_specs(Profile profile);
 std::vector<KernelSpec> mean_specs(Profile profile);  // whole images
@@ -24,6 +25,7 @@ std::vector<KernelSpec> pool_specs();  // all of these
 std::vector<KernelSpec> affine_specs();
 std::vector<KernelSpec> lut_specs();
 std::vector<KernelSpec> interleave_specs();
+std::vector<KernelSpec> resize_specs();
 std::vector<KernelSpec> quantize_specs();
 std::vector<KernelSpec> dequantize_specs();
 std::vector<KernelSpec> edge_byte_specs();  // dense edges; those that keep the order have a Program

@@ -57,10 +57,12 @@ class Runner {
   void write_input(TensorId t, const std::vector<double>& values) {
     uint8_t* p = buffer(t);
     for (size_t i = 0; i < values.size(); ++i) {
-      if (graph_.tensor(t).dtype == DType::f32)
-        reinterpret_cast<float*>(p)[i] = static_cast<float>(values[i]);
-      else
-        p[i] = static_cast<uint8_t>(static_cast<int>(values[i]));
+      switch (graph_.tensor(t).dtype) {
+        case DType::f32: reinterpret_cast<float*>(p)[i] = static_cast<float>(values[i]); break;
+        case DType::s32: reinterpret_cast<int32_t*>(p)[i] = static_cast<int32_t>(values[i]); break;
+        case DType::s64: reinterpret_cast<int64_t*>(p)[i] = static_cast<int64_t>(values[i]); break;
+        default: p[i] = static_cast<uint8_t>(static_cast<int>(values[i]));
+      }
     }
   }
 
@@ -71,6 +73,8 @@ class Runner {
       switch (graph_.tensor(t).dtype) {
         case DType::f32: out[i] = static_cast<double>(reinterpret_cast<const float*>(p)[i]); break;
         case DType::s8: out[i] = static_cast<int8_t>(p[i]); break;
+        case DType::s32: out[i] = reinterpret_cast<const int32_t*>(p)[i]; break;
+        case DType::s64: out[i] = static_cast<double>(reinterpret_cast<const int64_t*>(p)[i]); break;
         default: out[i] = p[i];
       }
     }
@@ -82,6 +86,7 @@ class Runner {
     if (n.src != kNoTensor) args.p[OCTET_SRC] = buffer(n.src) + n.src_offset;
     if (n.src2 != kNoTensor) args.p[OCTET_SRC2] = buffer(n.src2);
     args.p[OCTET_DST] = buffer(n.dst) + n.dst_offset;
+    for (const auto& [arg, tensor] : n.operands) args.p[arg] = buffer(tensor);
     for (size_t a = 0; a < n.data.size(); ++a)
       if (!n.data[a].empty()) args.p[a] = n.data[a].data();
     if (std::holds_alternative<ConvSpec>(n.spec)) {

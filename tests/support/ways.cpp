@@ -128,13 +128,31 @@ ByteArrays random_inputs(const Plan& plan, uint32_t seed) {
   return arrays;
 }
 
-LoadedModel load(Graph graph, const Way& way) {
-  return load(std::move(graph), load_options(way));
+LoadedModel load(Graph graph, const Way& way, bool keep_all) {
+  LoadOptions options = load_options(way);
+  options.keep_all = keep_all;
+  return load(std::move(graph), options);
 }
 
-ByteArrays run(const LoadedModel& model, const ByteArrays& inputs) {
+std::string first_different_tensor(const Graph& graph, const Way& way, const ByteArrays& inputs) {
+  const LoadedModel plain = load(graph, kPlain, true), other = load(graph, way, true);
+  ExecutionContext a(plain.executor), b(other.executor);
+  run(plain, a, inputs);
+  run(other, b, inputs);
+  for (const Node& n : other.graph.nodes)
+    for (const TensorPlace& t : other.executor->plan().tensors) {
+      if (t.name != other.graph.tensor(n.outputs[0]).name) continue;
+      for (const TensorPlace& same : plain.executor->plan().tensors) {
+        if (same.name != t.name) continue;
+        if (const std::string what = differing(t.dtype, a.read(same), b.read(t)); !what.empty())
+          return fmt::format("{} ({}): {}", t.name, n.source, what);
+      }
+    }
+  return "none that is there with keep_all";
+}
+
+ByteArrays run(const LoadedModel& model, ExecutionContext& context, const ByteArrays& inputs) {
   const Plan& plan = model.executor->plan();
-  ExecutionContext context(model.executor);
   ByteArrays results;
   std::vector<const void*> in;
   std::vector<void*> out;
@@ -143,6 +161,11 @@ ByteArrays run(const LoadedModel& model, const ByteArrays& inputs) {
   for (std::vector<uint8_t>& r : results) out.push_back(r.data());
   context.run(in, out);
   return results;
+}
+
+ByteArrays run(const LoadedModel& model, const ByteArrays& inputs) {
+  ExecutionContext context(model.executor);
+  return run(model, context, inputs);
 }
 
 std::string difference(const Plan& plan, const ByteArrays& expected, const ByteArrays& got) {

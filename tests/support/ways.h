@@ -32,8 +32,12 @@ using ByteArrays = std::vector<std::vector<uint8_t>>;  // one per graph input or
 // its two ends, ties, infinities.
 ByteArrays random_inputs(const Plan& plan, uint32_t seed);
 
-ByteArrays run(const LoadedModel& model, const ByteArrays& inputs);
-LoadedModel load(Graph graph, const Way& way);
+ByteArrays run(const LoadedModel& model, ExecutionContext& context, const ByteArrays& inputs);
+ByteArrays run(const LoadedModel& model, const ByteArrays& inputs);  // in a context of its own
+LoadedModel load(Graph graph, const Way& way, bool keep_all = false);
+
+// The first inner tensor, in the order of execution, that the way computes otherwise than the plain one.
+std::string first_different_tensor(const Graph& graph, const Way& way, const ByteArrays& inputs);
 
 // Where outputs differ, for people; empty where they do not. NaNs are equal to each other.
 std::string difference(const Plan& plan, const ByteArrays& expected, const ByteArrays& got);

@@ -57,6 +57,10 @@ def setting(name, v, **options):
     return c
 
 
+def ints(c, *values):
+    return c.const(np.asarray(values, np.int64))
+
+
 def bias_of(c, v, xq, w, wq, channels):
     """The bias input of a conv or gemm, as a list of none or one name."""
     kind = v.get("bias", np.int32)
@@ -312,9 +316,6 @@ def unaries():
 
 def moves():
     """Ops that only move bytes, each with the same quantizer on both sides."""
-    def ints(c, *values):
-        return c.const(np.asarray(values, np.int64))
-
     def cut(c, x, starts, ends, axes, steps):
         return c.op("Slice", x, *(ints(c, *values) for values in (starts, ends, axes, steps)))
 

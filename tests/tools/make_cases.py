@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+import cases_float
 import cases_qdq
 import cases_qoperator
 from ort_golden import run_all, session_and_ops
@@ -24,7 +25,7 @@ def main():
     out, glob = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "*"
     out.mkdir(parents=True, exist_ok=True)
     kept = {}
-    for name, model, arrays in [*cases_qdq.cases(), *cases_qoperator.cases()]:
+    for name, model, arrays in [*cases_qdq.cases(), *cases_qoperator.cases(), *cases_float.cases()]:
         if name in kept:
             sys.exit(f"two cases are called {name}")
         if not fnmatch(name, glob):

@@ -9,11 +9,13 @@ import argparse
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ai_edge_litert import schema_py_generated as schema
 import numpy as np
 
 import tflite_cases_math
 import tflite_cases_moves
 import tflite_cases_sums
+from tflite_golden import Stored
 
 
 def cases(large=False, only="*"):
@@ -28,14 +30,28 @@ def cases(large=False, only="*"):
 
 
 def write_cases(folder, large=False, only="*"):
-    """Writes the models and their inputs; gives the names of the cases."""
+    """Writes the models and their inputs."""
     folder.mkdir(parents=True, exist_ok=True)
-    names = []
+    stored = []
     for case in cases(large, only):
-        (folder / f"{case.name}.tflite").write_bytes(case.model())
-        np.savez(folder / f"{case.name}.npz", **case.arrays)
-        names.append(case.name)
-    return names
+        stored.append(Stored(case.name, folder / f"{case.name}.tflite", folder / f"{case.name}.npz"))
+        stored[-1].model.write_bytes(case.model())
+        np.savez(stored[-1].source, **case.arrays)
+    return stored
+
+
+def write_inputs(folder, models, only="*"):
+    """Cases of whole models: for each NAME.tflite and every array inN of the NAME.npz beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = []
+    for model in sorted(models.glob("*.tflite")):
+        graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model.read_bytes(), 0)).subgraphs[0]
+        name = graph.tensors[graph.inputs[0]].name.decode()
+        with np.load(model.with_suffix(".npz")) as arrays:
+            for key in (k for k in arrays if k.startswith("in") and fnmatchcase(f"{model.stem}.{k}", only)):
+                stored.append(Stored(f"{model.stem}.{key}", model, folder / f"{model.stem}.{key}.npz"))
+                np.savez(stored[-1].source, **{name: arrays[key]})
+    return stored
 
 
 def main():

@@ -27,13 +27,15 @@ def pairs(dtype, step=1):
     return bytes_of(a, dtype).reshape(1, -1, 16, 16), bytes_of(b, dtype).reshape(1, -1, 16, 16)
 
 
-def scales_of(c, n):
-    """Three quantizers; the first case of a row has equal ones: that is where ties are."""
+def scales_of(c, kind):
+    """Quantizers of two operands and the result. Ties are where scales are equal, or powers of two apart."""
     qs = [c.pick() for _ in range(3)]
-    if n == "equal":
+    if kind == "equal":
         qs = [Q(qs[0].scale, q.zero, q.dtype) for q in qs]
-    if n == "doubled":
+    if kind == "doubled":
         qs = [Q(qs[0].scale * m, q.zero, q.dtype) for m, q in zip((1, 2, 4), qs)]
+    if kind == "tiny":  # beyond what XNNPACK takes
+        qs[0] = c.pick(qs[2].scale / 2000)
     return qs
 
 
@@ -41,33 +43,42 @@ BINARY = {"add": ("ADD", "Add"), "sub": ("SUB", "Sub"), "mul": ("MUL", "Mul"),
           "maximum": ("MAXIMUM", "MaximumMinimum"), "minimum": ("MINIMUM", "MaximumMinimum")}
 
 
+def operands(c, op, kind):
+    """Quantizers of both operands and the result."""
+    aq, bq, yq = scales_of(c, kind)
+    if op in ("maximum", "minimum"):  # runtimes compare bytes: converters give all three tensors one quantizer
+        return aq, aq, aq
+    if op == "mul" and kind not in ("equal", "doubled"):
+        yq = c.pick(aq.scale * bq.scale * 70)
+    return aq, bq, yq
+
+
+PAIRS = {  # scales, activation, powers of two
+    "equal": ("equal", "", False), "doubled_relu": ("doubled", "relu", False), "any": ("any", "", False),
+    "ties": ("any", "", True), "relu6": ("any", "relu6", False), "relun1": ("any", "relun1", False),
+    "tiny": ("tiny", "", False)}
+SHAPES = {"tail": ([1, 5, 3, 17], [1, 5, 3, 17]), "channels": ([1, 6, 5, 19], [19]), "scalar": ([1, 4, 4, 8], [1]),
+          "both": ([1, 4, 1, 7], [1, 1, 5, 7]), "rows": ([2, 3, 33], [2, 3, 1])}
+
+
 def binary(large):
     for op, (code, options) in BINARY.items():
         fused = op in ("add", "sub", "mul")
+        chosen = dict(PAIRS) if fused else {"equal": PAIRS["equal"]}
+        if large and fused:
+            chosen |= {f"any{n}": PAIRS["any"] for n in range(12)}
         for t, dtype in TYPES.items():
-            kinds = [("equal", "", False), ("doubled", "relu", False), ("any", "", False), ("ties", "", True)]
-            kinds += [("any", "relu6", False), ("any", "relun1", False)] if fused else []
-            kinds += [(f"any{n}", "", False) for n in range(12)] if large else []
-            for kind, activation, pow2 in kinds:
-                c = Case(f"{op}.pairs.{t}_{kind}{activation}", dtype, pow2)
-                if not fused:  # runtimes copy bytes: what other scales mean is theirs alone
-                    kind, activation = "equal", ""
-                aq, bq, yq = scales_of(c, kind)
-                bq, yq = (bq, yq) if fused else (aq, aq)
-                if op == "mul" and kind not in ("equal", "doubled"):
-                    yq = c.pick(aq.scale * bq.scale * 70)
+            for name, (kind, activation, pow2) in chosen.items():
+                c = Case(f"{op}.pairs_{name}.{t}", dtype, pow2)
+                aq, bq, yq = operands(c, op, kind)
                 a, b = pairs(dtype, 1 if large else 4)
                 inputs = [c.input(a.shape, aq, a), c.input(b.shape, bq, b)]
                 fields = {"fusedActivationFunction": ACTIVATION[activation]} if fused else {}
                 yield c.op(code, inputs, [c.output(a.shape, yq)], options, **fields)
-            for shape, (da, db) in {"tail": ([1, 5, 3, 17], [1, 5, 3, 17]), "channels": ([1, 6, 5, 19], [19]),
-                                    "scalar": ([1, 4, 4, 8], [1]), "both": ([1, 4, 1, 7], [1, 1, 5, 7]),
-                                    "rows": ([2, 3, 33], [2, 3, 1])}.items():
+            for name, (da, db) in SHAPES.items():
                 for constant in (False, True):
-                    c = Case(f"{op}.{shape}.{t}{'_const' if constant else ''}", dtype)
-                    aq, bq, yq = scales_of(c, "any")
-                    bq, yq = (bq, yq) if fused else (aq, aq)
-                    yq = c.pick(aq.scale * bq.scale * 70) if op == "mul" else yq
+                    c = Case(f"{op}.{name}{'_const' if constant else ''}.{t}", dtype)
+                    aq, bq, yq = operands(c, op, "any")
                     a = c.input(da, aq)
                     b = c.const(integers(c.rng, db, dtype), bq) if constant else c.input(db, bq)
                     yield c.op(code, [a, b], [c.output(np.broadcast_shapes(da, db), yq)], options)
@@ -79,6 +90,8 @@ UNARY = {  # code, options, fields
     "logistic": ("LOGISTIC", None, {}), "tanh": ("TANH", None, {}), "relu": ("RELU", None, {}),
     "relu6": ("RELU6", None, {}), "relu_n1_to_1": ("RELU_N1_TO_1", None, {}),
     "leaky_relu": ("LEAKY_RELU", "LeakyRelu", {"alpha": 0.13}),
+    "leaky_relu_small": ("LEAKY_RELU", "LeakyRelu", {"alpha": 0.01}),
+    "leaky_relu_tiny": ("LEAKY_RELU", "LeakyRelu", {"alpha": 0.001}),  # beyond what XNNPACK takes
     "leaky_relu_steep": ("LEAKY_RELU", "LeakyRelu", {"alpha": 1.7}),
     "leaky_relu_negative": ("LEAKY_RELU", "LeakyRelu", {"alpha": -0.3}),
     "hard_swish": ("HARD_SWISH", "HardSwish", {}), "elu": ("ELU", None, {}),
@@ -107,13 +120,16 @@ def unary(large):
 
 def quantizes(large):
     for kind, (to, factor) in {"s8_u8": (U8, 1), "u8_s8": (S8, 1), "s8_s8": (S8, None), "u8_u8": (U8, None),
-                               "s8_u8_rescaled": (U8, None), "u8_s8_rescaled": (S8, None)}.items():
+                               "s8_u8_rescaled": (U8, None), "u8_s8_rescaled": (S8, None),
+                               "s8_s8_coarse": (S8, 300), "u8_u8_fine": (U8, 1 / 200)}.items():  # XNNPACK takes neither
         for n in range(24 if large else 4):
             c = Case(f"quantize.{kind}.{n}", TYPES[kind[:2]], n == 3)
             xq = c.pick()
             c.dtype = to
             flip = 128 if to is U8 else -128
-            yq = Q(xq.scale, xq.zero + flip, to) if factor else c.pick(xq.scale * c.rng.uniform(0.3, 3))
+            yq = c.pick(xq.scale * (factor or c.rng.uniform(0.3, 3)))
+            if factor == 1:
+                yq = Q(xq.scale, xq.zero + flip, to)
             data = bytes_of(np.resize(EVERY, 300), xq.dtype).reshape(1, 3, 100)
             yield c.op("QUANTIZE", [c.input(data.shape, xq, data)], [c.output(data.shape, yq)], "Quantize")
     for c in typed("quantize.float", large, 24):

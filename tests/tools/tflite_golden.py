@@ -2,7 +2,7 @@
 
     python tflite_golden.py CASES_DIR GOLDENS_DIR [--profile tfl_ref,xnn,tfl_ruy,tflm] [--only GLOB]
 
-Writes GOLDENS_DIR/PROFILE/NAME-DIGEST.npz: the outputs y0, y1, ...; or `refused`, why the runtime does not run the
+Writes GOLDENS_DIR/PROFILE/NAME-DIGEST.npz: the outputs; or `refused`, why the runtime does not run the
 case. What is there already is kept: the digest is of the model and its inputs. Some cases make a runtime abort, so each
 batch runs in a process of its own; the batch goes on behind the case that ended it.
 
@@ -15,6 +15,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 PROFILES = ["tfl-ref", "xnn", "tfl-ruy", "tflm"]
+Stored = namedtuple("Stored", "name model source")  # a case on disk: its .tflite and the .npz of its inputs
 BATCH = 100
 ARENA = 1 << 25  # bytes that TFLite Micro may use for a case
 
@@ -48,18 +50,15 @@ def run_litert(model, arrays, profile):
 
 
 def run_micro(model, arrays):
+    from ai_edge_litert import schema_py_generated as schema
     from tflite_micro import runtime
+    graph = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0)).subgraphs[0]
+    inputs, outputs = ([graph.tensors[i].name.decode() for i in of] for of in (graph.inputs, graph.outputs))
     i = runtime.Interpreter.from_bytes(model, arena_size=ARENA)
-    for n in range(len(arrays)):
-        i.set_input(arrays[f"x{n}"], n)
+    for n, name in enumerate(inputs):
+        i.set_input(arrays[name], n)
     i.invoke()
-    results = {}
-    while True:
-        try:
-            i.get_output_details(len(results))
-        except (IndexError, ValueError, RuntimeError):
-            return results
-        results[f"y{len(results)}"] = i.get_output(len(results))
+    return {name: i.get_output(n) for n, name in enumerate(outputs)}
 
 
 def work(profile, jobs):
@@ -90,26 +89,29 @@ def batch(profile, jobs):
             jobs = jobs[1:]
 
 
-def golden_path(goldens, profile, model, source):
-    digest = hashlib.sha256(model.read_bytes() + source.read_bytes()).hexdigest()[:12]
-    return goldens / profile / f"{model.stem}-{digest}.npz"
+def golden_path(goldens, profile, case):
+    digest = hashlib.sha256(case.model.read_bytes() + case.source.read_bytes()).hexdigest()[:12]
+    return goldens / profile / f"{case.name}-{digest}.npz"
 
 
-def make_goldens(folder, names, goldens, profiles=PROFILES, workers=os.cpu_count()):
-    """Runs what is not there yet. Gives {(profile, name): the file of its outputs}."""
-    paths, batches = {}, []
+def make_goldens(cases, goldens, profiles=PROFILES, workers=os.cpu_count()):
+    """Runs what is not there yet. Gives (profile, case, file of the outputs) for all of them."""
+    found, batches = [], []
     for profile in profiles:
         (goldens / profile).mkdir(parents=True, exist_ok=True)
-        jobs = []
-        for name in names:
-            model, source = folder / f"{name}.tflite", folder / f"{name}.npz"
-            paths[profile, name] = golden_path(goldens, profile, model, source)
-            if not paths[profile, name].exists():
-                jobs.append((model, source, paths[profile, name]))
+        paths = [(profile, case, golden_path(goldens, profile, case)) for case in cases]
+        jobs = [(case.model, case.source, path) for _, case, path in paths if not path.exists()]
         batches += [(profile, jobs[n:n + BATCH]) for n in range(0, len(jobs), BATCH)]
+        found += paths
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(lambda b: batch(*b), batches))
-    return paths
+    return found
+
+
+def outputs_of(path):
+    """A golden's outputs by name, or None where the runtime does not run the case."""
+    with np.load(path) as stored:
+        return None if "refused" in stored else {k: v for k, v in stored.items() if k != "delegated"}
 
 
 def main():
@@ -121,11 +123,12 @@ def main():
     p.add_argument("--profile", default=PROFILES, type=lambda s: s.split(","))
     p.add_argument("--only", default="*")
     args = p.parse_args()
-    names = sorted(f.stem for f in args.cases.glob("*.tflite") if fnmatchcase(f.stem, args.only))
-    for (profile, name), path in make_goldens(args.cases, names, args.goldens, args.profile).items():
+    cases = [Stored(m.stem, m, m.with_suffix(".npz")) for m in sorted(args.cases.glob("*.tflite"))
+             if fnmatchcase(m.stem, args.only)]
+    for profile, case, path in make_goldens(cases, args.goldens, args.profile):
         with np.load(path) as g:
             if "refused" in g:
-                print(f"{profile}: {name}: {str(g['refused']).splitlines()[0][:150]}")
+                print(f"{profile}: {case.name}: {str(g['refused']).splitlines()[0][:150]}")
 
 
 if __name__ == "__main__":
