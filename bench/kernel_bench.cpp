@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -93,8 +94,9 @@ void time_op(benchmark::State& state, const KernelSpec& spec, const Target& targ
 void register_convs(const std::string& file, const Target& target) {
   for (const ConvShape& shape : read_conv_shapes(OCTET_SOURCE_DIR "/tests/shapes/" + file))
     for (const ConvNumbers& n : conv_numbers()) {
-      // Weights that maddubs takes as they are, ones that it does not, and a residual.
-      if (n.name != "random" && n.name != "bell" && n.name != "residual") continue;
+      // Weights that maddubs takes as they are, ones that it does not, a residual, and other forms of requantization.
+      const std::set<std::string> wanted = {"random", "bell", "residual", "fixed_up", "fixed_away", "affine", "biased"};
+      if (!wanted.count(n.name)) continue;
       benchmark::RegisterBenchmark(
           ("conv/" + shape.name + "/" + n.name + "/" + target.name).c_str(),
           [shape, n, &target](benchmark::State& state) { time_conv(state, shape, n, target); });

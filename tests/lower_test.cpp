@@ -132,6 +132,60 @@ TEST(LowerConv, MultipliersZeroPointsAndRange) {
             std::tuple(1, 1, 2, 2, 4, 4));
 }
 
+// s8 x [1, 1] -> linear of weights [oc, 1], float biases -> s8, no float edges: other profiles quantize those
+// differently.
+struct IntegerNet : Net {
+  IntegerNet(Profile profile, const std::vector<int32_t>& weight, QuantParams quant, const std::vector<float>& bias,
+             float y_scale = 1.0f, QRange range = {}) {
+    graph.profile = profile;
+    const auto oc = static_cast<int64_t>(weight.size());
+    const TensorId x =
+        graph.add({.name = "x", .dtype = DType::s8, .shape = {1, 1}, .quant = QuantParams{{0.5f}, {3}, -1}});
+    graph.inputs.push_back(x);
+    TensorId y =
+        node({.op = OpKind::linear, .name = "fc"},
+             {dequantize(x), weights("w", DType::s8, {oc, 1}, weight, std::move(quant)), constant("b", {oc}, bias)},
+             {1, oc});
+    if (range != QRange{}) y = unary("relu", y, Unary::relu);
+    output(quantize(y, "y", y_scale, 5, DType::s8));
+  }
+};
+
+TEST(LowerConv, EveryProfileHasItsForm) {
+  const auto requant_of = [](Profile p, bool relu = false) {
+    IntegerNet net(p, {7, -9}, {{0.25f, 0.125f}, {0, 0}, 0}, {0.3f, -1.7f}, 1.0f, relu ? QRange{0, 127} : QRange{});
+    return std::get<ConvSpec>(find<ConvSpec>(lowered(net))->spec).requant;
+  };
+  EXPECT_EQ(requant_of(Profile::xnn).form, RequantForm::scaled);
+  EXPECT_EQ(requant_of(Profile::tfl_ref).form, RequantForm::doubles);
+  EXPECT_EQ(requant_of(Profile::tflm).form, RequantForm::fixed_away);
+  EXPECT_EQ(requant_of(Profile::tflm, true).form, RequantForm::fixed_up) << "what is negative is clamped anyway";
+  EXPECT_EQ(requant_of(Profile::tfl_ruy).form, RequantForm::fixed_up);
+  EXPECT_EQ(requant_of(Profile::qnnpack).form, RequantForm::scaled);
+  EXPECT_EQ(requant_of(Profile::torch_x86).form, RequantForm::biased);
+  EXPECT_EQ(requant_of(Profile::tidl).form, RequantForm::shift);
+  const Requant r = requant_of(Profile::onednn);
+  EXPECT_EQ(r.form, RequantForm::affine);
+  EXPECT_EQ(r.offset, 128);
+}
+
+TEST(LowerConv, KeepsFloatBiasesWhereTheProfileAddsThem) {
+  IntegerNet kept(Profile::fbgemm, {7, -9}, {{0.25f, 0.5f}, {0, 0}, 0}, {0.3f, -1.7f});
+  const auto k = lowered(kept);
+  EXPECT_EQ(find<ConvSpec>(k)->conv.bias, (std::vector<int32_t>{0, 0}));
+  EXPECT_EQ(find<ConvSpec>(k)->conv.scale[1].b, -1.7f / 0.25f);
+  IntegerNet rounded(Profile::qnnpack, {7, -9}, {{0.25f, 0.5f}, {0, 0}, 0}, {0.3f, -1.7f});
+  EXPECT_EQ(find<ConvSpec>(lowered(rounded))->conv.bias, (std::vector<int32_t>{2, -7}));
+}
+
+TEST(LowerConv, RefusesWhatAFormCannotHold) {
+  IntegerNet uneven(Profile::tidl, {7}, {{0.3f}, {0}, -1}, {0.0f});
+  EXPECT_THAT(error_of(uneven), HasSubstr("of output channel 0; supported in profile tidl are powers of two"));
+  // 2^29 * 0.5 * 0.5 as a bias, and a left shift of one.
+  IntegerNet large(Profile::tflm, {7, 1}, {{0.5f, 0.5f}, {0, 0}, 0}, {0.0f, 0x1p27f}, 0.125f);
+  EXPECT_THAT(error_of(large), HasSubstr("linear 'fc': the sum of output channel 1 can reach "));
+}
+
 TEST(LowerConv, MultipliersAtTheEndsOfTheWindow) {
   LinearNet tiny(DType::s8, 1, {127, 127}, {{0x1p-30f}, {0}, -1}, 0, 0x1p-20f, 1.0f);  // every product rounds to 0
   EXPECT_EQ(find<ConvSpec>(lowered(tiny))->conv.scale[0].m, 0x1p-32f);

@@ -21,6 +21,25 @@ TEST(TapsInside, FewestAndMostOfAllPositions) {
   EXPECT_EQ(taps_inside(1, 1, 3, 1, 1, 1), (TapsInside{1, 1}));
   EXPECT_EQ(taps_inside(3, 3, 2, 1, 4, 2), (TapsInside{0, 1})) << "taps two pixels left and right";
   EXPECT_EQ(taps_inside(2, 4, 1, 1, 1, 1), (TapsInside{0, 1}));
+  EXPECT_EQ(taps_inside(1 << 30, 1 << 30, 32767, 1, 1, 16383), (TapsInside{16384, 32767})) << "at once";
+  for (int in = 1; in < 9; ++in)
+    for (int taps = 1; taps < 5; ++taps)
+      for (int stride = 1; stride < 4; ++stride)
+        for (int dilation = 1; dilation < 4; ++dilation)
+          for (int pad = 0; pad < 4; ++pad) {
+            const int out = (in + 2 * pad) / stride + 1;
+            TapsInside expected{taps, 0};
+            for (int o = 0; o < out; ++o) {
+              int count = 0;
+              for (int k = 0; k < taps; ++k) {
+                const int i = o * stride - pad + k * dilation;
+                count += i >= 0 && i < in;
+              }
+              expected = {std::min(expected.fewest, count), std::max(expected.most, count)};
+            }
+            ASSERT_EQ(taps_inside(in, out, taps, stride, dilation, pad), expected)
+                << in << " " << taps << " " << stride << " " << dilation << " " << pad;
+          }
 }
 
 const Node& node_called(const Graph& graph, const std::string& name) {
@@ -36,6 +55,19 @@ Graph passed(const QuantizedNet& net, bool prove = true) {
   Graph graph = net.graph;
   run_passes(graph, {.prove = prove});
   return graph;
+}
+
+// Sizes that only the machine's memory and patience would bound.
+TEST(ProveRanges, HugePoolsAreNotTried) {
+  QuantizedNet net(kFlavours[0]);
+  const TensorId x = net.start({1, 2, 4000, 4000});
+  net.output(net.out_q(net.global_pool("whole", x), "y"));
+  const Window window{.kh = 3001, .kw = 3001, .pad_top = 1500, .pad_left = 1500};
+  net.output(net.out_q(
+      net.node({.op = OpKind::average_pool, .name = "windows", .window = window}, {x}, {1, 2, 2500, 2500}), "z"));
+  const Graph graph = passed(net);
+  for (const char* name : {"whole", "windows"})
+    for (const QRange& r : result_of(graph, name).proved) EXPECT_EQ(r, (QRange{0, 255})) << name;
 }
 
 // Every input byte at both ends, and what the sums and the result's bytes reach.

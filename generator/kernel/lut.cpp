@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "generator/kernel/requant.h"
+#include "runtime/status.h"
 
 namespace octet {
 namespace {
@@ -29,7 +30,9 @@ double wide_value(Unary function, double alpha, double x) {
     case Unary::gelu: return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));
     case Unary::softplus: return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
     case Unary::log: return std::log(x);
-    default: return x;
+    case Unary::sin: return std::sin(x);
+    case Unary::cos: return std::cos(x);
+    default: internal_error("a function without values");
   }
 }
 
@@ -46,6 +49,13 @@ float unary_value(Unary function, float alpha, float beta, float x) {
     case Unary::abs: return std::fabs(x);
     case Unary::sqrt: return std::sqrt(x);
     case Unary::reciprocal: return 1.0f / x;
+    case Unary::rsqrt: return 1.0f / std::sqrt(x);
+    case Unary::square: return x * x;
+    case Unary::floor: return std::floor(x);
+    case Unary::ceil: return std::ceil(x);
+    case Unary::round: return static_cast<float>(std::nearbyint(x));
+    case Unary::sign: return x > 0 ? 1.0f : x < 0 ? -1.0f : 0.0f;
+    case Unary::logical_not: return x == 0 ? 1.0f : 0.0f;
     default: return static_cast<float>(wide_value(function, alpha, x));
   }
 }

@@ -463,7 +463,7 @@ void lower_node(Lowering& to, int node) {
     case OpKind::dequantize:
     case OpKind::identity: return lower_edge(to, node);
     case OpKind::channel_permute: return lower_permute(to, node);
-    default: internal_error(describe(n) + " reached lowering");
+    default: user_error(fmt::format("{}: {} of quantized tensors is not supported", describe(n), op_name(n.op)));
   }
 }
 

@@ -92,7 +92,7 @@ void check_channel(const Graph& graph, const Node& n, size_t c, const ChannelSca
         fmt::format("{}: multiplier {} of output channel {} is out of range; supported are input scale times "
                     "weight scale over output scale below 256",
                     describe(n), scale.real, c));
-  if (form == RequantForm::shift && !power_of_two(scale.real))
+  if (form == RequantForm::shift && scale.real != 0 && !power_of_two(scale.real))
     user_error(
         fmt::format("{}: multiplier {} of output channel {}; supported in profile {} are powers of two from "
                     "2^-30 to 1",

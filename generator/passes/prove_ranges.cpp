@@ -20,6 +20,7 @@ using Ranges = std::vector<QRange>;
 
 // Beyond that a proof costs more memory than it can save; constants of such tensors are in the file.
 constexpr int64_t kMostChannels = 1 << 16;
+constexpr int64_t kMostSummed = 1 << 22;  // values, for one mean of a pool
 
 bool too_many_channels(const Graph& graph, const Node& n) {
   if (n.op == OpKind::conv || n.op == OpKind::linear) return false;
@@ -203,6 +204,7 @@ class Result {
     const PoolSpec s = pool_formula(graph_, n_);
     const QuantView x = quant_view(graph_.tensor(n_.inputs[0]));
     const int offset = quant_view(out_).offset();
+    if (values_to_sum(s) > kMostSummed) return unknown();
     std::array<std::optional<QRange>, 256> known;
     const auto mean_of = [&](int32_t q) {
       std::optional<QRange>& mean = known[byte_of(q, x)];
@@ -212,6 +214,13 @@ class Result {
     Ranges out = of(0);
     for (QRange& r : out) r = {mean_of(r.lo).lo, mean_of(r.hi).hi};
     return out;
+  }
+
+  // Of all windows that mean_of_equal tries.
+  static int64_t values_to_sum(const PoolSpec& s) {
+    if (s.kind == PoolKind::whole) return int64_t{s.ih} * s.iw;
+    const auto [h, w] = taps(s);
+    return int64_t{h.most} * w.most * (h.most - h.fewest + 1) * (w.most - w.fewest + 1);
   }
 
   // The results for windows full of one byte: of every size that occurs, summed in every order that occurs.

@@ -60,13 +60,15 @@ SumRange sum_of(const Tensor& w, size_t channel, const Factors& f) {
 
 TapsInside taps_inside(int in, int out, int taps, int stride, int dilation, int pad_before) {
   TapsInside inside{taps, 0};
-  for (int o = 0; o < out; ++o) {
-    int count = 0;
-    for (int k = 0; k < taps; ++k) {
-      const int64_t i = int64_t{o} * stride - pad_before + int64_t{k} * dilation;
-      count += i >= 0 && i < in;
-    }
+  for (int64_t o = 0; o < out; ++o) {
+    const int64_t begin = o * stride - pad_before, behind = in - 1 - begin;
+    const int64_t first = begin < 0 ? (-begin + dilation - 1) / dilation : 0;
+    const int64_t last = behind < 0 ? -1 : std::min<int64_t>(taps - 1, behind / dilation);
+    const auto count = static_cast<int>(std::max<int64_t>(0, last - first + 1));
     inside = {std::min(inside.fewest, count), std::max(inside.most, count)};
+    // All windows from the first to the last that lie inside do so: images may be long.
+    if (count == taps)
+      o = std::max(o, std::min<int64_t>(out - 1, (in - 1 - int64_t{taps - 1} * dilation + pad_before) / stride));
   }
   return inside;
 }
@@ -105,8 +107,7 @@ std::vector<SumRange> sums_of(const Graph& graph, const Node& n) {
   const int64_t oc = w.shape[0], groups = n.op == OpKind::conv ? n.group : 1;
   const int64_t row = element_count(w.shape) / oc, channels = w.shape[1], taps = row / channels;
   const std::vector<int32_t> bias = bias_of(graph, n);
-  if (static_cast<int64_t>(bias.size()) != oc || oc % groups != 0 ||
-      groups * channels != channel_count(x))
+  if (static_cast<int64_t>(bias.size()) != oc || oc % groups != 0 || groups * channels != channel_count(x))
     internal_error(describe(n) + ": shapes of source, weights and bias disagree");
   std::vector<SumRange> sums;
   Factors factors;
