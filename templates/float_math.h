@@ -155,6 +155,12 @@ inline double gelu_of(double x) {
   return 0.5 * x * (v < 0.0 ? tail : 2.0 - tail);
 }
 
+// x / 2 (1 + tanh u) = x / (1 + exp(-2 u)), u = sqrt(2 / pi) (x + 0.044715 x^3).
+inline double gelu_by_tanh_of(double x) {
+  if (x < -30.0) return -0.0;
+  return x * sigmoid_of(1.5957691216057308 * (x + 0.044715 * x * x * x));
+}
+
 // ---- sine and cosine ------------------------------------------------------------------------------------------------
 
 struct Quarter {

@@ -80,7 +80,9 @@ inline void unary_floats(const OctetArgs* args, const Unary& p) {
     case kAbs: return map_doubles(args, n, [](double x) { return absolute(x); });
     case kErf: return map_doubles(args, n, [](double x) { return erf_of(x); });
     case kSilu: return map_doubles(args, n, [](double x) { return x < -120.0 ? -0.0 : x * sigmoid_of(x); });
-    case kGelu: return map_doubles(args, n, [](double x) { return gelu_of(x); });
+    case kGelu:
+      if (alpha == 1.0f) return map_doubles(args, n, [](double x) { return gelu_by_tanh_of(x); });
+      return map_doubles(args, n, [](double x) { return gelu_of(x); });
     case kSoftplus: return map_doubles(args, n, [](double x) { return softplus_of(x); });
     case kReciprocal: return map_floats(args, n, [](float x) { return 1.0f / x; });
     case kLog: return map_doubles(args, n, [](double x) { return log_value(x); });

@@ -185,10 +185,11 @@ TEST_P(Islands, GiveTheSameBytesInEmittedCode) {
   };
   for (const Target& target : all_targets()) {
     expect_same(run(net, {.target = &target}, bind_plain), std::string("plain on ") + target.name);
-    if (!host_runs(target)) continue;
-    if (GetParam() && &target != &host_target()) continue;  // the order of images adds no op
+    // Compilers take long: the order of images adds no op, and targets between the least and the best no instructions.
+    const bool best = &target == &host_target(), least = std::string_view(target.name) == "scalar";
+    if (GetParam() || !(best || least)) continue;
     for (const char* compiler : {"g++", "clang++"}) {
-      if (!has_compiler(compiler)) continue;
+      if (!has_compiler(compiler) || (least && std::string_view(compiler) == "clang++")) continue;
       std::shared_ptr<void> keep;
       expect_same(run(net, {.target = &target, .emitter = Emitter::compiler},
                       [&](const CompiledModel& model) {

@@ -66,10 +66,7 @@ void elu(NodeImport& n) {
 
 void gelu(NodeImport& n) {
   Node node = unary_node(n, Unary::gelu);
-  if (n.flag("approximate")) {
-    if (!n.tensor(0).quant) n.fail_attribute("approximate", "true", "false, or quantized tensors");
-    node.alpha = 1;
-  }
+  if (n.flag("approximate")) node.alpha = 1;
   emit_unary(n, std::move(node));
 }
 

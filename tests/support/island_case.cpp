@@ -54,6 +54,8 @@ class Table {
       for (const Shape& s : std::vector<Shape>{{3, 37}, {}, {2, 1, 3, 1, 2, 5}})
         add(unary_name(function), n, {of(type, s)}, {of(type, s)}, 3e-7);
     }
+    add("gelu by tanh", {.op = OpKind::unary, .function = Unary::gelu, .alpha = 1}, {f32({5, 41})}, {f32({5, 41})},
+        3e-7);
     for (DType type : {DType::s32, DType::s64})
       for (Unary f : {Unary::relu, Unary::neg, Unary::abs, Unary::square, Unary::sign})
         add(unary_name(f), {.op = OpKind::unary, .function = f}, {of(type, {3, 5})}, {of(type, {3, 5})});
