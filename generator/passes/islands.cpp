@@ -30,7 +30,8 @@ class Islands {
   // A node on quantized tensors without an integer form: dequantize, the op, quantize.
   void leave_int8(int i) {
     const Node node = edit_.node(i);
-    if (node.op == OpKind::quantize || node.op == OpKind::dequantize) return;
+    if (node.op == OpKind::quantize) return check_quantize(node);
+    if (node.op == OpKind::dequantize) return;
     if (is_float(graph_, node)) return free_inputs(i);
     const std::string why = why_not_integer(graph_, node);
     if (why.empty()) return;
@@ -45,11 +46,20 @@ class Islands {
     edit_.node(i).island = why;
   }
 
+  void check_quantize(const Node& node) const {
+    const Tensor& to = tensor(node.outputs[0]);
+    if (!to.is_quantized() || !to.quant->per_tensor())
+      user_error(fmt::format("{}: '{}' is {} with {} scales along axis {}; supported is one scale for an activation",
+                             describe(node), to.name, dtype_name(to.dtype), to.quant ? to.quant->scale.size() : 0,
+                             to.quant ? to.quant->axis : -1));
+  }
+
   // Quantized tensors that an op outside of int8 reads: as real numbers, or as integers where it works on those.
   void free_inputs(int i) {
     const Node node = edit_.node(i);
-    const bool integers =
-        node.op == OpKind::integer_matmul || node.op == OpKind::integer_conv || node.op == OpKind::arg;
+    const DType to = tensor(node.outputs[0]).dtype;
+    const bool integers = node.op == OpKind::integer_matmul || node.op == OpKind::integer_conv ||
+                          node.op == OpKind::arg || to == DType::u8 || to == DType::s8;
     std::vector<TensorId> inputs = node.inputs;
     for (TensorId& t : inputs) {
       if (t == kNoTensor || !tensor(t).is_quantized()) continue;
