@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "generator/passes/edit.h"
+#include "generator/passes/lowering.h"
 #include "generator/passes/passes.h"
 #include "runtime/status.h"
 
@@ -45,12 +46,13 @@ class Splitter {
 
   void run() {
     const Tensor &x = tensor(n_.inputs[0]), &w = tensor(n_.inputs[1]), &y = tensor(n_.outputs[0]);
-    if (x.shape.size() != 4 || !w.is_constant() || !w.is_quantized())
-      user_error(fmt::format("{}: supported are transposed convolutions over two dimensions with constant weights",
-                             describe(n_)));
+    if (x.shape.size() < 3 || x.shape.size() > 4 || !w.is_constant() || !w.is_quantized())
+      user_error(fmt::format(
+          "{}: supported are transposed convolutions over one or two dimensions with constant weights", describe(n_)));
     const Window& v = n_.window;
-    h_ = {v.stride_h, v.pad_top, v.kh, v.dilation_h, static_cast<int>(x.shape[1]), static_cast<int>(y.shape[1])};
-    w_ = {v.stride_w, v.pad_left, v.kw, v.dilation_w, static_cast<int>(x.shape[2]), static_cast<int>(y.shape[2])};
+    const Image from = image_of(x), to = image_of(y);
+    h_ = {v.stride_h, v.pad_top, v.kh, v.dilation_h, from.h, to.h};
+    w_ = {v.stride_w, v.pad_left, v.kw, v.dilation_w, from.w, to.w};
     if (graph_.profile == Profile::xnn && (v.stride_h > v.kh || v.stride_w > v.kw))
       user_error(fmt::format("{}: a stride beyond the kernel's size; supported in profile xnn are strides up to it",
                              describe(n_)));
@@ -107,6 +109,15 @@ class Splitter {
               .inputs = {t},
               .outputs = {out}};
     if (cropped) last.starts.assign(4, 0), last.steps.assign(4, 1);
+    if (cropped && tensor(out).shape.size() == 3) {  // over one dimension: rows of one
+      last.outputs = {between("_cropped", {n, 1, w_.out, channels})};
+      edit_.add_node({.op = OpKind::reshape,
+                      .name = n_.name + "_row",
+                      .source = n_.source,
+                      .inputs = last.outputs,
+                      .outputs = {out}},
+                     i_);
+    }
     edit_.add_node(std::move(last), i_);
   }
 
