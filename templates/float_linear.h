@@ -48,6 +48,17 @@ inline void add_products(Sums& sums, const float* a, const float* b, int64_t ste
   sums = s;
 }
 
+// One tap of sixteen channels by themselves, into the first row of sums.
+inline void add_tap(Sums& s, const float* x, const float* w) {
+  s.a0 += load(x) * load(w), s.a1 += load(x + 4) * load(w + 4);
+  s.a2 += load(x + 8) * load(w + 8), s.a3 += load(x + 12) * load(w + 12);
+}
+
+inline void store_first(const Sums& s, float* row) {
+  const Vector all[] = {s.a0, s.a1, s.a2, s.a3};
+  memcpy(row, all, sizeof all);
+}
+
 inline void store(const Sums& s, float* rows) {  // [2][16]
   const Vector all[] = {s.a0, s.a1, s.a2, s.a3, s.b0, s.b1, s.b2, s.b3};
   memcpy(rows, all, sizeof all);
@@ -207,6 +218,7 @@ inline void depthwise_pixel(const OctetArgs* args, const Conv& p, const float* s
     const int64_t width = p.groups - c < kSide ? p.groups - c : kSide;
     float sums[kSide] = {};
     if (bias) memcpy(sums, bias + c, sizeof sums);
+    Sums s = start(bias ? bias + c : nullptr);
     for (int64_t ky = 0; ky < w.kh; ++ky) {
       const int64_t iy = input_of(oy, ky, p.ih, w.stride_h, w.dilation_h, w.pad_top, p.transposed);
       for (int64_t kx = 0; kx < w.kw && iy >= 0; ++kx) {
@@ -214,12 +226,13 @@ inline void depthwise_pixel(const OctetArgs* args, const Conv& p, const float* s
         if (ix < 0) continue;
         const float* tap = weights + (c / kSide * w.kh * w.kw + ky * w.kw + kx) * kSide;
         const float* x = src + iy * p.src.row + ix * p.src.pixel + c * p.src.channel;
-        if (width == kSide)
-          add_taps(sums, x, p.src.channel, tap, 1, kSide);
+        if (width == kSide && p.src.channel == 1)
+          add_tap(s, x, tap);
         else
           add_taps(sums, x, p.src.channel, tap, 1, width);
       }
     }
+    if (width == kSide && p.src.channel == 1) store_first(s, sums);
     for (int64_t i = 0; i < width; ++i) dst[(c + i) * p.dst.channel] = clamped(sums[i], p);
   }
 }

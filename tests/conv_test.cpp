@@ -94,6 +94,16 @@ TEST_P(Conv, TailsEqualTheReference) {
   check(GetParam(), cases);
 }
 
+// Every form of requantization on every engine: of a row with a tail of pixels and channels, and of a depthwise layer.
+TEST_P(Conv, FormsEqualTheReference) {
+  std::vector<ConvCase> cases;
+  uint32_t seed = 1;
+  for (const char* line : {"2x9x8 -> 20 forms:pointwise", "3x5x24 -> 24 k3 p1 g24 forms:depthwise"})
+    for (const ConvNumbers& n : conv_numbers())
+      if (n.requant.form != RequantForm::scaled) cases.push_back(make_conv_case(parse_conv_shape(line), n, seed++));
+  check(GetParam(), cases);
+}
+
 // A layer as a line of a shape file, so that a failure can be repeated from what it prints.
 std::string random_layer(Random& random) {
   const auto upto = [&random](uint32_t n) { return 1 + static_cast<int>(random() % n); };

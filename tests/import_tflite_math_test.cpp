@@ -189,7 +189,7 @@ INSTANTIATE_TEST_SUITE_P(
         TfliteCase{"MeanOfImagesWithoutDimensions",
                    {2, 5, 6, 3},
                    reduce(BuiltinOperator::MEAN, {1, -2}, false),
-                   "global_average_pool reshape",
+                   "reduce",
                    {2, 3}},
         TfliteCase{"MeanOfChannels",
                    {2, 5, 6, 3},

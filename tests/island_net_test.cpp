@@ -36,14 +36,28 @@ const std::vector<Case> kCases = {
        const TensorId y = n.q(n.input("other", {2, 3, 5, 2}), "other_q", 0x1p-5f, 3);
        n.output(n.out_q(n.node({.op = OpKind::matmul, .name = "matmul"}, {x, y}, {2, 3, 4, 2}), "y"));
      },
-     8},  // the sums, and what rounds them
+     6},
+    {"integers_read_plainly",
+     [](QuantizedNet& n) {
+       const TensorId x = n.start({2, 5, 3, 4});
+       const TensorId at = n.graph.add({.name = "at", .dtype = DType::s64, .shape = {2, 1, 3, 4}});
+       n.graph.nodes.push_back({.op = OpKind::arg,
+                                .name = "arg",
+                                .inputs = {n.graph.nodes.back().inputs[0]},
+                                .outputs = {at},
+                                .axis = 1,
+                                .reduction = Reduction::max});
+       n.output(at);
+       n.output(n.out_q(n.conv1("conv", x, 3), "y"));
+     },
+     1},
     {"float_ops_between_convolutions",
      [](QuantizedNet& n) {
        const TensorId x = n.start({1, 4, 4, 4});
        const TensorId a = n.out_q(n.conv3("conv", x, 6), "a");
        const TensorId b = n.binary(OpKind::maximum, "max", a, n.constant("floor", {6, 1, 1}, {0, 1, -1, 2, -2, 0.5f}));
-       const TensorId c = n.node({.op = OpKind::reduce, .name = "mean", .axes = {1}, .reduction = Reduction::max}, {b},
-                                 {1, 1, 4, 4});
+       const TensorId c =
+           n.node({.op = OpKind::reduce, .name = "mean", .axes = {1}, .reduction = Reduction::max}, {b}, {1, 1, 4, 4});
        n.output(n.out_q(n.conv1("conv2", n.out_q(c, "c"), 3), "y"));
        n.output(c);
      },
@@ -60,11 +74,8 @@ const std::vector<Case> kCases = {
        const TensorId x = n.start({2, 3, 2, 5});
        const TensorId y = same(n, n.input("other", {2, 3, 2, 5}), "other_q");
        const TensorId less = n.graph.add({.name = "less", .dtype = DType::boolean, .shape = {2, 3, 2, 5}});
-       n.graph.nodes.push_back({.op = OpKind::compare,
-                                .name = "compare",
-                                .inputs = {x, y},
-                                .outputs = {less},
-                                .relation = Relation::less});
+       n.graph.nodes.push_back(
+           {.op = OpKind::compare, .name = "compare", .inputs = {x, y}, .outputs = {less}, .relation = Relation::less});
        const TensorId z = n.node({.op = OpKind::where, .name = "where"}, {less, x, y}, {2, 3, 2, 5});
        n.output(same(n, z, "z"));
        n.output(less);
@@ -96,7 +107,8 @@ const std::vector<Case> kCases = {
      [](QuantizedNet& n) {
        const TensorId x = n.start({2, 8, 3, 5});
        n.output(same(n, n.node({.op = OpKind::tile, .name = "tile"}, {x}, {2, 24, 3, 10}), "tile_q"));
-       n.output(same(n, n.node({.op = OpKind::depth_to_space, .name = "d2s", .block = 2}, {x}, {2, 2, 6, 10}), "d2s_q"));
+       n.output(
+           same(n, n.node({.op = OpKind::depth_to_space, .name = "d2s", .block = 2}, {x}, {2, 2, 6, 10}), "d2s_q"));
        n.output(same(n,
                      n.node({.op = OpKind::depth_to_space, .name = "crd", .block = 2, .column_row_depth = true}, {x},
                             {2, 2, 6, 10}),
@@ -105,13 +117,17 @@ const std::vector<Case> kCases = {
        n.output(same(n, n.slice("backwards", x, {1, 7, 2, 4}, {-1, -3, -1, -2}, {2, 3, 3, 3}), "backwards_q"));
        const TensorId six = n.reshape("six", x, {2, 2, 4, 3, 5, 1});
        n.output(same(n, n.transpose("turn", same(n, six, "six_q"), {4, 2, 5, 0, 3, 1}), "turn_q"));
-       n.output(same(n, n.node({.op = OpKind::expand, .name = "expand"}, {n.slice("first", x, {0, 0, 0, 0}, {1, 1, 1, 1}, {2, 8, 1, 5})}, {2, 8, 4, 5}), "expand_q"));
+       n.output(same(n,
+                     n.node({.op = OpKind::expand, .name = "expand"},
+                            {n.slice("first", x, {0, 0, 0, 0}, {1, 1, 1, 1}, {2, 8, 1, 5})}, {2, 8, 4, 5}),
+                     "expand_q"));
      },
      0},
     {"space_to_depth_and_back",
      [](QuantizedNet& n) {
        const TensorId x = n.start({1, 3, 4, 6});
-       const TensorId y = same(n, n.node({.op = OpKind::space_to_depth, .name = "s2d", .block = 2}, {x}, {1, 12, 2, 3}), "s");
+       const TensorId y =
+           same(n, n.node({.op = OpKind::space_to_depth, .name = "s2d", .block = 2}, {x}, {1, 12, 2, 3}), "s");
        const TensorId z = n.out_q(n.conv1("conv", y, 8), "z");
        n.output(n.out_q(n.node({.op = OpKind::depth_to_space, .name = "d2s", .block = 2}, {z}, {1, 2, 4, 6}), "y"));
      },
@@ -169,8 +185,10 @@ TEST_P(IslandNetworks, KernelsGiveWhatTheGraphSays) {
     run_passes(graph, {.fuse = fuse, .prove = prove});
     const Arrays got = run_lowered(graph, inputs, views);
     ASSERT_EQ(expected.size(), got.size());
-    for (size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(expected[i], got[i]) << "output " << i << "\n" << print(graph);
-    EXPECT_EQ(std::count_if(graph.nodes.begin(), graph.nodes.end(), [](const Node& n) { return !n.island.empty(); }), c.islands)
+    for (size_t i = 0; i < expected.size(); ++i)
+      EXPECT_EQ(expected[i], got[i]) << "output " << i << "\n" << print(graph);
+    EXPECT_EQ(std::count_if(graph.nodes.begin(), graph.nodes.end(), [](const Node& n) { return !n.island.empty(); }),
+              c.islands)
         << print(graph);
   }
   if (c.islands > 0) {

@@ -186,6 +186,7 @@ TEST_P(Islands, GiveTheSameBytesInEmittedCode) {
   for (const Target& target : all_targets()) {
     expect_same(run(net, {.target = &target}, bind_plain), std::string("plain on ") + target.name);
     if (!host_runs(target)) continue;
+    if (GetParam() && &target != &host_target()) continue;  // the order of images adds no op
     for (const char* compiler : {"g++", "clang++"}) {
       if (!has_compiler(compiler)) continue;
       std::shared_ptr<void> keep;

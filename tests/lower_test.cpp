@@ -6,6 +6,7 @@
 
 #include <numeric>
 
+#include "generator/kernel/requant.h"
 #include "generator/passes/passes.h"
 #include "runtime/status.h"
 #include "tests/support/net.h"
@@ -230,6 +231,30 @@ TEST(LowerConv, TheOverflowProofIsTightAtBothEnds) {
   EXPECT_THAT(error_with_bias(255, kMax - 128 * 255 + 1), HasSubstr("channel 1"));
   EXPECT_EQ(error_with_bias(-128, kMax - 127 * 255, DType::s8), "no error");
   EXPECT_THAT(error_with_bias(-128, kMax - 127 * 255 + 1, DType::s8), HasSubstr("channel 1"));
+}
+
+// Fixed point has less room than s32, which a channel of one value does not need: dead channels have huge biases.
+TEST(LowerConv, ChannelsOfOneValueHaveNoProducts) {
+  const auto net_with = [](int32_t bias, float scale) {
+    Net net;
+    net.graph.profile = Profile::tflm;
+    const TensorId x = net.qdq(net.input("x", {1, 2}), "x_q", 1.0f, 0);
+    const TensorId w = net.weights("w", DType::s8, {2, 2}, {1, 1, 127, -128}, {{0.5f, scale}, {0, 0}, 0});
+    const TensorId fc = net.node({.op = OpKind::linear, .name = "fc"}, {x, w}, {1, 2});
+    const int32_t biases[] = {0, bias};
+    net.graph.nodes.back().inputs.push_back(net.graph.add_constant<int32_t>("b", DType::s32, {2}, biases));
+    net.output(net.qdq(fc, "y", 1.0f, 3));
+    return net;
+  };
+  Net net = net_with(1 << 30, 0x1p-28f);  // 4 steps, whatever x is
+  const auto nodes = lowered(net);
+  const LoweredNode& n = *find<ConvSpec>(nodes);
+  EXPECT_THAT(n.conv.weights, testing::ElementsAre(1, 1, 0, 0));
+  EXPECT_EQ(requantize(n.conv.bias[1], n.conv.scale[1], std::get<ConvSpec>(n.spec).requant), 3 + 4);
+  Net saturated = net_with(1 << 30, 0x1p-20f);
+  EXPECT_EQ(error_of(saturated), "no error");
+  Net between = net_with(1 << 30, 0x1.2p-28f);  // 4.5 steps, more or less
+  EXPECT_THAT(error_of(between), HasSubstr("the sum of output channel 1 can reach 107"));
 }
 
 TEST(LowerConv, TheProofKnowsWhatAProducerLeaves) {

@@ -15,7 +15,7 @@ namespace {
 // Instructions that one source holds where their number is ours to choose: about one second of g++, five for the target
 // scalar.
 constexpr size_t kSourceSize = 3000;
-constexpr size_t kPlainSize = 200;  // what a plain kernel counts for
+constexpr size_t kPlainSize = 4;  // of a plain kernel: a call, beside ops that a source holds once
 constexpr size_t kMostSources = 16;
 
 size_t size_of(const KernelUnit& u) {

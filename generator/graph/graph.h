@@ -152,7 +152,7 @@ enum class Unary : uint8_t {
   abs,
   erf,
   silu,
-  gelu,
+  gelu,  // alpha 1: approximated by tanh
   softplus,
   reciprocal,
   log,

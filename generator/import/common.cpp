@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "generator/import/foreign.h"
 #include "runtime/status.h"
 
 namespace octet::importing {
@@ -93,6 +94,7 @@ std::shared_ptr<const MappedFile> map_model(const std::filesystem::path& path) {
   std::string why;
   auto file = MappedFile::open(path, false, why);
   if (!file) user_error("cannot read the model: " + why);
+  if (const std::string format = foreign_format(file->bytes()); !format.empty()) user_error(format);
   return file;
 }
 

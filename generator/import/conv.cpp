@@ -72,6 +72,14 @@ int64_t transposed_size(NodeImport& n, Axis& a, int64_t extra, const std::string
   return wanted;
 }
 
+TensorId emit_transposed(NodeImport& n, std::vector<TensorId> inputs, const std::string& suffix, const Shape& shape,
+                         const Window& window, int64_t group) {
+  Node& node = n.step(OpKind::conv_transpose, std::move(inputs), suffix, DType::f32, shape);
+  node.window = window;
+  node.group = group;
+  return node.outputs[0];
+}
+
 void conv_transpose(NodeImport& n) {
   n.expect_inputs(2, 3);
   for (size_t i = 0; i < n.input_count(); ++i)
@@ -106,12 +114,42 @@ void conv_transpose(NodeImport& n) {
   }
   if (bias != kNoTensor && n.graph.tensor(bias).shape != Shape{shape[1]})
     n.fail(fmt::format("bias of shape {}; supported: {}", to_string(n.graph.tensor(bias).shape), shape[1]));
-  Node& node = n.step(OpKind::conv_transpose, present({x, w, bias}), "", DType::f32, std::move(shape));
-  node.window = to_window(axes);
-  node.group = group;
+  const Window window = to_window(axes);
+  if (count == 2) {
+    emit_transposed(n, present({x, w, bias}), "", shape, window, group);
+    return;
+  }
+  // In one dimension: an image of one row.
+  const TensorId image = n.step(OpKind::reshape, {x}, "/image", DType::f32, {xs[0], xs[1], 1, xs[2]}).outputs[0];
+  const TensorId row = changed_weights(n, w, "/row", [&ws](Tensor& weights) {
+    weights.shape = {ws[0], ws[1], 1, ws[2]};
+  });
+  const Shape wide = {shape[0], shape[1], 1, shape[2]};
+  const TensorId result = emit_transposed(n, present({image, row, bias}), "/wide", wide, window, group);
+  n.step(OpKind::reshape, {result}, "", DType::f32, shape);
 }
 
 }  // namespace
+
+TensorId changed_weights(NodeImport& n, TensorId weights, const std::string& suffix,
+                         const std::function<void(Tensor&)>& change) {
+  const Node* source = n.state.producer_of(weights);
+  const Node dequantize = source ? *source : Node{};
+  const std::string name = n.graph.tensor(weights).name + suffix;
+  Tensor w = n.graph.tensor(source ? dequantize.inputs[0] : weights);
+  w.name += suffix;
+  change(w);
+  const Shape shape = w.shape;
+  const TensorId constant = n.state.add(std::move(w));
+  if (!source) return constant;
+  const TensorId real = n.state.add({.name = name, .shape = shape});
+  Node again = dequantize;
+  again.name += suffix;
+  again.inputs = {constant};
+  again.outputs = {real};
+  n.state.add(std::move(again));
+  return real;
+}
 
 void conv_into(NodeImport& n, OpKind op, std::vector<TensorId> inputs, DType dtype, std::optional<QuantParams> quant) {
   n.expect_rank(inputs[0], 3, 4);

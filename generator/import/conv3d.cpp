@@ -12,28 +12,16 @@ TensorId moved(NodeImport& n, OpKind op, TensorId x, const std::string& suffix, 
   return n.step(op, {x}, suffix, DType::f32, std::move(shape)).outputs[0];
 }
 
-// [oc, ic, kd, kh, kw] -> [oc, kd * ic, kh, kw]; the constant itself where a DequantizeLinear stands between.
+// [oc, ic, kd, kh, kw] -> [oc, kd * ic, kh, kw]
 TensorId planes_of_weights(NodeImport& n, TensorId weights) {
-  const Node* source = n.state.producer_of(weights);
-  const Node dequantize = source ? *source : Node{};
-  Tensor w = n.graph.tensor(source ? dequantize.inputs[0] : weights);
-  const Shape s = w.shape;
-  const Ints strides = row_major_strides(s);
-  n.charge(byte_count(s, w.dtype));
-  w.data = std::make_shared<const ConstantBytes>(
-      strided_copy(w, {s[0], s[2], s[1], s[3], s[4]}, 0, {strides[0], strides[2], strides[1], strides[3], strides[4]}));
-  w.shape = {s[0], s[2] * s[1], s[3], s[4]};
-  const std::string name = n.graph.tensor(weights).name + "/planes";
-  w.name += "/planes";
-  const TensorId planes = n.state.add(std::move(w));
-  if (!source) return planes;
-  const TensorId real = n.state.add({.name = name, .shape = n.graph.tensor(planes).shape});
-  Node again = dequantize;
-  again.name += "/planes";
-  again.inputs = {planes};
-  again.outputs = {real};
-  n.state.add(std::move(again));
-  return real;
+  return changed_weights(n, weights, "/planes", [&n](Tensor& w) {
+    const Shape s = w.shape;
+    const Ints at = row_major_strides(s);
+    n.charge(byte_count(s, w.dtype));
+    w.data = std::make_shared<const ConstantBytes>(
+        strided_copy(w, {s[0], s[2], s[1], s[3], s[4]}, 0, {at[0], at[2], at[1], at[3], at[4]}));
+    w.shape = {s[0], s[2] * s[1], s[3], s[4]};
+  });
 }
 
 TensorId padded(NodeImport& n, TensorId x, const Axis& depth) {

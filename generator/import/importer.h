@@ -1,6 +1,7 @@
 // The importer's inside: one NodeImport per node of the file, handled by a function that the operator's name selects.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -138,6 +139,9 @@ std::string auto_pad(NodeImport& n, const Ints& pads);  // NOTSET, VALID, SAME_U
 Spatial read_window(NodeImport& n, const Shape& x, int64_t channels, const Ints& kernel, bool pool);
 // Convolutions (conv.cpp): one from its parts: checks shapes, reads the attributes.
 void conv_into(NodeImport& n, OpKind op, std::vector<TensorId> inputs, DType dtype, std::optional<QuantParams> quant);
+// Constant weights, or what they are dequantized from, as `change` leaves them; the file's own stay.
+TensorId changed_weights(NodeImport& n, TensorId weights, const std::string& suffix,
+                         const std::function<void(Tensor&)>& change);
 // Three spatial axes, as a 2-D convolution (conv3d.cpp).
 void conv3d_into(NodeImport& n, TensorId x, TensorId weights, TensorId bias);
 

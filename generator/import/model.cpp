@@ -3,12 +3,9 @@
 #include <array>
 #include <fstream>
 
-#include "generator/import/foreign.h"
 #include "generator/import/onnx.h"
 #include "generator/import/tflite.h"
 #include "generator/import/tflite_file.h"
-#include "generator/io/mapped_file.h"
-#include "runtime/status.h"
 
 namespace octet {
 namespace {
@@ -23,14 +20,6 @@ bool begins_like_tflite(const std::filesystem::path& path) {
   return in && tflite_file::is_tflite(std::as_bytes(std::span(first)));
 }
 
-void refuse_foreign(const std::filesystem::path& path) {
-  std::string why;
-  const auto file = MappedFile::open(path.string(), false, why);
-  if (!file) return;
-  if (const std::string format = foreign_format(file->bytes()); !format.empty())
-    user_error(path.string() + ": " + format);
-}
-
 }  // namespace
 
 FileSummary summarize_model(const std::filesystem::path& path) {
@@ -38,11 +27,12 @@ FileSummary summarize_model(const std::filesystem::path& path) {
 }
 
 Graph import_model(const std::filesystem::path& path, const ImportOptions& options) {
-  refuse_foreign(path);
   const bool tflite = begins_like_tflite(path);
   Graph graph = tflite ? import_tflite(path, options) : import_onnx(path, options);
-  graph.profile = tflite ? Profile::xnn : Profile::ort;
-  graph.profile_reason = tflite ? "a TFLite file" : "an ONNX file";
+  if (tflite) {
+    graph.profile = Profile::xnn;
+    graph.profile_reason = "a TFLite file";
+  }
   if (options.profile) {
     graph.profile = *options.profile;
     graph.profile_reason = "asked for";

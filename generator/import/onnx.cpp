@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "generator/import/importer.h"
+#include "generator/import/onnx_profile.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -59,6 +60,9 @@ class Importer {
     share_quantization();
     drop_unused_tensors();
     verify(state_.graph);
+    const ProfileChoice choice = onnx_profile(file_, state_.graph);
+    state_.graph.profile = choice.profile;
+    state_.graph.profile_reason = choice.reason;
     return std::move(state_.graph);
   }
 

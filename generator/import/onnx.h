@@ -25,11 +25,11 @@
 //   batch_norm, instance_norm, group_norm   parameters are f32 constants [c] (dequantized here if the file quantizes
 //            them; repeated where there is one per group).
 //   conv_transpose   as conv, with weights [ic, oc / group, kh, kw]; its pads crop, output_padding shows in the shape.
-// A 3-D conv comes as a 2-D one over images of planes, between moves; Gelu by tanh, Sum and Max of more than two, Mod
-// with fmod 1, ReduceL1, ReduceL2, ReduceSumSquare, Gemm of two activations, DynamicQuantizeMatMul and
-// MatMulIntegerToFloat as several nodes, named after theirs with a suffix. Arithmetic on u8, s8 and boolean integers
-// stands between casts to s32.
-// QOperator models: the folded form at once, tensors u8 or s8 with QuantParams on every one of them.
+// A 3-D conv comes as a 2-D one over images of planes, a 1-D conv_transpose as one over a row, between moves; Gelu by
+// tanh, Sum and Max of more than two, Mod with fmod 1, ReduceL1, ReduceL2, ReduceSumSquare, Gemm of two activations,
+// DynamicQuantizeMatMul and MatMulIntegerToFloat as several nodes, named after theirs with a suffix. Arithmetic on u8,
+// s8 and boolean integers stands between casts to s32. QOperator models: the folded form at once, tensors u8 or s8 with
+// QuantParams on every one of them.
 //   conv, linear   from QLinearConv, QLinearMatMul (constant right side), QGemm: weights constant u8/s8, [oc, k] for
 //   linear,
 //            axis 0 or per tensor; bias an s32 constant without QuantParams, on the grid s_x * s_w.

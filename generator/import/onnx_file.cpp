@@ -211,6 +211,7 @@ Model read_model(onnx::ModelProto& m, const Payloads& payloads, const TensorRead
   r.producer = clean_name(m.producer_name() + (m.producer_version().empty() ? "" : " " + m.producer_version()));
   for (const auto& set : m.opset_import())
     if (set.domain().empty() || set.domain() == "ai.onnx") r.opset = set.version();
+  for (const auto& p : m.metadata_props()) r.metadata.emplace_back(p.key(), p.value());
   if (g.sparse_initializer_size())
     user_error(fmt::format("sparse initializer {}; supported: dense ones",
                            in_quotes(clean_name(g.sparse_initializer(0).values().name()))));

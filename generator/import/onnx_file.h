@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "generator/graph/graph.h"
@@ -67,6 +68,7 @@ struct Model {
   std::vector<Constant> constants;  // initializers
   std::vector<GraphInput> inputs;
   std::vector<std::string> outputs;
+  std::vector<std::pair<std::string, std::string>> metadata;  // metadata_props
 };
 
 // User errors if the bytes are no ONNX model. `folder` holds external data; empty: refused. With an owner of the bytes,

@@ -19,7 +19,7 @@
 // it (and the op's result is NAME/linear).
 //
 // `source` is the operator ("CONV_2D"), `name` the name of the first output. FULLY_CONNECTED on more than two
-// dimensions stands behind a reshape. MEAN over h and w is global_average_pool, AVERAGE_POOL_2D always average_pool,
+// dimensions stands behind a reshape. MEAN over h and w that keeps them is global_average_pool, AVERAGE_POOL_2D always average_pool,
 // other MEANs reduce. PACK is reshapes and a concat, UNPACK a split and reshapes. HALF constants are f32. Shapes and
 // what is computed from constants and shapes is folded.
 #pragma once

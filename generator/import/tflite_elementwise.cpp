@@ -65,8 +65,12 @@ void elu(NodeImport& n) {
 }
 
 void gelu(NodeImport& n) {
-  if (n.flag("approximate")) n.fail_attribute("approximate", "true", "false");
-  emit_unary(n, unary_node(n, Unary::gelu));
+  Node node = unary_node(n, Unary::gelu);
+  if (n.flag("approximate")) {
+    if (!n.tensor(0).quant) n.fail_attribute("approximate", "true", "false, or quantized tensors");
+    node.alpha = 1;
+  }
+  emit_unary(n, std::move(node));
 }
 
 void logical_not(NodeImport& n) {

@@ -11,7 +11,7 @@ Profile engine(const ConvTraits& t) {
   const bool linear = t.kind == ConvKind::fully_connected || t.kind == ConvKind::matmul;
   if (t.profile == Profile::torch_x86)
     return !linear && t.groups <= 100 && t.centred ? Profile::onednn : Profile::fbgemm;
-  if (t.profile == Profile::xnn && ((t.kind == ConvKind::depthwise && !t.is_signed) || t.gaps)) return Profile::tfl_ruy;
+  if (t.profile == Profile::xnn && t.gaps) return Profile::tfl_ruy;
   return t.profile;
 }
 

@@ -27,7 +27,9 @@ double wide_value(Unary function, double alpha, double x) {
     case Unary::exp: return std::exp(x);
     case Unary::erf: return std::erf(x);
     case Unary::silu: return x * sigmoid(x);
-    case Unary::gelu: return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));
+    case Unary::gelu:
+      if (alpha != 0) return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
+      return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));
     case Unary::softplus: return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
     case Unary::log: return std::log(x);
     case Unary::sin: return std::sin(x);

@@ -83,6 +83,20 @@ bool has_equal_types(OpKind op) {
   }
 }
 
+// Ops whose result has a type of its own.
+bool chooses_type(OpKind op) {
+  switch (op) {
+    case OpKind::cast:
+    case OpKind::arg:
+    case OpKind::compare:
+    case OpKind::quantize:
+    case OpKind::dynamic_quantize:
+    case OpKind::integer_matmul:
+    case OpKind::integer_conv: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 void check_island(const Graph& graph, const Node& n) {
@@ -104,6 +118,10 @@ void check_island(const Graph& graph, const Node& n) {
       user_error(fmt::format("{}: '{}' is {} and '{}' {}; supported are operands of one type", describe(n), a.name,
                              dtype_name(a.dtype), b.name, dtype_name(b.dtype)));
   }
+  const Tensor &from = graph.tensor(n.inputs[first]), &to = graph.tensor(n.outputs[0]);
+  if (!chooses_type(n.op) && from.dtype != to.dtype)
+    user_error(fmt::format("{}: makes {} '{}' of {} '{}'; supported are results of the operands' type", describe(n),
+                           dtype_name(to.dtype), to.name, dtype_name(from.dtype), from.name));
 }
 
 }  // namespace octet

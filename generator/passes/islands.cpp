@@ -18,7 +18,6 @@ class Islands {
   void run() {
     for (int i : edit_.order()) leave_int8(i);
     for (int i : edit_.order()) settle_dequantize(i);
-    for (int i : edit_.order()) take_plain_integers(i);
     for (int i : edit_.order()) flatten_indices(i);
     for (int i : edit_.order()) split_resize(i);
     for (int i : edit_.order()) describe_island(i);
@@ -31,9 +30,9 @@ class Islands {
   // A node on quantized tensors without an integer form: dequantize, the op, quantize.
   void leave_int8(int i) {
     const Node node = edit_.node(i);
-    if (node.op == OpKind::arg && tensor(node.inputs[0]).is_quantized())  // real values have the same order
-      return edit_.set_input(i, 0, dequantized(node.inputs[0], i));
-    if (node.op == OpKind::quantize || node.op == OpKind::dequantize || is_float(graph_, node)) return;
+    if (node.op == OpKind::quantize) return check_quantize(node);
+    if (node.op == OpKind::dequantize) return;
+    if (is_float(graph_, node)) return free_inputs(i);
     const std::string why = why_not_integer(graph_, node);
     if (why.empty()) return;
     check_leaves(node, why);
@@ -45,6 +44,45 @@ class Islands {
       if (tensor(node.outputs[k]).is_quantized()) quantize_output(i, k);
     edit_.node(i).range = {};
     edit_.node(i).island = why;
+  }
+
+  void check_quantize(const Node& node) const {
+    const Tensor& to = tensor(node.outputs[0]);
+    if (!to.is_quantized() || !to.quant->per_tensor())
+      user_error(fmt::format("{}: '{}' is {} with {} scales along axis {}; supported is one scale for an activation",
+                             describe(node), to.name, dtype_name(to.dtype), to.quant ? to.quant->scale.size() : 0,
+                             to.quant ? to.quant->axis : -1));
+  }
+
+  // Quantized tensors that an op outside of int8 reads: as real numbers, or as integers where it works on those.
+  void free_inputs(int i) {
+    const Node node = edit_.node(i);
+    const DType to = tensor(node.outputs[0]).dtype;
+    const bool integers = node.op == OpKind::integer_matmul || node.op == OpKind::integer_conv ||
+                          node.op == OpKind::arg || to == DType::u8 || to == DType::s8;
+    std::vector<TensorId> inputs = node.inputs;
+    for (TensorId& t : inputs) {
+      if (t == kNoTensor || !tensor(t).is_quantized()) continue;
+      if (!integers) check_leaves(node, fmt::format("{} of quantized tensors is not supported", op_name(node.op)));
+      t = integers ? plain(t, i) : dequantized(t, i);
+    }
+    if (inputs != node.inputs) edit_.set_inputs(i, inputs);
+  }
+
+  // The integers as the file has them, without parameters.
+  TensorId plain(TensorId q, int near) {
+    Tensor to = tensor(q);
+    to.quant.reset();
+    if (to.is_constant()) return graph_.add(std::move(to));
+    to.name += "_plain";
+    const TensorId out = edit_.add_tensor(std::move(to));
+    edit_.add_node({.op = OpKind::identity,
+                    .name = tensor(q).name,
+                    .source = op_name(OpKind::identity),
+                    .inputs = {q},
+                    .outputs = {out}},
+                   near);
+    return out;
   }
 
   // Profiles of runtimes that compute such an op in integers say nothing about a detour by f32.
@@ -131,31 +169,6 @@ class Islands {
     edit_.node(i).op = OpKind::mul;
     edit_.set_inputs(i, {real, scale});
     edit_.add_node(std::move(cast), i);
-  }
-
-  // Kernels outside of int8 read integers as the file has them: without gaps, and s8 as it is.
-  void take_plain_integers(int i) {
-    const Node node = edit_.node(i);
-    if (node.op == OpKind::identity || !is_float(graph_, node)) return;
-    for (size_t k = 0; k < node.inputs.size(); ++k) {
-      const TensorId t = node.inputs[k];
-      if (t == kNoTensor || !tensor(t).is_quantized()) continue;
-      Tensor to = tensor(t);
-      to.quant.reset();
-      if (to.is_constant()) {
-        edit_.set_input(i, k, graph_.add(std::move(to)));
-        continue;
-      }
-      to.name += "_plain";
-      const TensorId plain = edit_.add_tensor(std::move(to));
-      edit_.set_input(i, k, plain);
-      edit_.add_node({.op = OpKind::identity,
-                      .name = tensor(t).name,
-                      .source = op_name(OpKind::identity),
-                      .inputs = {t},
-                      .outputs = {plain}},
-                     i);
-    }
   }
 
   TensorId reshaped(TensorId t, Shape shape, int near) {
@@ -248,7 +261,7 @@ class Islands {
   void describe_island(int i) {
     Node& node = edit_.node(i);
     node.channels_last = graph_.channels_last;
-    if (!is_float(graph_, node)) return;
+    if (!is_float(graph_, node) || node.op == OpKind::identity) return;
     if (node.island.empty()) node.island = why_float(edit_, graph_, node);
     check_island(graph_, node);
   }

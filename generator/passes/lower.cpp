@@ -370,8 +370,11 @@ void lower_edge(Lowering& to, int node) {
     case OpKind::dequantize: return lower_dequantize(to, node);
     default: break;
   }
-  const bool plain = to.tensor(src).is_quantized() && !to.tensor(dst).is_quantized();  // islands read it
-  const bool enters = among(to.graph.inputs, src), leaves = plain || among(to.graph.outputs, dst);
+  const bool enters = among(to.graph.inputs, src), leaves = among(to.graph.outputs, dst);
+  if (!to.tensor(dst).is_quantized()) {  // as the file has them
+    to.add(node, EdgeSpec{edge_shape(to, src), false}, src, dst);
+    return;
+  }
   if (enters == leaves) {
     if (!enters && to.placed_in(dst, src, 0)) return;
     internal_error(describe(n) + " is an identity inside the graph");
@@ -434,14 +437,14 @@ void lower_permute(Lowering& to, int node) {
 
 void lower_node(Lowering& to, int node) {
   const Node& n = node_of(to, node);
-  if (n.op == OpKind::identity && to.tensor(n.inputs[0]).is_quantized()) return lower_edge(to, node);
   if (n.op == OpKind::resize && n.resize.mode == Resize::Mode::linear && !is_float(to.graph, n))
     return lower_resize(to, node);
   if (is_move(n.op)) return lower_move(to, node);
   if (n.op == OpKind::gather || n.op == OpKind::gather_nd ||
       (n.op == OpKind::resize && n.resize.mode == Resize::Mode::nearest))
     return lower_gather(to, node);
-  if (is_float(to.graph, n) && !to.placed_in(n.outputs[0], n.inputs[0], 0)) return lower_float(to, node);
+  const bool bytes = n.op == OpKind::identity && to.tensor(n.inputs[0]).is_quantized();
+  if (is_float(to.graph, n) && !bytes && !to.placed_in(n.outputs[0], n.inputs[0], 0)) return lower_float(to, node);
   switch (n.op) {
     case OpKind::conv:
     case OpKind::linear: return lower_conv(to, node);

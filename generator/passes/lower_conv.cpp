@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "generator/kernel/conv_scale.h"
@@ -86,7 +87,8 @@ int64_t largest_held(const ChannelScale& c, RequantForm form) {
   }
 }
 
-void check_channel(const Graph& graph, const Node& n, size_t c, const ChannelScale& scale, RequantForm form) {
+void check_channel(const Graph& graph, const Node& n, size_t c, const ChannelScale& scale, SumRange sums,
+                   RequantForm form) {
   if (!in_window(scale))
     user_error(
         fmt::format("{}: multiplier {} of output channel {} is out of range; supported are input scale times "
@@ -97,7 +99,7 @@ void check_channel(const Graph& graph, const Node& n, size_t c, const ChannelSca
         fmt::format("{}: multiplier {} of output channel {}; supported in profile {} are powers of two from "
                     "2^-30 to 1",
                     describe(n), scale.real, c, profile_name(graph.profile)));
-  const int64_t largest = largest_of(n.sums[c]), most = largest_held(scale, form);
+  const int64_t largest = largest_of(sums), most = largest_held(scale, form);
   if (largest > most)
     user_error(
         fmt::format("{}: the sum of output channel {} can reach {}; supported are sums below {}{}", describe(n), c,
@@ -109,6 +111,27 @@ void check_channel(const Graph& graph, const Node& n, size_t c, const ChannelSca
 // not positive is clamped to the zero point or above.
 bool may_round_up(const Node& n, const Requant& r) {
   return r.lo >= r.zero || std::all_of(n.sums.begin(), n.sums.end(), [](const SumRange& s) { return s.lo >= 0; });
+}
+
+// A channel whose sums are too large for fixed point, but all give one byte (its bias is far beyond what its scale lets
+// through), gives that byte from a bias alone. Otherwise the sums stay.
+SumRange settle_constant(const ConvSpec& spec, size_t c, SumRange sums, ConvData& data) {
+  const Requant& r = spec.requant;
+  const ChannelScale& scale = data.scale[c];
+  const bool fixed = r.form == RequantForm::fixed_away || r.form == RequantForm::fixed_up;
+  const int64_t largest = largest_of(sums);
+  if (!fixed || scale.fixed.exponent > 0 || largest <= largest_held(scale, r.form) ||
+      largest > std::numeric_limits<int32_t>::max())
+    return sums;
+  const uint8_t byte = requantize(static_cast<int32_t>(sums.lo), scale, r);
+  if (byte != requantize(static_cast<int32_t>(sums.hi), scale, r)) return sums;
+  const auto channels = static_cast<size_t>(spec.oc), terms = static_cast<size_t>(spec.weight_terms);
+  const size_t row = data.weights.size() / (channels * terms);
+  for (size_t term = 0; term < terms; ++term)
+    std::fill_n(data.weights.begin() + static_cast<int64_t>((term * channels + c) * row), row, int8_t{0});
+  data.bias[c] = 4 * (byte - r.zero);
+  data.scale[c] = {.m = 0.25f, .fixed = fixed_point(0.25), .real = 0.25};
+  return {data.bias[c], data.bias[c]};
 }
 
 void fill_data(const Lowering& to, const Node& n, ConvSpec& spec, ConvData& data) {
@@ -124,9 +147,10 @@ void fill_data(const Lowering& to, const Node& n, ConvSpec& spec, ConvData& data
   if (r.form == RequantForm::fixed_away && may_round_up(n, r)) r.form = RequantForm::fixed_up;
   const bool fixed = r.form == RequantForm::fixed_away || r.form == RequantForm::fixed_up;
   for (size_t c = 0; c < oc; ++c) {
+    const SumRange sums = settle_constant(spec, c, n.sums[c], data);
     const ChannelScale& scale = data.scale[c];
-    check_channel(to.graph, n, c, scale, r.form);
-    r.wide = r.wide || requant_is_wide(largest_of(n.sums[c]), scale, r);
+    check_channel(to.graph, n, c, scale, sums, r.form);
+    r.wide = r.wide || requant_is_wide(largest_of(sums), scale, r);
     r.mixed = r.mixed || (fixed && scale.fixed.multiplier != 0 && scale.fixed.exponent >= 0) ||
               (r.form == RequantForm::fixed_away && scale.ties_up);
   }

@@ -87,7 +87,7 @@ def matmuls():
         bias = c.const(c.bias(xq, w, wq, 21)[0])
         y = c.op("QGemm", x, *c.params(xq), wn, *c.params(wq), bias, *c.params(yq), domain=MS, transB=trans)
         yield done(c, y, yq, number % 2)
-    c = case("refused_qgemm_float_output")
+    c = case("float_qgemm_output")
     xq = c.pick()
     w, wq = c.weights((21, 33), S8, 0)
     bias = c.const(c.bias(xq, w, wq, 21)[0])

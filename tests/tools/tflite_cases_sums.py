@@ -49,7 +49,7 @@ def conv(name, kind, size, channels, outputs, kernel, stride, dilation, padding,
         taps = kh * kw * channels // groups
         w, wq = weights(c, [outputs, kh, kw, channels // groups], kind, 0)
     yq = c.fitted(spread(xq, w, wq, taps), activation)
-    tensors = [x, c.const(w, wq, 3 if depthwise else 0), bias(c, xq, w, wq, outputs, taps)]
+    tensors = [x, c.const(w, wq, 3 if depthwise and np.ndim(wq.scale) else 0), bias(c, xq, w, wq, outputs, taps)]
     shape = [1, *(out_size(*a, padding) for a in zip(size, kernel, stride, dilation)), outputs]
     extra = {"depthMultiplier": depthwise} if depthwise else {}
     code, options = ("DEPTHWISE_CONV_2D", "DepthwiseConv2D") if depthwise else ("CONV_2D", "Conv2D")
