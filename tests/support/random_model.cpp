@@ -32,7 +32,7 @@ struct Live {  // a tensor that layers may read: real values behind a Dequantize
 
 class Maker {
  public:
-  explicit Maker(const RandomModel& model) : random_(model.seed), builder_(17) {
+  explicit Maker(const RandomModel& model) : profile_(model.profile), random_(model.seed), builder_(17) {
     signed_ = pick(2) == 1;
     signed_weights_ = signed_ || pick(3) != 0;
     const int planned = 2 + pick(9);
@@ -284,7 +284,9 @@ class Maker {
                                     attr("pads", Ints{pad, 0, 0, pad})};
     if (average) attributes.push_back(attr("count_include_pad", pick(2)));
     const std::string y = builder_.node(average ? "AveragePool" : "MaxPool", {read(x)}, named("_pool"), attributes);
-    finish_layer(y, shape, pick(2) == 0 ? quant : some_quant(32 * quant.scale));
+    // Only ONNX Runtime's average pool knows other parameters for its result.
+    const Quant other = some_quant(32 * quant.scale);
+    finish_layer(y, shape, pick(2) == 0 || profile_ != Profile::ort ? quant : other);
   }
 
   void global_pool(Live& x) {
@@ -345,6 +347,7 @@ class Maker {
       }
   }
 
+  Profile profile_;
   Random random_;
   test::OnnxBuilder builder_;
   bool signed_ = false, signed_weights_ = true;

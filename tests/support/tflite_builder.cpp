@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "runtime/status.h"
+#include "tests/support/corpus.h"
 
 namespace octet::test {
 
@@ -71,10 +72,12 @@ std::string TfliteBuilder::bytes() const {
 
 Graph TfliteBuilder::import(const ImportOptions& options) const {
   const std::string file = bytes();
+  keep_in_corpus(file);
   return import_tflite(std::as_bytes(std::span(file)), options);
 }
 
 std::string tflite_refusal(const std::string& bytes, const ImportOptions& options) {
+  keep_in_corpus(bytes);
   try {
     import_tflite(std::as_bytes(std::span(bytes)), options);
   } catch (const Error& e) {
