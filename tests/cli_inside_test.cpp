@@ -186,6 +186,21 @@ TEST_F(Inside, CompareWithFloatsCountsWhatIsMoreThanHalfAQuantumOff) {
   EXPECT_NEAR(t["saturated_a"].get<double>(), 1.0 / static_cast<double>(q.elements()), 1e-9);
 }
 
+// The float network that the digits were quantized from: every int8 tensor beside its float one, the outputs by both
+// names.
+TEST_F(Inside, CompareTakesTheFloatModel) {
+  const auto j = json({kModel, std::string(OCTET_SOURCE_DIR) + "/demo/digits.f32.onnx", "--input", "three.npy"}, 3);
+  std::vector<std::string> names;
+  for (const auto& t : j["tensors"]) {
+    names.push_back(t["name"]);
+    EXPECT_GT(t["cosine"].get<double>(), 0.999) << t;
+    EXPECT_GT(t["sqnr_db"].get<double>(), 25) << t;
+  }
+  EXPECT_GE(names.size(), 13u);
+  for (const char* name : {"logits", "logits_QuantizeLinear_Output", "/Concat_output_0_QuantizeLinear_Output"})
+    EXPECT_EQ(std::count(names.begin(), names.end(), name), 1) << name;
+}
+
 TEST_F(Inside, CompareSaysWhatCannotBeCompared) {
   Array other = node(kConvOut);
   other.shape = {3, 8, 8, 16};

@@ -125,22 +125,20 @@ struct Row {
 };
 
 // Tensors of equal names, or of names that the file gives to the same values: a quantized tensor meets the float one
-// that it was quantized from. In A's order, which is that of execution.
+// that it was quantized from, as may the integers' own dequantized values. In A's order, which is that of execution.
 std::vector<Row> match(const Side& a, const Side& b) {
   std::map<std::string, size_t> by_name;
   for (size_t t = 0; t < b.tensors().size(); ++t) by_name.emplace(b.tensors()[t].name, t);
   for (size_t t = 0; t < b.tensors().size(); ++t)
     for (const std::string& alias : b.tensors()[t].aliases) by_name.emplace(alias, t);
   std::vector<Row> rows;
-  std::vector<bool> taken(b.tensors().size());
   for (size_t t = 0; t < a.tensors().size(); ++t) {
     const Source& s = a.tensors()[t];
     std::vector<std::string> names = {s.name};
     names.insert(names.end(), s.aliases.begin(), s.aliases.end());
     for (const std::string& name : names) {
       const auto at = by_name.find(name);
-      if (at == by_name.end() || taken[at->second]) continue;
-      taken[at->second] = true;
+      if (at == by_name.end()) continue;
       rows.push_back({t, at->second, {}});
       break;
     }
