@@ -250,22 +250,4 @@ OCTET_PLAIN void octet_plain_log_softmax_fixed(const OctetArgs* args) {
   });
 }
 
-OCTET_PLAIN void octet_plain_softmax_f32(const OctetArgs* args) {
-  using namespace octet_plain;
-  const Softmax p = *in<Softmax>(args, OCTET_CONSTANTS);
-  const float* src = in<float>(args, OCTET_SRC);
-  float* dst = out<float>(args);
-  for (int32_t row = 0; row < p.blocks; ++row, src += p.length, dst += p.length) {
-    float largest = src[0];
-    for (int32_t i = 1; i < p.length; ++i) largest = src[i] > largest ? src[i] : largest;
-    double sum = 0;
-    for (int32_t i = 0; i < p.length; ++i) {
-      const float e = static_cast<float>(exp_of(static_cast<double>(src[i]) - static_cast<double>(largest)));
-      dst[i] = e;
-      sum += static_cast<double>(e);
-    }
-    for (int32_t i = 0; i < p.length; ++i) dst[i] = static_cast<float>(static_cast<double>(dst[i]) / sum);
-  }
-}
-
 #endif

@@ -242,7 +242,6 @@ std::vector<std::vector<KernelSpec>> all_variants() {
           .WITH(length = 5)
           .WITH(src_pitch = 8)
           .WITH(dst_pitch = 8)
-          .WITH(form = SoftmaxForm::real)
           .WITH(form = SoftmaxForm::exact)
           .WITH(pixels = 2)
           .WITH(channels = 2)

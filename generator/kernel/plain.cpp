@@ -120,7 +120,6 @@ static_assert(octet_plain::kProductEven == static_cast<int>(QuantizeForm::produc
 
 std::optional<PlainKernel> plain(const SoftmaxSpec& s) {
   octet_plain::Softmax p = {.blocks = s.rows, .length = s.length, .pixels = 1, .channels = 1};
-  if (s.form == SoftmaxForm::real) return OCTET_MAKE(octet_plain_softmax_f32, p);
   p.src_pitch = p.src_block = s.src_pitch;
   p.dst_pitch = p.dst_block = s.dst_pitch;
   p.src_step = p.dst_step = 1;
@@ -208,7 +207,6 @@ OctetKernel plain_function(std::string_view name) {
       OCTET_FUNCTION(octet_plain_softmax_exact),
       OCTET_FUNCTION(octet_plain_log_softmax),
       OCTET_FUNCTION(octet_plain_log_softmax_fixed),
-      OCTET_FUNCTION(octet_plain_softmax_f32),
       OCTET_FUNCTION(octet_plain_strided_copy),
       OCTET_FUNCTION(octet_plain_channel_permute),
       OCTET_FUNCTION(octet_plain_resize),

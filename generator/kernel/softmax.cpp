@@ -127,7 +127,6 @@ SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const Qua
 
 std::vector<std::byte> softmax_tables(SoftmaxForm form, const QuantView& src, int64_t length) {
   switch (form) {
-    case SoftmaxForm::real: return {};
     case SoftmaxForm::quotient: return bytes_of(softmax_table(src.scale, length));
     case SoftmaxForm::reciprocal:
     case SoftmaxForm::log_real: return reciprocal_table(src);

@@ -14,7 +14,6 @@ namespace octet {
 
 // d is a byte's distance from the largest of its row; E[d] and the like come as tables of 256.
 enum class SoftmaxForm : uint8_t {
-  real,        // f32 rows
   quotient,    // f32: sat(rne(RN32(RN32(E[d] * floor(RN32(1 / s_y))) / sum))): ONNX Runtime (lut.h)
   reciprocal,  // f32: E[d] = expf(RN32(-s_x * d)), inverse = RN32(1 / RN32(sum * s_y)), RN32(E[d] * inverse) rounded
                // with ties away from zero (u8: trunc(RN32(. + 1/2))): LiteRT's optimized kernels; 0 of 84k differ

@@ -101,6 +101,20 @@ void lower_add(Lowering& to, int node) {
          a, out, b);
 }
 
+// A spec whose second operand may be one pixel per image, but for its formula.
+template <class Spec>
+Spec spread(const Lowering& to, const Meeting& m, TensorId a, TensorId b, TensorId out) {
+  Spec spec;
+  spec.n = m.n;
+  spec.pixels = m.pixels;
+  spec.channels = to.channels(out);
+  spec.broadcast = m.broadcast != Broadcast::none;
+  spec.a_pitch = to.pitch(a);
+  spec.b_pitch = to.pitch(b);
+  spec.dst_pitch = to.pitch(out);
+  return spec;
+}
+
 void lower_mul(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   TensorId a = n.inputs[0], b = n.inputs[1];
@@ -111,16 +125,9 @@ void lower_mul(Lowering& to, int node) {
     std::swap(a, b);
     std::swap(mul.a_zero, mul.b_zero);
   }
-  to.add(node,
-         MulSpec{.n = m.n,
-                 .pixels = m.pixels,
-                 .channels = to.channels(out),
-                 .broadcast = m.broadcast != Broadcast::none,
-                 .a_pitch = to.pitch(a),
-                 .b_pitch = to.pitch(b),
-                 .dst_pitch = to.pitch(out),
-                 .mul = mul},
-         a, out, b);
+  auto spec = spread<MulSpec>(to, m, a, b, out);
+  spec.mul = mul;
+  to.add(node, spec, a, out, b);
 }
 
 // Quantization of both ends and the node's clamp, for an op of one source.
@@ -242,16 +249,9 @@ void lower_pair(Lowering& to, int node) {
     if (n.op == OpKind::prelu) internal_error(describe(n) + " has more slopes than values");
     std::swap(a, b);  // the larger and the smaller of two are symmetric
   }
-  to.add(node,
-         PairSpec{.n = m.n,
-                  .pixels = m.pixels,
-                  .channels = to.channels(out),
-                  .broadcast = m.broadcast != Broadcast::none,
-                  .a_pitch = to.pitch(a),
-                  .b_pitch = to.pitch(b),
-                  .dst_pitch = to.pitch(out),
-                  .pair = pair},
-         a, out, b);
+  auto spec = spread<PairSpec>(to, m, a, b, out);
+  spec.pair = pair;
+  to.add(node, spec, a, out, b);
 }
 
 // TensorFlow Lite's optimized mean rounds the channels that fill vectors of 16 and the others in two ways.
@@ -392,15 +392,6 @@ void lower_softmax(Lowering& to, int node) {
         element_count(Shape(shape.begin() + static_cast<int64_t>(from), shape.begin() + static_cast<int64_t>(end))));
   };
   SoftmaxSpec spec{.rows = elements(0, axis), .length = static_cast<int>(shape[axis])};
-  if (!to.tensor(src).is_quantized()) {
-    if (elements(axis, shape.size()) != spec.length)
-      user_error(fmt::format("{}: axis {} of {} is not the last; supported is a float softmax along the last axis",
-                             describe(n), axis, to_string(shape)));
-    spec.form = SoftmaxForm::real;
-    spec.src_pitch = spec.dst_pitch = spec.length;
-    to.add(node, spec, src, dst);
-    return;
-  }
   spec.form =
       named(n, [&] { return softmax_form(to.graph.profile, n.op == OpKind::log_softmax, spec.length, to.view(dst)); });
   if (axis + 1 < shape.size()) {

@@ -77,7 +77,6 @@ Traffic traffic_of(const EdgeSpec& s) {
   return {all * s.channels + rows(all, s.pitch)};
 }
 Traffic traffic_of(const SoftmaxSpec& s) {
-  if (s.form == SoftmaxForm::real) return {rows(s.rows, 8 * s.length)};
   const int64_t pixels = s.pixels > 0 ? int64_t{s.rows} * s.length * s.pixels : s.rows;
   return {rows(pixels, s.src_pitch) + rows(pixels, s.dst_pitch), 1024};
 }
