@@ -309,5 +309,21 @@ TEST(ImportTfliteConversions, QuantizeRequantizeCast) {
   EXPECT_EQ(g.nodes[3].op, OpKind::cast);
 }
 
+TEST(ImportTfliteConversions, FloatOpsAreMeantToBeFloat) {
+  TfliteBuilder b;
+  b.input(b.tensor("x", {4}, kGrid));
+  const int d = b.floats("d", {}), r = b.floats("r", {}), t = b.floats("t", {}), q = b.tensor("q", {}, kGrid);
+  b.output(q);
+  b.op(BuiltinOperator::DEQUANTIZE, {0}, {d});
+  b.op(BuiltinOperator::RESHAPE, {d, b.ints("s", {2, 2})}, {r});
+  b.op(BuiltinOperator::TANH, {r}, {t});
+  b.op(BuiltinOperator::QUANTIZE, {t}, {q});
+  const Graph g = b.import();
+  ASSERT_EQ(g.nodes.size(), 4U);
+  EXPECT_EQ(g.nodes[1].island, "");  // values only move
+  EXPECT_EQ(g.nodes[2].island, "float in the file");
+  EXPECT_EQ(g.nodes[3].island, "");
+}
+
 }  // namespace
 }  // namespace octet::test

@@ -87,6 +87,17 @@ TEST(FoldQdq, ClampsComposeInTheirOrder) {
   EXPECT_EQ(find(net.graph, OpKind::conv)->range, (QRange{5, 5}));
 }
 
+// TFLite files mean their float ops: there the nodes around them are no notation.
+TEST(FoldQdq, AnIslandOfTheFileStaysFloat) {
+  ConvNet net;
+  net.output(net.qdq(net.unary("tanh", net.y, Unary::tanh), "y_q", 0.5f, 0));
+  for (Node& n : net.graph.nodes)
+    if (n.op == OpKind::conv || n.op == OpKind::unary) n.island = "float in the file";
+  run(net.graph, {fold_qdq, fold_tables});
+  EXPECT_EQ(net.graph.tensor(find(net.graph, OpKind::conv)->outputs[0]).dtype, DType::f32);
+  EXPECT_EQ(net.graph.tensor(find(net.graph, OpKind::unary)->outputs[0]).dtype, DType::f32);
+}
+
 TEST(FoldQdq, AResultThatIsReadTwiceStaysFloat) {
   ConvNet net;
   net.output(net.qdq(net.y, "y_q", 0.5f, 0));

@@ -13,15 +13,16 @@
 // the folded form at once: a conv whose tensors are s8 with QuantParams is the quantized conv. Every u8 and s8
 // activation has parameters, one scale each; where the file gives none, scale 1 and zero point 0. Per-channel weights
 // count along dimension 0, those of conv_transpose along 1. Biases are s32 constants without QuantParams, on the grid
-// s_x * s_w. Ops that only move values have equal parameters on both sides, but for concat.
+// s_x * s_w. Ops that only move values have equal parameters on both sides, but for concat. Float ops are meant to be
+// float, also between DEQUANTIZE and QUANTIZE: Node::island says so.
 //
 // Activations. What is fused into a quantized op is its node's `range`; into a float op, a unary node of its own behind
 // it (and the op's result is NAME/linear).
 //
 // `source` is the operator ("CONV_2D"), `name` the name of the first output. FULLY_CONNECTED on more than two
-// dimensions stands behind a reshape. MEAN over h and w that keeps them is global_average_pool, AVERAGE_POOL_2D always average_pool,
-// other MEANs reduce. PACK is reshapes and a concat, UNPACK a split and reshapes. HALF constants are f32. Shapes and
-// what is computed from constants and shapes is folded.
+// dimensions stands behind a reshape. MEAN over h and w that keeps them is global_average_pool, AVERAGE_POOL_2D always
+// average_pool, other MEANs reduce. PACK is reshapes and a concat, UNPACK a split and reshapes. FLOAT16 constants are
+// f32. Shapes and what is computed from constants and shapes is folded.
 #pragma once
 
 #include <cstddef>

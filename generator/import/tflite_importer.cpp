@@ -174,7 +174,32 @@ void NodeImport::emit(Node node, TensorId output) {
   emit(std::move(node));
 }
 
+namespace {
+
+// Ops whose result does not depend on whether their tensors are quantized.
+bool moves_values(OpKind op) {
+  switch (op) {
+    case OpKind::concat:
+    case OpKind::dequantize:
+    case OpKind::expand:
+    case OpKind::gather:
+    case OpKind::gather_nd:
+    case OpKind::max_pool:
+    case OpKind::pad:
+    case OpKind::reshape:
+    case OpKind::slice:
+    case OpKind::split:
+    case OpKind::tile:
+    case OpKind::transpose: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+// A float op between DEQUANTIZE and QUANTIZE is just that: no notation for a quantized op, as it is in ONNX files.
 void NodeImport::emit(Node node) {
+  if (graph.tensor(node.outputs[0]).dtype == DType::f32 && !moves_values(node.op)) node.island = "float in the file";
   for (TensorId id : node.inputs)
     if (id != kNoTensor) expect_elements(graph.tensor(id).shape);
   graph.nodes.push_back(std::move(node));

@@ -72,7 +72,7 @@ void fold(Edit& edit, int i) {
   Graph& graph = edit.graph();
   const Node node = edit.node(i);
   const size_t activations = activation_inputs(node.op);
-  if (activations == 0 || graph.tensor(node.outputs[0]).dtype != DType::f32) return;
+  if (activations == 0 || graph.tensor(node.outputs[0]).dtype != DType::f32 || !node.island.empty()) return;
   const Tail tail = quantized_tail(edit, node.outputs[0]);
   if (tail.quantize < 0 || (node.op == OpKind::softmax && !tail.clamps.empty())) return;
   const TensorId out = edit.node(tail.quantize).outputs[0];

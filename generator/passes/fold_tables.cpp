@@ -132,6 +132,7 @@ class Expression {
     const int p = edit_.producer(t);
     if (p < 0) return false;
     const Node& n = edit_.node(p);
+    if (!n.island.empty()) return false;
     ++operations_;
     if (n.op == OpKind::unary) {
       if (!evaluate(n.inputs[0], out)) return false;
