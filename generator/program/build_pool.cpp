@@ -68,7 +68,7 @@ class MeanEnd {
     if (!is_real()) return fixed(w, x);
     b_.unary(Op::cvt_f32, w, x, x);
     b_.op(Op::mul_f32, w, x, x, b_.constant_f32(m_));
-    if (f_.z) b_.op(Op::add_f32, w, x, x, b_.constant_f32(f_.z));
+    if (f_.z != 0) b_.op(Op::add_f32, w, x, x, b_.constant_f32(f_.z));
     if (wide_) clamp_f32(b_, w, x, f_.lo - f_.offset_out, f_.hi - f_.offset_out);
     b_.unary(Op::cvt_i32, w, x, x);
     return x;
