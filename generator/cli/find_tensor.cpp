@@ -128,7 +128,7 @@ class Finder {
     }
     const std::vector<std::string> near = near_matches(name, known);
     user_error(fmt::format("--node {}: no tensor and no node of that name{}", name,
-                           near.empty() ? "; octet inspect lists them" : "; spelled like it: " + list(near)));
+                           near.empty() ? "; octet compare lists them" : "; spelled like it: " + list(near)));
   }
 
   std::string absence(const std::string& name, TensorId t) const {
