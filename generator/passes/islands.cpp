@@ -43,7 +43,7 @@ class Islands {
     for (size_t k = 0; k < node.outputs.size(); ++k)
       if (tensor(node.outputs[k]).is_quantized()) quantize_output(i, k);
     edit_.node(i).range = {};
-    edit_.node(i).island = why;
+    edit_.node(i).island = reason(why);
   }
 
   void check_quantize(const Node& node) const {
@@ -53,6 +53,9 @@ class Islands {
                              describe(node), to.name, dtype_name(to.dtype), to.quant ? to.quant->scale.size() : 0,
                              to.quant ? to.quant->axis : -1));
   }
+
+  // A refusal without what would be supported.
+  static std::string reason(const std::string& refusal) { return refusal.substr(0, refusal.find("; supported ")); }
 
   // Quantized tensors that an op outside of int8 reads: as real numbers, or as integers where it works on those.
   void free_inputs(int i) {
@@ -262,7 +265,7 @@ class Islands {
     Node& node = edit_.node(i);
     node.channels_last = graph_.channels_last;
     if (!is_float(graph_, node) || node.op == OpKind::identity) return;
-    if (node.island.empty()) node.island = why_float(edit_, graph_, node);
+    if (node.island.empty()) node.island = reason(why_float(edit_, graph_, node));
     check_island(graph_, node);
   }
 
