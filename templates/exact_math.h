@@ -68,6 +68,17 @@ namespace octet_math {
   return n == 0 ? static_cast<int32_t>(x) : shift_up(x - (x < 0), n);
 }
 
+// x times multiplier * 2^(exponent - 31): shifted left where the exponent is positive, which must fit, and right after
+// the product where it is negative; ties away from zero, and ties up.
+[[maybe_unused]] static inline int32_t scale_away(int32_t x, int32_t multiplier, int32_t exponent) {
+  const int32_t left = exponent > 0 ? exponent : 0;
+  return shift_away(srdhm(static_cast<int32_t>(static_cast<uint32_t>(x) << left), multiplier), left - exponent);
+}
+[[maybe_unused]] static inline int32_t scale_up(int32_t x, int32_t multiplier, int32_t exponent) {
+  const int32_t left = exponent > 0 ? exponent : 0;
+  return shift_up(srdhm(static_cast<int32_t>(static_cast<uint32_t>(x) << left), multiplier), left - exponent);
+}
+
 }  // namespace octet_math
 
 #endif

@@ -191,9 +191,8 @@ namespace {
 // The end of a mean whose sum is an integer.
 inline int32_t fixed_mean(int32_t sum, int32_t count, const Pool& p) {
   if (p.form == kInteger) return sum < 0 ? -((-sum + count / 2) / count) : (sum + count / 2) / count;
-  const int32_t left = p.exponent > 0 ? p.exponent : 0, right = left - p.exponent;
-  const int32_t x = octet_math::srdhm(static_cast<int32_t>(int64_t{sum} << left), p.multiplier);
-  return p.form == kFixedUp ? octet_math::shift_up(x, right) : octet_math::shift_away(x, right);
+  return p.form == kFixedUp ? octet_math::scale_up(sum, p.multiplier, p.exponent)
+                            : octet_math::scale_away(sum, p.multiplier, p.exponent);
 }
 
 inline void round_means(uint8_t* __restrict dst, const int32_t* __restrict sum, int64_t width, int32_t count,
@@ -477,6 +476,7 @@ OCTET_PLAIN void octet_plain_strided_copy(const OctetArgs* args) {
   copy_dims(dst + p.dst_offset, in<uint8_t>(args, OCTET_SRC) + p.src_offset, p, 0);
 }
 
+#include "plain_matmul.h"
 #include "plain_resize.h"
 #include "plain_softmax.h"
 

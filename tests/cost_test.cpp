@@ -114,7 +114,8 @@ TEST(Cost, EveryOpHasConstants) {
                               CopySpec{.dims = {4}, .src_strides = {1}, .dst_strides = {1}},
                               ChannelPermuteSpec{},
                               InterleaveSpec{},
-                              ResizeSpec{}};
+                              ResizeSpec{},
+                              MatMulSpec{}};
   for (const Target* t : {&vnni(), &avx2(), find_target("avx512_vbmi")})
     for (const KernelSpec& s : specs) EXPECT_GT(predict_cycles(s, *t), 0) << spec_op_name(s);
   for (const PoolKind kind : {PoolKind::average, PoolKind::whole})

@@ -146,6 +146,15 @@ TEST(ConvScale, IsWhatTheProfileSays) {
   EXPECT_TRUE(channel_scale(depthwise, 7, w, 0).ties_up);
   EXPECT_FALSE(channel_scale(depthwise, 8, w, 0).ties_up);
 
+  for (const Profile p : {Profile::xnn, Profile::tfl_ref, Profile::tfl_ruy, Profile::tflm}) {
+    ConvTraits activations = traits(p);
+    activations.kind = ConvKind::product;
+    EXPECT_EQ(form(activations).form, RequantForm::fixed_away) << profile_name(p);
+    EXPECT_EQ(scale(activations).fixed, fixed_point(real)) << profile_name(p);
+    activations.is_signed = false;
+    EXPECT_EQ(scale(activations).real, p == Profile::tflm ? real : in_float) << profile_name(p);
+  }
+
   ConvTraits torch = traits(Profile::torch_x86);
   EXPECT_EQ(form(torch).form, RequantForm::affine);
   EXPECT_EQ(form(torch).factor, 1 / y);

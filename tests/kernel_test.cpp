@@ -146,6 +146,7 @@ std::vector<std::vector<KernelSpec>> all_variants() {
     return s;
   }());
   const CopySpec copy = {.dims = {2, 3}, .src_strides = {3, 1}, .dst_strides = {3, 1}};
+  const MatMulSpec stack = {.batch = {2}, .a_strides = {16}, .b_strides = {16}, .dst_strides = {16}};
   return {
       conv_variants(),
       pool_variants(),
@@ -270,6 +271,24 @@ std::vector<std::vector<KernelSpec>> all_variants() {
           .WITH(dst_pitch = 8)
           .WITH(form = BlendForm::terms)
           .WITH(offset = 128)
+          .all(),
+      Variants<MatMulSpec>(stack)
+          .WITH(m = 2)
+          .WITH(k = 5)
+          .WITH(n = 5)
+          .WITH(a_pitch = 8)
+          .WITH(b_pitch = 8)
+          .WITH(dst_pitch = 8)
+          .WITH(batch[0] = 3)
+          .WITH(a_strides[0] = 0)
+          .WITH(b_strides[0] = 0)
+          .WITH(dst_strides[0] = 32)
+          .WITH(a_zero = 1)
+          .WITH(b_zero = 1)
+          .WITH(factor.multiplier = 1)
+          .WITH(zero = 1)
+          .WITH(lo = 1)
+          .WITH(hi = 254)
           .all(),
       Variants<InterleaveSpec>()
           .WITH(pixels = 2)

@@ -257,6 +257,50 @@ TEST(LowerConv, ChannelsOfOneValueHaveNoProducts) {
   EXPECT_THAT(error_of(between), HasSubstr("the sum of output channel 1 can reach 107"));
 }
 
+Net product(const Shape& a, const Shape& b, const Shape& y, float scale_b) {
+  Net net;
+  net.graph.profile = Profile::tflm;
+  const TensorId x = net.qdq(net.input("a", a), "a_q", 0.5f, 3);
+  const TensorId w = net.qdq(net.input("b", b), "b_q", scale_b, 200);
+  net.output(net.qdq(net.node({.op = OpKind::matmul, .name = "ab"}, {x, w}, y), "y_q", 1.0f, 7));
+  return net;
+}
+
+TEST(LowerMatMul, StacksShareWhatBroadcasts) {
+  Net net = product({2, 3, 4, 8}, {3, 8, 5}, {2, 3, 4, 5}, 0.25f);
+  const auto nodes = lowered(net);
+  const LoweredNode* n = find<MatMulSpec>(nodes);
+  ASSERT_TRUE(n);
+  const MatMulSpec expected = {.m = 4,
+                               .k = 8,
+                               .n = 5,
+                               .a_pitch = 8,
+                               .b_pitch = 8,
+                               .dst_pitch = 8,
+                               .batch = {2, 3},
+                               .a_strides = {96, 32},
+                               .b_strides = {0, 64},
+                               .dst_strides = {96, 32},
+                               .a_zero = 3,
+                               .b_zero = 200,
+                               .factor = fixed_point(0.125),
+                               .zero = 7};
+  EXPECT_EQ(std::get<MatMulSpec>(n->spec), expected) << to_string(n->spec);
+}
+
+TEST(LowerMatMul, RefusesWhatFixedPointCannotHold) {
+  Net fits = product({1, 166}, {166, 1}, {1, 1}, 500), large = product({1, 167}, {167, 1}, {1, 1}, 500);
+  EXPECT_EQ(error_of(fits), "no error");
+  EXPECT_THAT(error_of(large), HasSubstr("'ab': its sums of 167 products can reach 8416800"));
+  Net factor = product({1, 4}, {4, 1}, {1, 1}, 600);
+  EXPECT_THAT(error_of(factor), HasSubstr("'ab': multiplier 300 is out of range"));
+}
+
+TEST(LowerMatMul, RefusesVectors) {
+  Net net = product({8}, {8, 5}, {5}, 0.25f);
+  EXPECT_THAT(error_of(net), HasSubstr("'ab': multiplies 8 by 8x5; supported are matrices"));
+}
+
 TEST(LowerConv, TheProofKnowsWhatAProducerLeaves) {
   constexpr int32_t kMax = std::numeric_limits<int32_t>::max();
   for (const bool relu : {false, true}) {

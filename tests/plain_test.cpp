@@ -30,6 +30,7 @@ TEST_P(Plain, EqualsTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(Pool, Plain, testing::ValuesIn(pool_specs()));
 INSTANTIATE_TEST_SUITE_P(Resize, Plain, testing::ValuesIn(resize_specs()));
+INSTANTIATE_TEST_SUITE_P(MatMul, Plain, testing::ValuesIn(matmul_specs()));
 INSTANTIATE_TEST_SUITE_P(Affine, Plain, testing::ValuesIn(affine_specs()));
 INSTANTIATE_TEST_SUITE_P(Quantize, Plain, testing::ValuesIn(quantize_specs()));
 INSTANTIATE_TEST_SUITE_P(Dequantize, Plain, testing::ValuesIn(dequantize_specs()));

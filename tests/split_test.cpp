@@ -108,7 +108,8 @@ TEST_P(Split, OtherPartsWriteTheWhole) {
       expect_disjoint(parts, to_string(spec));
     }
   EXPECT_GE(in_parts, 40u);
-  for (const char* op : {"add", "mul", "lut", "affine", "max_pool", "average_pool", "global_average_pool"})
+  for (const char* op :
+       {"add", "mul", "lut", "affine", "max_pool", "average_pool", "global_average_pool", "batch_matmul"})
     EXPECT_TRUE(ops.count(op)) << op;
 }
 

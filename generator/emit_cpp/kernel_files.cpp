@@ -100,9 +100,9 @@ std::vector<TextFile> emit_kernel_files(const CompiledModel& model, const Kernel
 }
 
 std::vector<TextFile> vocabulary_files(const std::vector<const Target*>& targets) {
-  std::vector<std::string> names = {"call.h",       "exact_math.h",   "float_linear.h", "float_math.h",
-                                    "float_move.h", "float_ops.h",    "float_params.h", "float_reduce.h",
-                                    "plain_ops.h",  "plain_resize.h", "plain_softmax.h"};
+  std::vector<std::string> names = {"call.h",         "exact_math.h", "float_linear.h", "float_math.h",
+                                    "float_move.h",   "float_ops.h",  "float_params.h", "float_reduce.h",
+                                    "plain_matmul.h", "plain_ops.h",  "plain_resize.h", "plain_softmax.h"};
   for (const Target* t : targets)
     for (const std::string& name : kernel_headers(*t))
       if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);

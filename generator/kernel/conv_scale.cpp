@@ -8,10 +8,11 @@ namespace {
 
 // Whose kernel runs: profiles that stand for a choice among others are taken apart.
 Profile engine(const ConvTraits& t) {
-  const bool linear = t.kind == ConvKind::fully_connected || t.kind == ConvKind::matmul;
+  const bool product = t.kind == ConvKind::product;
+  const bool linear = t.kind == ConvKind::fully_connected || t.kind == ConvKind::matmul || product;
   if (t.profile == Profile::torch_x86)
     return !linear && t.groups <= 100 && t.centred ? Profile::onednn : Profile::fbgemm;
-  if (t.profile == Profile::xnn && t.gaps) return Profile::tfl_ruy;
+  if (t.profile == Profile::xnn && (t.gaps || product)) return Profile::tfl_ruy;
   return t.profile;
 }
 
@@ -19,7 +20,8 @@ Profile engine(const ConvTraits& t) {
 int64_t rounds_up(const ConvTraits& t) {
   switch (t.kind) {
     case ConvKind::fully_connected: return t.channels;
-    case ConvKind::matmul: return 0;
+    case ConvKind::matmul:
+    case ConvKind::product: return 0;
     case ConvKind::conv: return t.groups == 1 ? t.channels : 0;
     case ConvKind::depthwise: return t.is_signed ? t.channels / 8 * 8 : 0;
     case ConvKind::transposed: return t.is_signed ? t.channels / 8 * 8 : t.channels;

@@ -10,8 +10,9 @@
 
 namespace octet {
 
-// `matmul` is a product with a constant right side that is no fully connected layer in the file's own terms.
-enum class ConvKind : uint8_t { conv, depthwise, transposed, fully_connected, matmul };
+// `matmul` is a product with a constant right side that is no fully connected layer in the file's own terms, `product`
+// one of two activations.
+enum class ConvKind : uint8_t { conv, depthwise, transposed, fully_connected, matmul, product };
 
 // What the formula depends on besides the numbers of a channel.
 struct ConvTraits {

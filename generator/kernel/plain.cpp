@@ -187,6 +187,32 @@ std::optional<PlainKernel> plain(const ResizeSpec& s) {
                                                              s.dst_pitch, static_cast<int32_t>(s.form), s.offset}));
 }
 
+std::optional<PlainKernel> plain(const MatMulSpec& s) {
+  constexpr size_t kDims = octet_plain::kBatchDims;
+  const size_t rank = s.batch.size();
+  if (rank > kDims || s.a_strides.size() != rank || s.b_strides.size() != rank || s.dst_strides.size() != rank)
+    internal_error("matrix product of wrong rank: " + to_string(s));
+  octet_plain::MatMul p = {.m = s.m,
+                           .k = s.k,
+                           .n = s.n,
+                           .a_pitch = s.a_pitch,
+                           .b_pitch = s.b_pitch,
+                           .dst_pitch = s.dst_pitch,
+                           .a_zero = s.a_zero,
+                           .b_zero = s.b_zero,
+                           .multiplier = s.factor.multiplier,
+                           .exponent = s.factor.exponent,
+                           .zero = s.zero,
+                           .lo = s.lo,
+                           .hi = s.hi};
+  std::fill(std::begin(p.batch), std::end(p.batch), 1);
+  std::copy(s.batch.begin(), s.batch.end(), std::end(p.batch) - rank);
+  std::copy(s.a_strides.begin(), s.a_strides.end(), std::end(p.a_strides) - rank);
+  std::copy(s.b_strides.begin(), s.b_strides.end(), std::end(p.b_strides) - rank);
+  std::copy(s.dst_strides.begin(), s.dst_strides.end(), std::end(p.dst_strides) - rank);
+  return OCTET_MAKE(octet_plain_matmul, p);
+}
+
 }  // namespace
 
 OctetKernel plain_function(std::string_view name) {
@@ -210,6 +236,7 @@ OctetKernel plain_function(std::string_view name) {
       OCTET_FUNCTION(octet_plain_strided_copy),
       OCTET_FUNCTION(octet_plain_channel_permute),
       OCTET_FUNCTION(octet_plain_resize),
+      OCTET_FUNCTION(octet_plain_matmul),
   };
 #undef OCTET_FUNCTION
   for (const auto& [known, function] : kFunctions)

@@ -23,6 +23,7 @@ void run(const PoolSpec& spec, const OctetArgs& args);
 void run(const LutSpec& spec, const OctetArgs& args);
 void run(const InterleaveSpec& spec, const OctetArgs& args);
 void run(const ResizeSpec& spec, const OctetArgs& args);
+void run(const MatMulSpec& spec, const OctetArgs& args);
 void run(const AffineSpec& spec, const OctetArgs& args);
 void run(const QuantizeSpec& spec, const OctetArgs& args);
 void run(const DequantizeSpec& spec, const OctetArgs& args);

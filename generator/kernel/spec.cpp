@@ -218,6 +218,15 @@ Line describe(const KernelSpec& spec, const ResizeSpec& s) {
       .add("dst_pitch", s.dst_pitch, dense);
 }
 
+Line describe(const KernelSpec& spec, const MatMulSpec& s) {
+  Line line = start(spec);
+  line.raw(fmt::format("a [{}] b [{}] to [{}]", fmt::join(s.a_strides, ","), fmt::join(s.b_strides, ","),
+                       fmt::join(s.dst_strides, ",")));
+  line.add("a_pitch", s.a_pitch, round_up(s.k, 4)).add("b_pitch", s.b_pitch, round_up(s.n, 4));
+  line.add("dst_pitch", s.dst_pitch, round_up(s.n, 4)).add("a_zero", s.a_zero, 0).add("b_zero", s.b_zero, 0);
+  return line.add("factor", fixed_text(s.factor), {}).add("zero", s.zero, 0).raw(range_text(s.lo, s.hi));
+}
+
 const char* op_name_of(const ConvSpec& s) {
   if (s.is_depthwise()) return "depthwise";
   if (s.groups > 1) return "grouped_conv";
@@ -271,6 +280,9 @@ const char* op_name_of(const InterleaveSpec&) {
 const char* op_name_of(const ResizeSpec&) {
   return "resize";
 }
+const char* op_name_of(const MatMulSpec&) {
+  return "batch_matmul";
+}
 
 const char* op_name_of(const FloatSpec& s) {
   return float_op_name(s);
@@ -310,6 +322,10 @@ std::string shape_of(const SoftmaxSpec& s) {
 std::string shape_of(const CopySpec& s) {
   return fmt::format("{} of {} bytes", fmt::join(s.dims, "x"), s.bytes);
 }
+std::string shape_of(const MatMulSpec& s) {
+  const std::string matrices = fmt::format("{}x{} * {}x{}", s.m, s.k, s.k, s.n);
+  return s.batch.empty() ? matrices : fmt::format("{} of {}", fmt::join(s.batch, "x"), matrices);
+}
 std::string shape_of(const FloatSpec& s) {
   return float_shape_text(s);
 }
@@ -339,6 +355,8 @@ std::string shape_text(const KernelSpec& spec) {
 
 int64_t mac_count(const KernelSpec& spec) {
   if (const auto* island = std::get_if<FloatSpec>(&spec)) return float_macs(*island);
+  if (const auto* product = std::get_if<MatMulSpec>(&spec))
+    return element_count(product->batch) * product->m * product->k * product->n;
   const auto* s = std::get_if<ConvSpec>(&spec);
   if (!s) return 0;
   return int64_t{s->n} * s->oh * s->ow * s->oc * s->window.kh * s->window.kw * (s->ic / s->groups);

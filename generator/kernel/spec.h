@@ -229,9 +229,23 @@ struct ResizeSpec {
   bool operator==(const ResizeSpec&) const = default;
 };
 
-using KernelSpec =
-    std::variant<ConvSpec, AddSpec, MulSpec, PairSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec, DequantizeSpec,
-                 EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec, ResizeSpec, FloatSpec>;
+// Products of two activations, a [.., m, k] times b [.., k, n]: byte = clamp(scale_away(sum, factor) + zero), the sum
+// that of (a - a_zero) * (b - b_zero), which must fit s32 at any time, and shifted left by factor.exponent. A stack of
+// matrices has `batch` of them in up to 4 dimensions, with strides in bytes; an operand that all share has strides of
+// 0.
+struct MatMulSpec {
+  int m = 1, k = 4, n = 4;
+  int a_pitch = 4, b_pitch = 4, dst_pitch = 4;
+  std::vector<int64_t> batch, a_strides, b_strides, dst_strides;
+  int a_zero = 0, b_zero = 0;  // storage bytes
+  FixedPoint factor;
+  int zero = 0, lo = 0, hi = 255;  // storage bytes
+  bool operator==(const MatMulSpec&) const = default;
+};
+
+using KernelSpec = std::variant<ConvSpec, AddSpec, MulSpec, PairSpec, PoolSpec, LutSpec, AffineSpec, QuantizeSpec,
+                                DequantizeSpec, EdgeSpec, SoftmaxSpec, CopySpec, ChannelPermuteSpec, InterleaveSpec,
+                                ResizeSpec, MatMulSpec, FloatSpec>;
 
 const char* spec_op_name(const KernelSpec& spec);  // "conv", "depthwise", "linear", "add", ...
 std::string to_string(const KernelSpec& spec);     // one line, complete: equal text if and only if equal spec

@@ -21,8 +21,8 @@ bool is_float_tail(OpKind op) {
 }
 
 // Why the op itself has none, whatever its tensors.
-std::string why_not(const Node& n) {
-  if (n.op == OpKind::matmul)
+std::string why_not(Profile profile, const Node& n) {
+  if (n.op == OpKind::matmul && !is_tflite(profile))
     return "a product of two activations is not supported; supported is a constant right side of two dimensions";
   if (n.op == OpKind::div)
     return "div of two activations is not supported; supported are add, sub and mul, and any function of one quantized "
@@ -64,6 +64,7 @@ bool has_kernel(Profile profile, const Node& n) {
     case OpKind::gather_nd:
     case OpKind::tile:
     case OpKind::identity: return true;
+    case OpKind::matmul: return is_tflite(profile);
     case OpKind::resize: return n.resize.mode == Resize::Mode::nearest || is_tflite(profile);
     default: return false;
   }
@@ -117,7 +118,7 @@ class Check {
   void run() {
     for (int i : edit_.order()) {
       const Node& n = edit_.node(i);
-      refuse(n, why_not(n));
+      refuse(n, why_not(graph_.profile, n));
       if (n.op == OpKind::quantize)
         check_quantize(n);
       else if (n.op == OpKind::dequantize)
@@ -173,7 +174,7 @@ bool is_float(const Graph& graph, const Node& n) {
 }
 
 std::string why_float(const Edit& edit, const Graph& graph, const Node& n) {
-  if (std::string why = why_not(n); !why.empty()) return why;
+  if (std::string why = why_not(graph.profile, n); !why.empty()) return why;
   const char* supported =
       "supported are nodes between DequantizeLinear and QuantizeLinear (float is supported for a softmax at the end)";
   for (TensorId t : n.inputs) {
@@ -188,7 +189,7 @@ std::string why_float(const Edit& edit, const Graph& graph, const Node& n) {
 }
 
 std::string why_not_integer(const Graph& graph, const Node& n) {
-  if (std::string why = why_not(n); !why.empty()) return why;
+  if (std::string why = why_not(graph.profile, n); !why.empty()) return why;
   if (!has_kernel(graph.profile, n)) return fmt::format("{} of quantized tensors is not supported", op_name(n.op));
   std::string why;
   for (size_t k = 0; k < activation_count(n) && why.empty(); ++k)

@@ -150,26 +150,27 @@ class Layout {
     return tensor.is_quantized() && !tensor.is_constant() && !edit_.is_input(t) && !edit_.is_output(t);
   }
 
-  // Whether only the network's edges and transposes touch t. It stays in the file's order: images that enter or leave
-  // channels last are then stored as they come, and their transposes move nothing.
-  bool lies_between_edge_and_transpose(TensorId t) const {
+  // Whether only the network's edges, transposes and matrix products touch t. It stays in the file's order: images that
+  // enter or leave channels last are then stored as they come, and transposes beside them and products move nothing.
+  bool stays_in_file_order(TensorId t) const {
     const auto is_edge = [](OpKind op) {
       return op == OpKind::identity || op == OpKind::quantize || op == OpKind::dequantize;
     };
+    const auto is_ordered = [](OpKind op) { return op == OpKind::transpose || op == OpKind::matmul; };
     std::vector<int> nodes = edit_.consumers(t);
     if (edit_.producer(t) >= 0) nodes.push_back(edit_.producer(t));
-    int transposes = 0;
+    int ordered = 0;
     for (int i : nodes) {
-      if (edit_.node(i).op != OpKind::transpose && !is_edge(edit_.node(i).op)) return false;
-      transposes += edit_.node(i).op == OpKind::transpose;
+      if (!is_ordered(edit_.node(i).op) && !is_edge(edit_.node(i).op)) return false;
+      ordered += is_ordered(edit_.node(i).op);
     }
-    return transposes > 0;
+    return ordered > 0;
   }
 
   void decide() {
     for (size_t t = 0; t < last_.size(); ++t) {
       const auto id = static_cast<TensorId>(t);
-      last_[t] = graph_.tensors[t].shape.size() == 4 && may_be_last(id) && !lies_between_edge_and_transpose(id);
+      last_[t] = graph_.tensors[t].shape.size() == 4 && may_be_last(id) && !stays_in_file_order(id);
     }
     // Rank 3: what touches a 1-D convolution or pool, and what agrees with that.
     for (bool changed = true; changed;) {

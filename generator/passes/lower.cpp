@@ -439,6 +439,7 @@ void lower_node(Lowering& to, int node) {
   switch (n.op) {
     case OpKind::conv:
     case OpKind::linear: return lower_conv(to, node);
+    case OpKind::matmul: return lower_matmul(to, node);
     case OpKind::add:
     case OpKind::sub: return lower_add(to, node);
     case OpKind::mul: return lower_mul(to, node);

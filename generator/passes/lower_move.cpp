@@ -188,11 +188,9 @@ void lower_pad(Lowering& to, int node) {
 void lower_expand(Lowering& to, int node) {
   const Node& n = to.graph.nodes[static_cast<size_t>(node)];
   const TensorId in = n.inputs[0], out = n.outputs[0];
-  std::vector<int64_t> strides = byte_strides(to, in);
-  for (size_t d = 0; d < strides.size(); ++d)
-    if (to.tensor(in).shape[d] == 1) strides[d] = 0;
-  strides.insert(strides.begin(), to.tensor(out).shape.size() - strides.size(), 0);  // operands align at the right
-  CopySpec spec{.dims = to.tensor(out).shape, .src_strides = strides, .dst_strides = byte_strides(to, out)};
+  const Shape& shape = to.tensor(out).shape;
+  CopySpec spec{
+      .dims = shape, .src_strides = broadcast_byte_strides(to, in, shape.size()), .dst_strides = byte_strides(to, out)};
   add_copy(to, node, spec, in, out);
 }
 
@@ -282,6 +280,14 @@ std::vector<int64_t> byte_strides(const Lowering& to, TensorId t) {
     else if (d + 2 < rank)
       strides[d] = strides[d + 1] * tensor.shape[d + 1];
   }
+  return strides;
+}
+
+std::vector<int64_t> broadcast_byte_strides(const Lowering& to, TensorId t, size_t rank) {
+  std::vector<int64_t> strides = byte_strides(to, t);
+  for (size_t d = 0; d < strides.size(); ++d)
+    if (to.tensor(t).shape[d] == 1) strides[d] = 0;
+  strides.insert(strides.begin(), rank - strides.size(), 0);
   return strides;
 }
 

@@ -71,9 +71,12 @@ struct Walk {
 Walk joined(const Walk& walk);
 // Bytes between neighbours along each stored dimension.
 std::vector<int64_t> byte_strides(const Lowering& to, TensorId t);
+// The same for an operand of so many dimensions: t's are the last of them, and those of one element have stride 0.
+std::vector<int64_t> broadcast_byte_strides(const Lowering& to, TensorId t, size_t rank);
 
 void lower_conv(Lowering& to, int node);    // and linear
 void lower_float(Lowering& to, int node);   // what works outside of int8, and gathers of any elements
+void lower_matmul(Lowering& to, int node);  // of two quantized activations
 void lower_resize(Lowering& to, int node);  // linear, of quantized images
 void lower_move(Lowering& to, int node);    // what copies with strides can do
 bool is_move(OpKind op);

@@ -56,6 +56,10 @@ Traffic traffic_of(const ResizeSpec& s) {
   return {rows(int64_t{s.n} * s.ih * s.iw, s.src_pitch) + rows(int64_t{s.n} * s.oh * s.ow, s.dst_pitch),
           int64_t{16} * (s.oh + s.ow)};
 }
+Traffic traffic_of(const MatMulSpec& s) {
+  const int64_t matrices = element_count(s.batch);
+  return {matrices * (rows(s.m, s.a_pitch) + rows(s.k, s.b_pitch) + rows(s.m, s.dst_pitch))};
+}
 Traffic traffic_of(const AffineSpec& s) {
   return {rows(s.pixels, s.src_pitch) + rows(s.pixels, s.dst_pitch), 8 * int64_t{s.channels}};
 }
@@ -117,6 +121,10 @@ Work work_of(const PoolSpec& s) {
 Work work_of(const ResizeSpec& s) {
   const double outputs = sixteens(int64_t{s.n} * s.oh * s.ow, s.channels);
   return {outputs, 4 * outputs};
+}
+Work work_of(const MatMulSpec& s) {
+  const double outputs = sixteens(element_count(s.batch) * s.m, s.n);
+  return {outputs, outputs * s.k};
 }
 Work work_of(const QuantizeSpec& s) {
   return {static_cast<double>(s.n) * s.pixels * s.channels / 16};

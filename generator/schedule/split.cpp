@@ -137,6 +137,20 @@ class Ways {
   void operator()(const InterleaveSpec& s) {
     add(s.pixels, 1, [&s](Range r) { return pixels(s, r, s.a_pitch, s.b_pitch, s.dst_pitch); });
   }
+  void operator()(const MatMulSpec& s) {
+    if (s.batch.empty())
+      add(s.m, 1, [&s](Range r) {
+        MatMulSpec part = s;
+        part.m = r.count;
+        return Part{part, int64_t{r.begin} * s.a_pitch, 0, int64_t{r.begin} * s.dst_pitch};
+      });
+    else
+      add(static_cast<int>(s.batch[0]), 1, [&s](Range r) {
+        MatMulSpec part = s;
+        part.batch[0] = r.count;
+        return Part{part, r.begin * s.a_strides[0], r.begin * s.b_strides[0], r.begin * s.dst_strides[0]};
+      });
+  }
   template <class Spec>
   void operator()(const Spec&) {}  // quantize, dequantize, edge, softmax, resize: whole
 

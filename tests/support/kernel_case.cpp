@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -313,6 +314,62 @@ std::vector<KernelSpec> resize_specs() {
   return specs;
 }
 
+namespace {
+
+MatMulSpec matmul_spec(int m, int k, int n, const std::vector<int64_t>& batch, bool one_a, bool one_b) {
+  MatMulSpec s{.m = m,
+               .k = k,
+               .n = n,
+               .a_pitch = round_up(k, 4) + 4 * (m % 2),
+               .b_pitch = round_up(n, 4) + 4 * (k % 3),
+               .dst_pitch = round_up(n, 4) + 4 * (n % 2),
+               .batch = batch};
+  // Along the last dimension of the batch one operand may be the same for all.
+  const auto strides = [&](int64_t bytes, bool one) {
+    std::vector<int64_t> out(batch.size());
+    for (size_t d = batch.size(); d-- > 0;) {
+      const bool fixed = one && d + 1 == batch.size();
+      out[d] = fixed ? 0 : bytes;
+      if (!fixed) bytes *= batch[d];
+    }
+    return out;
+  };
+  s.a_strides = strides(int64_t{m} * s.a_pitch, one_a);
+  s.b_strides = strides(int64_t{k} * s.b_pitch, one_b);
+  s.dst_strides = strides(int64_t{m} * s.dst_pitch, false);
+  return s;
+}
+
+}  // namespace
+
+std::vector<KernelSpec> matmul_specs() {
+  struct Numbers {
+    int a_zero, b_zero;
+    double factor;  // a power of two makes ties, a large one saturates
+    int zero, lo, hi;
+  };
+  const Numbers numbers[] = {{113, 121, 0.0007, 13, 0, 255}, {0, 255, 0x1p-12, 255, 0, 255},
+                             {255, 0, 0x1p-9, 200, 20, 240}, {255, 255, 0x1p-13, 0, 0, 255},
+                             {0, 0, 0.00002, 0, 0, 255},     {128, 128, 0.5, 128, 128, 255},
+                             {128, 127, 3.7, 128, 2, 250},   {128, 128, 1e-12, 7, 0, 255}};
+  std::vector<KernelSpec> specs;
+  const auto add = [&](MatMulSpec s) {
+    for (const Numbers& x : numbers) {
+      s.a_zero = x.a_zero, s.b_zero = x.b_zero, s.factor = fixed_point(x.factor);
+      s.zero = x.zero, s.lo = x.lo, s.hi = x.hi;
+      specs.push_back(s);
+    }
+  };
+  for (const auto& [m, k, n] : std::vector<std::array<int, 3>>{
+           {1, 1, 1}, {3, 5, 7}, {5, 33, 9}, {4, 16, 17}, {1, 130, 67}, {2, 3, 64}, {7, 64, 133}, {6, 4, 128}})
+    add(matmul_spec(m, k, n, {}, false, false));
+  for (const auto& [one_a, one_b] : {std::pair{false, false}, std::pair{true, false}, std::pair{false, true}}) {
+    add(matmul_spec(3, 9, 5, {4}, one_a, one_b));
+    add(matmul_spec(2, 6, 21, {2, 1, 2, 3}, one_a, one_b));
+  }
+  return specs;
+}
+
 std::vector<KernelSpec> lut_specs() {
   std::vector<KernelSpec> specs;
   for (bool copy : {false, true})
@@ -377,7 +434,7 @@ std::vector<KernelSpec> kernel_specs() {
     add(mul_specs(profile));
   }
   for (const auto& specs : {pair_specs(), pool_specs(), affine_specs(), lut_specs(), interleave_specs(), resize_specs(),
-                            quantize_specs(), dequantize_specs(), edge_byte_specs()})
+                            matmul_specs(), quantize_specs(), dequantize_specs(), edge_byte_specs()})
     add(specs);
   return all;
 }
@@ -445,6 +502,14 @@ KernelCase::KernelCase(const KernelSpec& spec, uint32_t seed) : spec_(spec) {
     weights_.resize(all.size() * sizeof all[0]);
     std::memcpy(weights_.data(), all.data(), weights_.size());
     output(int64_t{s->n} * s->oh * s->ow, s->channels, s->dst_pitch);
+  } else if (const auto* s = std::get_if<MatMulSpec>(&spec)) {
+    const auto bytes_of = [s](int64_t matrix, const std::vector<int64_t>& strides) {
+      for (size_t d = 0; d < strides.size(); ++d) matrix += (s->batch[d] - 1) * strides[d];
+      return matrix;
+    };
+    src_ = bytes(bytes_of(int64_t{s->m} * s->a_pitch, s->a_strides), random);
+    src2_ = bytes(bytes_of(int64_t{s->k} * s->b_pitch, s->b_strides), random);
+    output(element_count(s->batch) * s->m, s->n, s->dst_pitch);
   } else if (const auto* s = std::get_if<LutSpec>(&spec)) {
     src_ = bytes(int64_t{s->pixels} * s->src_pitch, random), weights_ = bytes(256, random);
     output(s->pixels, s->channels, s->dst_pitch);

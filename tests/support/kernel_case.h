@@ -26,6 +26,7 @@ std::vector<KernelSpec> affine_specs();
 std::vector<KernelSpec> lut_specs();
 std::vector<KernelSpec> interleave_specs();
 std::vector<KernelSpec> resize_specs();
+std::vector<KernelSpec> matmul_specs();
 std::vector<KernelSpec> quantize_specs();
 std::vector<KernelSpec> dequantize_specs();
 std::vector<KernelSpec> edge_byte_specs();  // dense edges; those that keep the order have a Program
