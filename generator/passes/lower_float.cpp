@@ -104,7 +104,7 @@ void lower_where(Lowering& to, int node) {
 }
 
 // matmul and integer_matmul; zero points are one, or one per row of x and per column of y.
-void lower_matmul(Lowering& to, int node) {
+void lower_float_matmul(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const Shape &x = to.tensor(n.inputs[0]).shape, &y = to.tensor(n.inputs[1]).shape;
   f::MatMul p{};
@@ -284,7 +284,7 @@ void lower_float(Lowering& to, int node) {
     case OpKind::cast: return lower_cast(to, node);
     case OpKind::where: return lower_where(to, node);
     case OpKind::matmul:
-    case OpKind::integer_matmul: return lower_matmul(to, node);
+    case OpKind::integer_matmul: return lower_float_matmul(to, node);
     case OpKind::reduce: return add_reduce(to, node, n.axes, n.reduction);
     case OpKind::global_average_pool: return lower_global_pool(to, node);
     case OpKind::arg: return lower_arg(to, node);
