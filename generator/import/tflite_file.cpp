@@ -20,6 +20,13 @@ namespace fb = tflite_schema;
 using importing::clean_name;
 using importing::in_quotes;
 
+// Of a vector whose elements the verifier has not seen to be aligned: it looks at its length, which has 32 bits.
+int64_t element(const flatbuffers::Vector<int64_t>& v, size_t i) {
+  int64_t value;
+  std::memcpy(&value, v.Data() + i * sizeof(value), sizeof(value));
+  return flatbuffers::EndianScalar(value);
+}
+
 template <class T>
 size_t count(const flatbuffers::Vector<T>* v) {
   return v ? v->size() : 0;
@@ -143,7 +150,7 @@ class TensorReader {
                                                  : std::pair(0, 0);
     budget_.spend(scales * sizeof(int32_t));
     for (size_t i = 0; i < scales; ++i) {
-      const int64_t z = zeros ? q->zero_point()->Get(static_cast<unsigned>(zeros == 1 ? 0 : i)) : 0;
+      const int64_t z = zeros ? element(*q->zero_point(), zeros == 1 ? 0 : i) : 0;
       if (z < lo || z > hi) {
         r.problem = fmt::format("zero point {} of a {} tensor; supported: {} to {}", z, dtype_name(r.dtype), lo, hi);
         return;
