@@ -29,13 +29,12 @@ struct RowSet {
 
 std::vector<RowSet> row_sets(const PixelClasses& classes) {
   std::vector<RowRun> runs;
-  const std::vector<int>& of = classes.rows.of;
-  for (int y = 0; y < static_cast<int>(of.size()); ++y) {
-    if (!runs.empty() && runs.back().row_class == of[static_cast<size_t>(y)])
+  for (int y = 0; y < classes.rows.count; ++y) {
+    const int at = classes.rows.at(y);
+    if (!runs.empty() && runs.back().row_class == at)
       ++runs.back().rows;
     else
-      runs.push_back(
-          {y, 1, classes.rows.classes[static_cast<size_t>(of[static_cast<size_t>(y)])], of[static_cast<size_t>(y)]});
+      runs.push_back({y, 1, classes.rows.classes[static_cast<size_t>(at)], at});
   }
   std::vector<RowSet> sets;
   for (const RowRun& r : runs) {
@@ -219,11 +218,15 @@ class ConvBuilder {
   // Tiles of nearly equal width; neighbours of equal classes become one loop.
   std::vector<TileRun> tile_runs() const {
     const int tiles = (spec_.ow + block_->pixels - 1) / block_->pixels;
-    const auto classes = classes_.columns.of.begin();
+    const AxisClasses& columns = classes_.columns;
+    const auto alike = [&columns](int a, int b, int n) {
+      const auto first = columns.of.begin();
+      return columns.of.empty() || std::equal(first + a, first + a + n, first + b);
+    };
     std::vector<TileRun> runs;
     for (int k = 0, x = 0; k < tiles; ++k) {
       const int n = spec_.ow / tiles + (k < spec_.ow % tiles);
-      if (!runs.empty() && runs.back().pixels == n && std::equal(classes + x, classes + x + n, classes + runs.back().x))
+      if (!runs.empty() && runs.back().pixels == n && alike(x, runs.back().x, n))
         ++runs.back().count;
       else
         runs.push_back({x, n, 1});
@@ -232,9 +235,7 @@ class ConvBuilder {
     return runs;
   }
 
-  Taps column_taps(int x) const {
-    return classes_.columns.classes[static_cast<size_t>(classes_.columns.of[static_cast<size_t>(x)])];
-  }
+  Taps column_taps(int x) const { return classes_.columns.classes[static_cast<size_t>(classes_.columns.at(x))]; }
 
   std::vector<TapRun> tap_runs(const TileRun& tile) const {
     std::vector<TapRun> runs;
@@ -276,7 +277,7 @@ class ConvBuilder {
     acc_.assign(static_cast<size_t>(tile.pixels), {});
     for (size_t i = 0; i < acc_.size(); ++i) {
       const auto class_of = [&](size_t p) {
-        return classes_.columns.of[static_cast<size_t>(tile.x) + p] * classes_.column_step();
+        return classes_.columns.at(tile.x + static_cast<int>(p)) * classes_.column_step();
       };
       size_t same = 0;
       while (class_of(same) != class_of(i)) ++same;

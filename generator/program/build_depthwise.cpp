@@ -46,7 +46,7 @@ class DepthwiseBuilder {
   const Window& w() const { return s_.window; }
   int row_pitch() const { return s_.iw * s_.src_pitch; }
   Taps column_taps(int x) const { return d_.columns_at.classes[static_cast<size_t>(column_class(x))]; }
-  int column_class(int x) const { return d_.columns_at.of[static_cast<size_t>(x)]; }
+  int column_class(int x) const { return d_.columns_at.at(x); }
 
   // Per row tile: its input rows, its weights and biases, its outputs, all relative to the image or the block.
   void make_table() {

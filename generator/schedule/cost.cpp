@@ -14,6 +14,7 @@ namespace {
 constexpr std::array<int64_t, 3> kLevelBytes = {32 << 10, 1 << 20, 8 << 20};  // what a core can count on
 
 int64_t taps_of(const AxisClasses& axis) {
+  if (axis.of.empty()) return int64_t{axis.count} * axis.classes[0].count();
   int64_t n = 0;
   for (const int c : axis.of) n += axis.classes[static_cast<size_t>(c)].count();
   return n;

@@ -19,7 +19,9 @@ Taps taps_at(int o, int in, int kernel, int stride, int dilation, int pad);
 
 struct AxisClasses {
   std::vector<Taps> classes;  // distinct, in order of appearance
-  std::vector<int> of;        // class of every output index
+  int count = 0;              // output indices
+  std::vector<int> of;        // class of every output index; empty where there is one class only
+  int at(int o) const { return of.empty() ? 0 : of[static_cast<size_t>(o)]; }
 };
 
 struct PixelClasses {
