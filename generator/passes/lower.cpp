@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "generator/kernel/lut.h"
 #include "generator/kernel/requant.h"
@@ -197,6 +198,10 @@ PoolSpec pool_formula(const Graph& graph, const Node& n) {
                 .oh = out.h,
                 .ow = out.w,
                 .channels = in.c};
+  constexpr int64_t kMostValues = std::numeric_limits<int32_t>::max() / 255;  // whose sum fits s32
+  if (const int64_t values = int64_t{in.h} * in.w; spec.kind == PoolKind::average && values > kMostValues)
+    user_error(fmt::format("{}: its images have {} values a channel; supported are means of images of up to {}",
+                           describe(n), values, kMostValues));
   spec.mean = named(n, [&] { return mean_of(graph, n, in.h * in.w); });
   spec.window = n.window;
   spec.count_include_pad = n.count_include_pad;
