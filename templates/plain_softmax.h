@@ -1,7 +1,9 @@
-// Softmax and log softmax of bytes, and of f32 rows, as plain loops: the last part of plain_ops.h, which includes it.
+// Softmax and log softmax of bytes as plain loops: the last part of plain_ops.h, which includes it.
 // generator/kernel/softmax.h has the formulas and makes the tables. Sums go from left to right.
 #ifndef OCTET_PLAIN_SOFTMAX_H
 #define OCTET_PLAIN_SOFTMAX_H
+
+#include "float_math.h"
 
 namespace octet_plain {
 namespace {
@@ -112,44 +114,6 @@ inline int32_t log_of_sum(int32_t v) {
   return times_power(srdhm(power, kLog2) + quotient, kInner - kOut);
 }
 
-// ---- functions of binary64 ------------------------------------------------------------------------------------------
-
-// exp(x) for x <= 0, in binary64 throughout, so within one unit of the last place of binary32 after rounding. x = n ln
-// 2
-// + r with |r| <= ln 2 / 2; ln 2 in two parts, the first short enough for n times it to be exact; then a Taylor series
-// whose first omitted term is below 2^-40.
-inline double exp_of(double x) {
-  if (!(x > -110.0)) return x <= -110.0 ? 0.0 : x;  // below half of the least binary32; NaN stays
-  const int32_t n = octet_math::round_even(x * 1.4426950408889634);
-  const double r = (x - n * 0.693147180369123816490) - n * 1.90821492927058770002e-10;
-  double sum = 1.0 / 39916800.0;
-  const double coefficients[] = {1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0, 1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0,
-                                 1.0 / 24.0,      1.0 / 6.0,      0.5,           1.0,          1.0};
-  for (double c : coefficients) sum = sum * r + c;
-  const uint64_t bits = static_cast<uint64_t>(n + 1023) << 52;
-  double power;
-  memcpy(&power, &bits, 8);
-  return sum * power;
-}
-
-// log(x) for normal x > 0: 2 artanh(s) + n ln 2, where x = m * 2^n, m in [sqrt(1/2), sqrt(2)), s = (m - 1) / (m + 1).
-inline double log_of(double x) {
-  uint64_t bits;
-  memcpy(&bits, &x, 8);
-  int32_t n = static_cast<int32_t>(bits >> 52) - 1023;
-  bits = (bits & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000;
-  double m;
-  memcpy(&m, &bits, 8);
-  if (m > 1.4142135623730951) {
-    m = m * 0.5;
-    ++n;
-  }
-  const double s = (m - 1.0) / (m + 1.0), s2 = s * s;
-  double sum = 0;
-  for (int32_t k = 21; k >= 1; k -= 2) sum = sum * s2 + 1.0 / k;
-  return 2.0 * s * sum + n * 0.6931471805599453;
-}
-
 }  // namespace
 }  // namespace octet_plain
 
@@ -221,7 +185,7 @@ OCTET_PLAIN void octet_plain_log_softmax(const OctetArgs* args) {
   const float ratio = p.src_scale / p.dst_scale;
   for_each_row(args, p, [&](const Row& row) {
     const int32_t most = row.largest();
-    const float log_sum = static_cast<float>(log_of(static_cast<double>(row.sum<float>(table, most))));
+    const float log_sum = static_cast<float>(octet_float::log_of(static_cast<double>(row.sum<float>(table, most))));
     const float largest = p.src_scale * static_cast<float>(most - p.offset);
     const float shift = (largest + log_sum) / p.dst_scale;
     row.write(most, [&](int32_t d) {

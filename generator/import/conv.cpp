@@ -151,9 +151,8 @@ TensorId changed_weights(NodeImport& n, TensorId weights, const std::string& suf
   return real;
 }
 
-void conv_into(NodeImport& n, OpKind op, std::vector<TensorId> inputs, DType dtype, std::optional<QuantParams> quant) {
-  n.expect_rank(inputs[0], 3, 4);
-  const Shape xs = n.graph.tensor(inputs[0]).shape, ws = n.graph.tensor(inputs[1]).shape;
+ConvHead read_conv(NodeImport& n, TensorId x, TensorId weights, TensorId bias) {
+  const Shape xs = n.graph.tensor(x).shape, ws = n.graph.tensor(weights).shape;
   if (ws.size() != xs.size())
     n.fail(fmt::format("weights of shape {} for an input of shape {}; supported: as many dimensions", to_string(ws),
                        to_string(xs)));
@@ -161,15 +160,21 @@ void conv_into(NodeImport& n, OpKind op, std::vector<TensorId> inputs, DType dty
   if (group < 1 || xs[1] % group || ws[0] % group || ws[1] != xs[1] / group)
     n.fail_attribute("group", fmt::format("{} with weights {} and input {}", group, to_string(ws), to_string(xs)),
                      "groups that divide both channels, weights [oc, ic / group, ...]");
-  if (op == OpKind::conv && inputs.size() > 2 && n.graph.tensor(inputs[2]).shape != Shape{ws[0]})
-    n.fail(fmt::format("bias of shape {}; supported: {}", to_string(n.graph.tensor(inputs[2]).shape), ws[0]));
+  if (bias != kNoTensor && n.graph.tensor(bias).shape != Shape{ws[0]})
+    n.fail(fmt::format("bias of shape {}; supported: {}", to_string(n.graph.tensor(bias).shape), ws[0]));
   const Ints kernel(ws.begin() + 2, ws.end());
   if (const auto stated = n.integers("kernel_shape"); stated && *stated != kernel)
     n.fail_attribute("kernel_shape", fmt::format("[{}]", fmt::join(*stated, ", ")),
                      fmt::format("that of the weights, {}", to_string(ws)));
-  Spatial s = read_window(n, xs, ws[0], kernel, false);
-  Node& node = n.step(op, std::move(inputs), "", dtype, std::move(s.shape), std::move(quant));
-  node.window = s.window;
+  return {group, read_window(n, xs, ws[0], kernel, false)};
+}
+
+void conv_into(NodeImport& n, OpKind op, std::vector<TensorId> inputs, DType dtype, std::optional<QuantParams> quant) {
+  n.expect_rank(inputs[0], 3, 4);
+  const TensorId bias = op == OpKind::conv && inputs.size() > 2 ? inputs[2] : kNoTensor;
+  auto [group, spatial] = read_conv(n, inputs[0], inputs[1], bias);
+  Node& node = n.step(op, std::move(inputs), "", dtype, std::move(spatial.shape), std::move(quant));
+  node.window = spatial.window;
   node.group = group;
 }
 

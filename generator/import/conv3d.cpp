@@ -54,21 +54,8 @@ TensorId stacked(NodeImport& n, TensorId x, const Axis& depth, int64_t out, int6
 }  // namespace
 
 void conv3d_into(NodeImport& n, TensorId x, TensorId weights, TensorId bias) {
-  const Shape xs = n.graph.tensor(x).shape, ws = n.graph.tensor(weights).shape;
-  if (ws.size() != 5)
-    n.fail(fmt::format("weights of shape {} for an input of shape {}; supported: as many dimensions", to_string(ws),
-                       to_string(xs)));
-  const int64_t group = n.integer("group", 1);
-  if (group < 1 || xs[1] % group || ws[0] % group || ws[1] != xs[1] / group)
-    n.fail_attribute("group", fmt::format("{} with weights {} and input {}", group, to_string(ws), to_string(xs)),
-                     "groups that divide both channels, weights [oc, ic / group, ...]");
-  if (bias != kNoTensor && n.graph.tensor(bias).shape != Shape{ws[0]})
-    n.fail(fmt::format("bias of shape {}; supported: {}", to_string(n.graph.tensor(bias).shape), ws[0]));
-  const Ints kernel(ws.begin() + 2, ws.end());
-  if (const auto stated = n.integers("kernel_shape"); stated && *stated != kernel)
-    n.fail_attribute("kernel_shape", fmt::format("[{}]", fmt::join(*stated, ", ")),
-                     fmt::format("that of the weights, {}", to_string(ws)));
-  const Spatial s = read_window(n, xs, ws[0], kernel, false);
+  const Shape xs = n.graph.tensor(x).shape;
+  const auto [group, s] = read_conv(n, x, weights, bias);
   const Shape& y = s.shape;  // n, oc, od, oh, ow
   const TensorId planes = stacked(n, padded(n, x, s.axes[0]), s.axes[0], y[2], group);
   const int64_t channels = s.axes[0].kernel * xs[1];

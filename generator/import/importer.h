@@ -137,7 +137,14 @@ Window to_window(const std::vector<Axis>& axes);
 Ints per_axis(NodeImport& n, std::string_view name, size_t count, int64_t least, int64_t otherwise);
 std::string auto_pad(NodeImport& n, const Ints& pads);  // NOTSET, VALID, SAME_UPPER or SAME_LOWER
 Spatial read_window(NodeImport& n, const Shape& x, int64_t channels, const Ints& kernel, bool pool);
-// Convolutions (conv.cpp): one from its parts: checks shapes, reads the attributes.
+// Convolutions (conv.cpp). What the attributes say, for weights [oc, ic / group, ...] and a bias (or kNoTensor) that
+// are checked against the input x.
+struct ConvHead {
+  int64_t group;
+  Spatial spatial;
+};
+ConvHead read_conv(NodeImport& n, TensorId x, TensorId weights, TensorId bias);
+// One from its parts.
 void conv_into(NodeImport& n, OpKind op, std::vector<TensorId> inputs, DType dtype, std::optional<QuantParams> quant);
 // Constant weights, or what they are dequantized from, as `change` leaves them; the file's own stay.
 TensorId changed_weights(NodeImport& n, TensorId weights, const std::string& suffix,

@@ -106,6 +106,20 @@ void dilate(NodeImport& n, Window& w) {
   w.dilation_w = pixels(n, "dilation_w_factor", 1);
 }
 
+// Weights have kh and kw as dimensions 1 and 2 and become the Graph's by `turn`; the bias is input 2.
+void emit_conv(NodeImport& n, TensorId x, TensorId weights, const Ints& turn, int64_t channels, int64_t group) {
+  const Shape xs = n.graph.tensor(x).shape, ws = n.graph.tensor(weights).shape;
+  Window window = strided(n, ws[1], ws[2]);
+  dilate(n, window);
+  Shape shape = slide(n, xs, window, channels);
+  std::vector<TensorId> inputs = {x, turned_weights(n, x, weights, turn)};
+  take_bias(n, 2, channels, inputs);
+  Node node = n.node(OpKind::conv, std::move(inputs));
+  node.window = window;
+  node.group = group;
+  n.emit_activated(std::move(node), n.graph.tensor(x).dtype, std::move(shape));
+}
+
 void conv(NodeImport& n) {
   n.expect_inputs(2, 3);
   n.expect_outputs(1);
@@ -116,15 +130,7 @@ void conv(NodeImport& n) {
   if (xs[3] % ws[3] || ws[0] % (xs[3] / ws[3]))
     n.fail(fmt::format("weights {} (oc, kh, kw, ic) for an input of {} channels; supported: groups that divide both",
                        to_string(ws), xs[3]));
-  Window window = strided(n, ws[1], ws[2]);
-  dilate(n, window);
-  Shape shape = slide(n, xs, window, ws[0]);
-  std::vector<TensorId> inputs = {x, turned_weights(n, x, weights, {0, 3, 1, 2})};
-  take_bias(n, 2, ws[0], inputs);
-  Node node = n.node(OpKind::conv, std::move(inputs));
-  node.window = window;
-  node.group = xs[3] / ws[3];
-  n.emit_activated(std::move(node), n.graph.tensor(x).dtype, std::move(shape));
+  emit_conv(n, x, weights, {0, 3, 1, 2}, ws[0], xs[3] / ws[3]);
 }
 
 void depthwise_conv(NodeImport& n) {
@@ -140,15 +146,7 @@ void depthwise_conv(NodeImport& n) {
   // What the shapes say counts; a multiplier of 0 is an old file's way not to say it twice.
   if (const int64_t m = n.integer("depth_multiplier"); m && m != ws[3] / xs[3])
     n.fail_attribute("depth_multiplier", fmt::format("{}", m), fmt::format("{} for these shapes", ws[3] / xs[3]));
-  Window window = strided(n, ws[1], ws[2]);
-  dilate(n, window);
-  Shape shape = slide(n, xs, window, ws[3]);
-  std::vector<TensorId> inputs = {x, turned_weights(n, x, weights, {3, 0, 1, 2})};
-  take_bias(n, 2, ws[3], inputs);
-  Node node = n.node(OpKind::conv, std::move(inputs));
-  node.window = window;
-  node.group = xs[3];
-  n.emit_activated(std::move(node), n.graph.tensor(x).dtype, std::move(shape));
+  emit_conv(n, x, weights, {3, 0, 1, 2}, ws[3], xs[3]);
 }
 
 // Pads of one axis: what the runtime takes off in front follows from the output's size, the rest from what is left.

@@ -12,7 +12,7 @@ Profile engine(const ConvTraits& t) {
   const bool linear = t.kind == ConvKind::fully_connected || t.kind == ConvKind::matmul || product;
   if (t.profile == Profile::torch_x86)
     return !linear && t.groups <= 100 && t.centred ? Profile::onednn : Profile::fbgemm;
-  if (t.profile == Profile::xnn && (t.gaps || product)) return Profile::tfl_ruy;
+  if (t.profile == Profile::xnn && product) return Profile::tfl_ruy;
   return t.profile;
 }
 

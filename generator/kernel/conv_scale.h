@@ -22,7 +22,6 @@ struct ConvTraits {
   bool is_signed = true;                                 // the source
   bool per_tensor = true;                                // one weight scale for all channels
   bool centred = true;                                   // weight zero points are 0
-  bool gaps = false;                                     // transposed: a stride is longer than the kernel
   float src_scale = 1, weight_scale = 1, dst_scale = 1;  // weight_scale: of the first channel
 };
 
@@ -44,10 +43,10 @@ void set_form(const ConvTraits& traits, bool float_bias, Requant& requant);
 //   onednn: s = RN32(1 / RN32(1 / s_x)), m = RN32(s * s_w), b = bias, factor = RN32(1 / s_y)
 //   qnnpack: m = RN32(RN32(s_x * s_w) * RN32(1 / s_y))
 //   torch-x86: as onednn in convolutions of at most 100 groups whose weights have zero point 0, else as fbgemm
-// What XNNPACK does not take goes by tfl-ruy under xnn too: products of two activations, gaps. And what ruy's matrix
-// product does not reach rounds ties away from zero: grouped convolutions, u8 depthwise, matrix products, and the last
-// channels % 8 of s8 depthwise and transposed convolutions. (LiteRT 2.3.0: 0 of 56M outputs differ, but for the last
-// elements of u8 transposed convolutions under tfl-ruy, which round by their place in the tensor.)
+// What XNNPACK does not take goes by tfl-ruy under xnn too: products of two activations. And what ruy's matrix product
+// does not reach rounds ties away from zero: grouped convolutions, u8 depthwise, matrix products, and the last channels
+// % 8 of s8 depthwise and transposed convolutions. (LiteRT 2.3.0: 0 of 56M outputs differ, but for the last elements of
+// u8 transposed convolutions under tfl-ruy, which round by their place in the tensor.)
 ChannelScale channel_scale(const ConvTraits& traits, int64_t c, float weight_scale, float bias);
 
 // The k of a rounding shift: real = 2^-k, 0 <= k <= 30; nothing for other factors.

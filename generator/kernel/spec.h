@@ -41,6 +41,10 @@ enum class RequantForm : uint8_t {
   shift,       // clamp(floor((acc + 2^(k-1)) / 2^k) + zero), k = -fixed.exponent
 };
 
+inline bool is_fixed(RequantForm form) {
+  return form == RequantForm::fixed_away || form == RequantForm::fixed_up;
+}
+
 struct Requant {
   int zero = 0, lo = 0, hi = 255;  // storage bytes
   bool wide = false;               // what is converted or rounded may leave s32: clamp it first
@@ -182,7 +186,7 @@ struct EdgeSpec : QuantizeSpec {
   bool operator==(const EdgeSpec&) const = default;
 };
 
-// Softmax and log softmax of rows; tables by OCTET_WEIGHTS (softmax.h). f32 rows are dense.
+// Softmax and log softmax of rows; tables by OCTET_WEIGHTS (softmax.h).
 struct SoftmaxSpec {
   SoftmaxForm form = SoftmaxForm::quotient;
   int rows = 1, length = 4;

@@ -91,9 +91,7 @@ class Islands {
   // Profiles of runtimes that compute such an op in integers say nothing about a detour by f32.
   void check_leaves(const Node& node, const std::string& why) const {
     const bool weights = node.op == OpKind::conv || node.op == OpKind::linear;
-    const bool by_float = graph_.profile == Profile::ort || graph_.profile == Profile::torch_x86 ||
-                          graph_.profile == Profile::fbgemm || graph_.profile == Profile::onednn ||
-                          graph_.profile == Profile::qnnpack;
+    const bool by_float = graph_.profile == Profile::ort || is_torch(graph_.profile);
     if (weights) user_error(fmt::format("{}: {}", describe(node), why));
     if (!by_float)
       user_error(fmt::format("{}: {}; profile {} has no formula for it in f32", describe(node), why,

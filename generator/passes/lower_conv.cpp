@@ -118,9 +118,8 @@ bool may_round_up(const Node& n, const Requant& r) {
 SumRange settle_constant(const ConvSpec& spec, size_t c, SumRange sums, ConvData& data) {
   const Requant& r = spec.requant;
   const ChannelScale& scale = data.scale[c];
-  const bool fixed = r.form == RequantForm::fixed_away || r.form == RequantForm::fixed_up;
   const int64_t largest = largest_of(sums);
-  if (!fixed || scale.fixed.exponent > 0 || largest <= largest_held(scale, r.form) ||
+  if (!is_fixed(r.form) || scale.fixed.exponent > 0 || largest <= largest_held(scale, r.form) ||
       largest > std::numeric_limits<int32_t>::max())
     return sums;
   const uint8_t byte = requantize(static_cast<int32_t>(sums.lo), scale, r);
@@ -145,7 +144,7 @@ void fill_data(const Lowering& to, const Node& n, ConvSpec& spec, ConvData& data
   data.scale = channel_scales(to.graph, n);
   Requant& r = spec.requant;
   if (r.form == RequantForm::fixed_away && may_round_up(n, r)) r.form = RequantForm::fixed_up;
-  const bool fixed = r.form == RequantForm::fixed_away || r.form == RequantForm::fixed_up;
+  const bool fixed = is_fixed(r.form);
   for (size_t c = 0; c < oc; ++c) {
     const SumRange sums = settle_constant(spec, c, n.sums[c], data);
     const ChannelScale& scale = data.scale[c];

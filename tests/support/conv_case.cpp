@@ -38,10 +38,6 @@ float multiplier(const ConvNumbers& n, int products, Random& random) {
   return static_cast<float>(m * (0.5 + (random() % 1000) / 1000.0));
 }
 
-bool is_fixed(RequantForm form) {
-  return form == RequantForm::fixed_away || form == RequantForm::fixed_up;
-}
-
 // A factor in fixed point near m, or one from the ends of what can be: shifts of 0 and 31, the largest and the smallest
 // multiplier, none at all; with mixed also shifts to the left, as far as sums of `products` products allow.
 FixedPoint fixed_scale(const ConvNumbers& n, int products, float m, Random& random) {
