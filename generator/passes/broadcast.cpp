@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
+#include <memory>
 
 #include "generator/kernel/tables.h"
 #include "generator/passes/edit.h"
@@ -92,40 +94,39 @@ void align_operands(Graph& graph) {
 
 namespace {
 
-// Row-major elements of a constant, repeated up to `shape`.
-std::vector<int32_t> repeated(const Tensor& from, const Shape& shape) {
-  const std::vector<int32_t> values = integers(from);
-  const size_t rank = shape.size();
-  std::vector<int64_t> stride(rank, 0), at(rank, 0);
-  for (int64_t d = static_cast<int64_t>(rank) - 1, step = 1; d >= 0; --d) {
-    const auto k = static_cast<size_t>(d);
-    if (from.shape[k] != 1) stride[k] = step;
-    step *= from.shape[k];
-  }
-  std::vector<int32_t> out(static_cast<size_t>(element_count(shape)));
-  for (int32_t& v : out) {
-    int64_t source = 0;
-    for (size_t d = 0; d < rank; ++d) source += at[d] * stride[d];
-    v = values[static_cast<size_t>(source)];
-    for (size_t d = rank; d-- > 0;) {
-      if (++at[d] < shape[d]) break;
-      at[d] = 0;
+// A constant's elements, row-major, repeated up to `shape`: each dimension's block is written once, then copied.
+std::vector<std::byte> repeated(const Tensor& from, const Shape& shape) {
+  const size_t element = dtype_bytes(from.dtype);
+  std::vector<std::byte> out(static_cast<size_t>(element_count(shape)) * element);
+  const std::byte* next = from.data->data();
+  size_t at = 0;
+  const auto write = [&](const auto& self, size_t d) -> void {
+    const size_t start = at;
+    if (d == shape.size()) {
+      std::copy_n(next, element, out.begin() + static_cast<ptrdiff_t>(at));
+      next += element;
+      at += element;
+      return;
     }
-  }
+    for (int64_t i = 0; i < from.shape[d]; ++i) self(self, d + 1);
+    const size_t block = at - start;
+    for (int64_t i = from.shape[d]; i < shape[d]; ++i, at += block) std::memcpy(&out[at], &out[start], block);
+  };
+  write(write, 0);
   return out;
 }
 
 TensorId expanded(Edit& edit, int i, TensorId from, const Shape& shape) {
   Graph& graph = edit.graph();
-  Tensor to = graph.tensor(from);
-  if (to.is_constant()) {
-    const TensorId constant = add_integers(graph, to.name, to.dtype, shape, repeated(to, shape));
-    graph.tensor(constant).quant = to.quant;
-    return constant;
-  }
-  to.name = name_for(graph, from, edit.node(i));
+  const Tensor& t = graph.tensor(from);
+  Tensor to = t;
   to.shape = shape;
   to.file_shape.clear();
+  if (t.is_constant()) {
+    to.data = std::make_shared<const ConstantBytes>(repeated(t, shape));
+    return graph.add(std::move(to));
+  }
+  to.name = name_for(graph, from, edit.node(i));
   const TensorId out = edit.add_tensor(to);
   edit.add_node(
       {.op = OpKind::expand, .name = to.name, .source = edit.node(i).source, .inputs = {from}, .outputs = {out}}, i);

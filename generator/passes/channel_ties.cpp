@@ -94,10 +94,15 @@ void ChannelTies::tie(Item a, Item b) {
   kept_[b] = kept;
 }
 
-void ChannelTies::tie_or_keep(TensorId a, int64_t channel_a, TensorId b, int64_t channel_b) {
-  if (tracked(a) && tracked(b)) return tie(item(a, channel_a), item(b, channel_b));
-  if (tracked(a)) keep(item(a, channel_a));
-  if (tracked(b)) keep(item(b, channel_b));
+void ChannelTies::tie_or_keep(TensorId a, int64_t first_a, TensorId b, int64_t first_b, int64_t count) {
+  const bool has_a = tracked(a), has_b = tracked(b);
+  if (!has_a && !has_b) return;  // such a tensor may have 2^31 channels
+  for (int64_t c = 0; c < count; ++c) {
+    if (has_a && has_b)
+      tie(item(a, first_a + c), item(b, first_b + c));
+    else
+      keep(has_a ? item(a, first_a + c) : item(b, first_b + c));
+  }
 }
 
 bool ChannelTies::tracked(TensorId t) const {
@@ -172,10 +177,9 @@ void ChannelTies::visit(const Node& n) {
       return tie_all(x, y);
     case OpKind::slice:
       if (n.steps.back() != 1) return keep_both();
-      for (int64_t c = 0; c < channels(y); ++c) tie_or_keep(x, n.starts.back() + c, y, c);
-      return;
+      return tie_or_keep(x, n.starts.back(), y, 0, channels(y));
     case OpKind::channel_permute:
-      for (int64_t c = 0; c < channels(y); ++c) tie_or_keep(x, n.perm[static_cast<size_t>(c)], y, c);
+      for (int64_t c = 0; c < channels(y); ++c) tie_or_keep(x, n.perm[static_cast<size_t>(c)], y, c, 1);
       return;
     case OpKind::concat: return visit_concat(n);
     case OpKind::split: return visit_split(n);
@@ -202,7 +206,7 @@ void ChannelTies::visit_concat(const Node& n) {
   int64_t at = 0;
   for (TensorId t : n.inputs) {
     const int64_t channels = channel_count(graph_.tensor(t));
-    for (int64_t c = 0; c < channels; ++c) tie_or_keep(t, c, y, at + c);
+    tie_or_keep(t, 0, y, at, channels);
     if (by_channel) at += channels;
   }
 }
@@ -213,7 +217,7 @@ void ChannelTies::visit_split(const Node& n) {
   int64_t at = 0;
   for (TensorId t : n.outputs) {
     const int64_t channels = channel_count(graph_.tensor(t));
-    for (int64_t c = 0; c < channels; ++c) tie_or_keep(x, at + c, t, c);
+    tie_or_keep(x, at, t, 0, channels);
     if (by_channel) at += channels;
   }
 }

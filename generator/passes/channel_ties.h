@@ -30,7 +30,8 @@ class ChannelTies {
   Item item(TensorId t, int64_t channel) const { return first_[static_cast<size_t>(t)] + static_cast<Item>(channel); }
   Item root(Item i) const;
   void tie(Item a, Item b);
-  void tie_or_keep(TensorId a, int64_t channel_a, TensorId b, int64_t channel_b);
+  // `count` channels of each; those whose partner is not tracked are kept.
+  void tie_or_keep(TensorId a, int64_t first_a, TensorId b, int64_t first_b, int64_t count);
   void keep(Item i) { kept_[root(i)] = true; }
   void keep_all(TensorId t);
 
