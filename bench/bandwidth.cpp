@@ -86,7 +86,7 @@ Program copy_program(const Target& target, int64_t bytes, int passes) {
 }
 
 std::vector<Bandwidth> measure_bandwidth(const Target& target) {
-  if (!target.has_jit || !host_runs(target)) return {};
+  if (!can_compile(target) || !host_runs(target)) return {};
   const int64_t l1 = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, 32 << 10), l2 = cache_bytes(_SC_LEVEL2_CACHE_SIZE, 1 << 20);
   // Virtual machines report a third level that is not theirs alone: what one core can count on is some megabytes, and
   // 128 of them are memory on any machine.

@@ -145,7 +145,7 @@ void register_network(const RandomModel& network) {
 int main(int argc, char** argv) {
   using namespace octet;
   for (const Target& target : all_targets()) {
-    if (!host_runs(target) || (!target.has_jit && compiler_name().empty())) continue;
+    if (!host_runs(target) || (!can_compile(target) && compiler_name().empty())) continue;
     for (const char* file : {"networks.txt", "tails.txt"}) register_convs(file, target);
     register_ops(target);
   }

@@ -42,7 +42,7 @@ Program peak_program(const Target& target) {
 }
 
 double peak_gmacs(const Target& target) {
-  if (!target.has_jit || !host_runs(target)) return 0;
+  if (!can_compile(target) || !host_runs(target)) return 0;
   CodeMemory memory;
   const OctetKernel run = compile(peak_program(target), target, memory).entry;
   memory.seal();

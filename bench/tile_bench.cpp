@@ -124,7 +124,7 @@ void measure(const Target& t, Tile tile) {
 int main() {
   using namespace octet;
   for (const Target& t : all_targets()) {
-    if (!t.has_jit || !host_runs(t)) continue;
+    if (!can_compile(t) || !host_runs(t)) continue;
     if (t.best_dot == DotForm::fused)
       for (const Tile tile :
            {Tile{7, 4, 1}, Tile{7, 4, 2}, Tile{7, 4, 4}, Tile{7, 4, 32}, Tile{7, 2, 4}, Tile{14, 2, 2}})

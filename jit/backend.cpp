@@ -7,6 +7,10 @@
 
 namespace octet {
 
+bool can_compile(const Target& target) {
+  return target.backend == Backend::xbyak;
+}
+
 CompiledKernel compile(const Program& program, const Target& target, CodeMemory& memory, CodeOffsets* offsets) {
   const std::string_view name = target.name;
   const auto lower = name == "avx2"          ? lower_avx2

@@ -20,9 +20,12 @@ struct CompiledKernel {
 // For each instruction of a Program the offset of its code, and one more entry for what follows the last.
 using CodeOffsets = std::vector<uint32_t>;
 
-// Translates op by op for a target with has_jit, on any machine; running it needs host_runs(target). Keeps no state of
-// its own, so threads may compile at the same time into different memories. A Program that asks for more registers than
-// there are, or for an op that the target does not have, is an internal error.
+// Whether this build of Octet makes machine code for the target.
+bool can_compile(const Target& target);
+
+// Translates op by op for a target that it can compile for, on any machine; running it needs host_runs(target). Keeps
+// no state of its own, so threads may compile at the same time into different memories. A Program that asks for more
+// registers than there are, or for an op that the target does not have, is an internal error.
 CompiledKernel compile(const Program& program, const Target& target, CodeMemory& memory,
                        CodeOffsets* offsets = nullptr);
 

@@ -53,7 +53,7 @@ Bound bind_jit(const CompiledModel& model, const LoadOptions& options) {
     if (!u.program) {
       bound.kernels.push_back({u.plain->function, {}});
       bound.stored.push_back({u.plain->name, {}});
-    } else if (!model.target->has_jit) {
+    } else if (model.target->backend == Backend::none) {
       bound.kernels.push_back({nullptr, [program = *u.program](const OctetArgs& args) { interpret(program, args); }});
     } else {
       CodeOffsets offsets;
@@ -126,15 +126,14 @@ LoadedModel load(Graph graph, const LoadOptions& options) {
                        .strict_int8 = options.strict_int8,
                        .dump_dir = options.dump_dir.string()});
   m.passes_seconds = watch.lap();
-  m.compiled =
-      compile(m.graph, {.target = &target,
-                        .emitter = options.engine == Engine::cpp || !target.has_jit ? Emitter::compiler : Emitter::jit,
-                        .reference = options.engine == Engine::reference,
-                        .threads = options.threads,
-                        .sharing = options.sharing,
-                        .keep_all = options.keep_all,
-                        .tilings = {options.tuned.get(), options.tiling_candidate},
-                        .views = options.views});
+  m.compiled = compile(m.graph, {.target = &target,
+                                 .emitter = options.engine == Engine::cpp ? Emitter::compiler : emitter_of(target),
+                                 .reference = options.engine == Engine::reference,
+                                 .threads = options.threads,
+                                 .sharing = options.sharing,
+                                 .keep_all = options.keep_all,
+                                 .tilings = {options.tuned.get(), options.tiling_candidate},
+                                 .views = options.views});
   m.compile_seconds = watch.lap();
   if (!options.dump_dir.empty()) {
     write_file(options.dump_dir / "graph.txt", print(m.graph));
@@ -150,7 +149,7 @@ LoadedModel load(Graph graph, const LoadOptions& options) {
     case Engine::reference: bound.kernels = bind_reference(m.compiled); break;
   }
   m.code_bytes = bound.code_bytes;
-  if (options.engine == Engine::jit && target.has_jit) m.stored_kernels = std::move(bound.stored);
+  if (options.engine == Engine::jit && target.backend != Backend::none) m.stored_kernels = std::move(bound.stored);
   m.executor =
       std::make_shared<const Executor>(std::move(m.compiled.plan), std::move(bound.kernels), std::move(bound.owner));
   m.compiled.plan = {};

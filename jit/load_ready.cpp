@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "generator/kernel/plain.h"
+#include "jit/backend.h"
 #include "jit/build_id.h"
 #include "jit/code_memory.h"
 #include "runtime/status.h"
@@ -33,7 +34,7 @@ std::string made_how(const std::filesystem::path& path, const LoadOptions& optio
 // Why this load has nothing to do with a cache, or nothing.
 std::string not_cached(const LoadOptions& options, const Target& target) {
   if (options.engine != Engine::jit) return "only engine jit is cached";
-  if (!target.has_jit) return fmt::format("target {} has no machine code", target.name);
+  if (!can_compile(target)) return fmt::format("target {} has no machine code", target.name);
   if (!options.dump_dir.empty()) return "dumps are wanted";
   if (build_id().empty()) return "this program was linked without --build-id, so builds cannot be told apart";
   return {};

@@ -12,6 +12,7 @@ namespace octet {
 namespace {
 
 bool cpu_has(const Target& t) {
+  if (!is_native(t)) return false;
 #if defined(__x86_64__)
   if (std::strcmp(t.name, "avx2") == 0) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   const bool vbmi = std::strcmp(t.name, "avx512_vbmi") == 0;
@@ -52,6 +53,17 @@ size_t cap() {
 }
 
 }  // namespace
+
+bool is_native(const Target& target) {
+#if defined(__x86_64__)
+  constexpr Arch kOwn = Arch::x86_64;
+#elif defined(__aarch64__)
+  constexpr Arch kOwn = Arch::aarch64;
+#else
+  constexpr Arch kOwn = Arch::any;
+#endif
+  return target.arch == Arch::any || target.arch == kOwn;
+}
 
 bool host_runs(const Target& target) {
   const auto& rows = all_targets();

@@ -3,14 +3,17 @@
 namespace octet {
 
 const std::vector<Target>& all_targets() {
-  // name, vector bytes, registers, compiler registers, dot, act groups, signed storage, table, jit, features
+  // name, vector bytes, registers, compiler registers, dot, act groups, table, architecture, backend, features
   static const std::vector<Target> rows = {
-      {"scalar", 16, 32, 32, DotForm::fused, 1, false, TableForm::shuffle, false, ""},
-      {"avx2", 32, 16, 14, DotForm::maddubs, 1, false, TableForm::shuffle, true, "avx2 fma"},
-      {"avx512_vnni", 64, 32, 32, DotForm::fused, 1, false, TableForm::shuffle, true,
+      {"scalar", 16, 32, 32, DotForm::fused, 1, TableForm::shuffle, Arch::any, Backend::none, ""},
+      {"avx2", 32, 16, 14, DotForm::maddubs, 1, TableForm::shuffle, Arch::x86_64, Backend::xbyak, "avx2 fma"},
+      {"avx512_vnni", 64, 32, 32, DotForm::fused, 1, TableForm::shuffle, Arch::x86_64, Backend::xbyak,
        "avx512f avx512bw avx512dq avx512vl avx512vnni"},
-      {"avx512_vbmi", 64, 32, 32, DotForm::fused, 1, false, TableForm::permute, true,
+      {"avx512_vbmi", 64, 32, 32, DotForm::fused, 1, TableForm::permute, Arch::x86_64, Backend::xbyak,
        "avx512f avx512bw avx512dq avx512vl avx512vnni avx512vbmi"},
+      {"neon", 16, 32, 28, DotForm::flipped, 4, TableForm::shuffle, Arch::aarch64, Backend::llvm, ""},
+      {"neon_dot", 16, 32, 28, DotForm::flipped, 4, TableForm::shuffle, Arch::aarch64, Backend::llvm, "dotprod"},
+      {"neon_i8mm", 16, 32, 28, DotForm::fused, 4, TableForm::shuffle, Arch::aarch64, Backend::llvm, "dotprod i8mm"},
   };
   return rows;
 }

@@ -15,6 +15,8 @@ enum class DotForm : uint8_t {
   widened,  // both operands widened to 16 bits, two vpmaddwd: always exact, half the rate
   chained,  // two vpmaddubsw added in 16 bits before the vpmaddwd: exact where the weights of both stay small together
   matched,  // input channels re-ordered per block of output channels, so that most are exact chained or as maddubs
+  flipped,  // activations turned from u8 to s8 (xor 0x80, 128 * sum of weights in the bias), then one instruction
+            // (sdot)
 };
 
 // How a target looks bytes up in a table of 256 entries.
@@ -23,6 +25,12 @@ enum class TableForm : uint8_t {
   permute,  // in 2 halves of 128 entries, of which the top bit chooses one (vpermi2b)
 };
 
+// Whose machine code it is; any: plain C++.
+enum class Arch : uint8_t { any, x86_64, aarch64 };
+
+// Who in jit/ makes machine code for it; none: `--engine jit` interprets the Program.
+enum class Backend : uint8_t { none, xbyak, llvm };
+
 struct Target {
   const char* name;
   int vector_bytes;        // widest vector register
@@ -30,13 +38,13 @@ struct Target {
   int compiler_registers;  // live vectors that g++ and clang++ keep without spilling (design/program.md 6.1)
   DotForm best_dot;        // what the schedule tries first; `maddubs` falls back to `widened`
   int act_groups;          // groups of 4 channels that one activation register serves: 1 = broadcast, 4 = by element
-  bool signed_storage;     // tensors live as u8 - 128 (AArch64); x86 keeps u8, s8 tensors as q + 128
   TableForm table;
-  bool has_jit;          // jit/ can make machine code for it; otherwise `--engine jit` interprets the Program
-  const char* features;  // what a machine must have, words of __builtin_cpu_supports; empty: nothing special
+  Arch arch;
+  Backend backend;
+  const char* features;  // what a machine must have beyond arch's baseline, as its compilers name it; empty: nothing
 };
 
-// All targets, best last. The order is what OCTET_MAX_TARGET and `host` mean.
+// All targets, best last within an architecture. The order is what OCTET_MAX_TARGET and `host` mean.
 const std::vector<Target>& all_targets();
 
 // The row of that name, or nullptr.
@@ -48,6 +56,9 @@ const Target& host_target();
 
 // The processor's own name, such as "AMD EPYC 9B14"; "unknown" where it tells none.
 const std::string& host_cpu();
+
+// Whether `target` is of this machine's architecture, or of any.
+bool is_native(const Target& target);
 
 // Whether this machine can run code made for `target` (the cap applies too).
 bool host_runs(const Target& target);

@@ -155,6 +155,15 @@ OCTET_VEC void dot4(Vec<W>& d, const Vec<W>& a, const Vec<W>& b, int group) {
   }
 }
 
+OCTET_CALL void dot4s(Vec<W>& d, const Vec<W>& a, const Vec<W>& b, int group) {
+  auto sum = lanes<uint32_t>(d);
+  for (int i = 0; i < W / 4; ++i)
+    for (int e = 0; e < 4; ++e)
+      sum.v[i] += static_cast<uint32_t>(static_cast<int8_t>(a.b[group < 0 ? 4 * i + e : i / 4 * 16 + 4 * group + e]) *
+                                        static_cast<int8_t>(b.b[4 * i + e]));
+  d = bytes(sum);
+}
+
 OCTET_CALL Vec<W> maddubs(const Vec<W>& a, const Vec<W>& b) {
   Lanes<int16_t, W> d;
   for (int i = 0; i < W / 2; ++i)
@@ -336,6 +345,16 @@ static inline void dot4(Vec<W>& d, const Vec<W>& a, const Vec<W>& b) {
 template <int G, int W>
 static inline void dot4(Vec<W>& d, const Vec<W>& a, const uint8_t* b) {
   dot4(d, a, load<W>(b), G);
+}
+
+template <int G, int W>
+static inline void dot4s(Vec<W>& d, const Vec<W>& a, const Vec<W>& b) {
+  dot4s(d, a, b, G);
+}
+
+template <int G, int W>
+static inline void dot4s(Vec<W>& d, const Vec<W>& a, const uint8_t* b) {
+  dot4s(d, a, load<W>(b), G);
 }
 
 template <int N, int W>

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <thread>
 
+#include "jit/backend.h"
 #include "jit/build_id.h"
 #include "jit/load_ready.h"
 #include "runtime/status.h"
@@ -49,7 +50,7 @@ std::vector<uint8_t> outputs_of(const std::shared_ptr<const Executor>& executor)
 class Cache : public testing::Test {
  protected:
   void SetUp() override {
-    if (!host_target().has_jit) GTEST_SKIP() << "target " << host_target().name << " has no machine code to keep";
+    if (!can_compile(host_target())) GTEST_SKIP() << "target " << host_target().name << " has no machine code to keep";
     folder_ = fs::temp_directory_path() / ("octet_cache_test_" + std::to_string(getpid()));
     fs::remove_all(folder_);
   }

@@ -1,6 +1,8 @@
 // The command line as its users meet it: exit status, one clear line, files as promised.
 #include <nlohmann/json.hpp>
 
+#include "generator/schedule/cost_table.h"
+#include "jit/backend.h"
 #include "targets/target.h"
 #include "tests/support/cli.h"
 
@@ -20,7 +22,7 @@ class CliError : public Cli, public testing::WithParamInterface<UserError> {};
 
 TEST_P(CliError, IsOneClearLineAndStatusOne) {
   std::vector<std::string> args = GetParam().args;
-  if (!args.empty() && args[0] == "tune" && !host_target().has_jit)
+  if (!args.empty() && args[0] == "tune" && !can_compile(host_target()))
     GTEST_SKIP() << "no machine code to tune on this machine";
   std::replace(args.begin(), args.end(), std::string("MODEL"), kModel);
   const Outcome o = run(args);
@@ -41,7 +43,8 @@ INSTANTIATE_TEST_SUITE_P(
                     UserError{{"run", "MODEL", "--input", "one.npy", "--threads", "0"}, "--threads must be 1 to 1024"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--batch", "0"}, "--batch must be at least 1"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--target", "z80"},
-                              "unknown target 'z80' (supported: scalar, avx2, avx512_vnni, avx512_vbmi, host)"},
+                              "unknown target 'z80' (supported: scalar, avx2, avx512_vnni, avx512_vbmi, neon, "
+                              "neon_dot, neon_i8mm, host)"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--engine", "steam"},
                               "unknown engine 'steam' (supported: jit, cpp, reference)"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--profile", "tfl"},
@@ -197,11 +200,12 @@ TEST_F(Cli, TheCacheGivesTheSameBytesAndIsNeverInTheWay) {
   const std::string plain = cached({});
   EXPECT_EQ(cached({"--no-cache"}, {{"OCTET_CACHE_DIR", "kept"}}), plain);
   EXPECT_EQ(files(), 0);
-  const std::string note = host_target().has_jit ? "" : "octet: cache: not used: target scalar has no machine code\n";
+  const std::string note =
+      can_compile(host_target()) ? "" : "octet: cache: not used: target scalar has no machine code\n";
   for (int round = 0; round < 2; ++round)
     EXPECT_EQ(cached({"--cache", "kept"}), note + plain) << "nothing else on stderr";
   EXPECT_EQ(cached({}, {{"OCTET_CACHE_DIR", "kept"}}), note + plain);
-  if (host_target().has_jit) {
+  if (can_compile(host_target())) {
     EXPECT_EQ(files(), 1);
     EXPECT_EQ(cached({"--cache", "text.onnx"}).find("octet: cache: not stored: cannot write in text.onnx: "), 0u);
   }
@@ -271,18 +275,18 @@ TEST_F(Cli, BenchWritesTheFiguresOfEveryLayer) {
   for (const auto& layer : j["layers"]) {
     EXPECT_TRUE(layer["op"].is_string() && layer["shape"].is_string() && layer["schedule"].is_string());
     EXPECT_GE(layer["median_us"], layer["min_us"]);
-    if (!host_target().has_jit) continue;
+    if (!can_compile(host_target())) continue;
     EXPECT_GT(layer["predicted_us"], 0) << layer;
     EXPECT_GT(layer["roofline_us"], 0) << layer;
     EXPECT_NE(layer["bound"], "");
   }
-  EXPECT_EQ(j["bandwidth"].size(), host_target().has_jit ? 4u : 0u);
+  EXPECT_EQ(j["bandwidth"].size(), can_compile(host_target()) ? 4u : 0u);
   EXPECT_EQ(o.out.find("layer"), 0u) << o.out;
   EXPECT_NE(o.out.find("total"), std::string::npos) << o.out;
 }
 
 TEST_F(Cli, TuneWritesWhatTheOtherVerbsRead) {
-  if (!host_target().has_jit) GTEST_SKIP() << "no machine code on this machine";
+  if (!can_compile(host_target())) GTEST_SKIP() << "no machine code on this machine";
   const Outcome o = run({"tune", kModel, "-o", "tuned.txt", "--seconds", "0.2"});
   ASSERT_EQ(o.status, 0) << o.err;
   EXPECT_EQ(slurp(path("tuned.txt")).find("octet tuned tilings, version 1\n"), 0u);
@@ -358,7 +362,7 @@ TEST_F(Cli, ExplainWorksForEveryTarget) {
     ASSERT_EQ(o.status, 0) << o.err;
     for (const char* word : {"Passes", "Fusions", "Proved", "Kernels on", "Memory", "Sizes"})
       EXPECT_NE(o.out.find(word), std::string::npos) << t.name << ": " << word;
-    EXPECT_EQ(o.out.find("predicted") != std::string::npos, t.has_jit);
+    EXPECT_EQ(o.out.find("predicted") != std::string::npos, cost_table(t) != nullptr);
     EXPECT_EQ(o.out.find("measured"), std::string::npos);
   }
   const Outcome o = run({"explain", kModel, "--measure"});

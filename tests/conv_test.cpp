@@ -17,12 +17,6 @@ namespace {
 
 const char* const kShapes = OCTET_SOURCE_DIR "/tests/shapes/";
 
-// A target whose activation registers serve four k-steps, as AArch64's do; nothing else in these tests has any.
-const Target& by_element() {
-  static const Target t = {"by_element", 16, 32, 32, DotForm::fused, 4, false, TableForm::shuffle, false};
-  return t;
-}
-
 struct Runner {
   const Engine* engine;
   const Target* target;
@@ -38,7 +32,7 @@ struct Runner {
 enum class Speed { any, fast };
 
 std::vector<Runner> runners(Speed speed) {
-  std::vector<const Target*> targets{&by_element()};
+  std::vector<const Target*> targets;
   for (const Target& t : all_targets())
     // Convolutions look nothing up: a target that only adds a form of tables gives the Programs of the one before it.
     if (t.table != TableForm::permute) targets.push_back(&t);

@@ -116,7 +116,7 @@ std::vector<Variant> all_variants() {
   for (const Target& target : all_targets())
     for (const Placing placing : {Placing::apart, Placing::into_a, Placing::into_b, Placing::into_c})
       for (const int crowd : {0, target.vector_registers / 2})
-        if (target.has_jit) all.push_back({&target, placing, crowd});
+        if (can_compile(target)) all.push_back({&target, placing, crowd});
   return all;
 }
 
@@ -160,7 +160,7 @@ TEST(Pointers, WorkOnTheStackToo) {
   std::vector<uint8_t> data = filled(4096, Elem::u8, Filling::random, 0);
   for (const Target& target : all_targets())
     for (int depth = 1; depth <= 9; ++depth) {
-      if (!target.has_jit || !host_runs(target)) continue;
+      if (!can_compile(target) || !host_runs(target)) continue;
       const Program p = many_pointers(depth);
       EXPECT_EQ(place_pointers_and_counters(p, 14).slots > 0, depth >= 5) << depth;
       CodeMemory memory;

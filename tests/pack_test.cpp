@@ -28,7 +28,7 @@ TEST_P(Pack, UnpackGivesTheWeightsBack) {
       merge_groups(c.spec, c.data);
       const ConvSchedule s = choose_conv(c.spec, c.data, target, Emitter::jit);
       forms.insert(s.dot);
-      ASSERT_EQ(unpack_weights(c.spec, s, pack_conv(c.spec, s, target, c.data)), c.data.weights) << c.name;
+      ASSERT_EQ(unpack_weights(c.spec, s, pack_conv(c.spec, s, c.data)), c.data.weights) << c.name;
     }
   EXPECT_EQ(forms.size(), target.best_dot == DotForm::maddubs ? 3u : 1u);
 }
@@ -43,14 +43,14 @@ TEST(PackBias, HoldsTheZeroPointPerClass) {
   ConvData data{.weights = std::vector<int8_t>(4 * 9 * 4, -128), .bias = {1, 2, 3, 4}, .scale = {{5}, {6}, {7}, {8}}};
   const Target& target = *find_target("scalar");
   const ConvSchedule s = choose_conv(spec, data, target, Emitter::jit);
-  const PackedConv p = pack_conv(spec, s, target, data);
+  const PackedConv p = pack_conv(spec, s, data);
   ASSERT_EQ(p.bias.size(), 9u * 4);
   for (size_t c = 0; c < 4; ++c) EXPECT_EQ(std::bit_cast<float>(p.scale[c]), data.scale[c].m);
   const int taps[] = {4, 6, 4, 6, 9, 6, 4, 6, 4};
   for (int k = 0; k < 9; ++k)
     for (int c = 0; c < 4; ++c) EXPECT_EQ(p.bias[4 * k + c], c + 1 + 255 * 128 * 4 * taps[k]) << k << " " << c;
   spec.src_zero = 0;
-  EXPECT_EQ(pack_conv(spec, s, target, data).bias, data.bias) << "one class is enough where padding is worth nothing";
+  EXPECT_EQ(pack_conv(spec, s, data).bias, data.bias) << "one class is enough where padding is worth nothing";
 }
 
 TEST(MergeGroups, GivesMultiplesOfFour) {

@@ -4,6 +4,7 @@
 #include "bench/bandwidth.h"
 #include "bench/peak.h"
 #include "generator/program/registers.h"
+#include "jit/backend.h"
 
 namespace octet {
 namespace {
@@ -69,7 +70,7 @@ TEST_P(Probe, NearerMemoryIsNotSlower) {
 std::vector<Target> machine_code_targets() {
   std::vector<Target> all;
   for (const Target& t : all_targets())
-    if (t.has_jit) all.push_back(t);
+    if (can_compile(t)) all.push_back(t);
   return all;
 }
 

@@ -226,7 +226,7 @@ void explain_memory(const CompiledModel& model) {
 void explain_sizes(const CompiledModel& model) {
   size_t code = 0, programs = 0;
   for (const KernelUnit& u : model.kernels) programs += u.program.has_value();
-  if (model.target->has_jit) {
+  if (can_compile(*model.target)) {
     CodeMemory memory;
     for (const KernelUnit& u : model.kernels)
       if (u.program) code += compile(*u.program, *model.target, memory).code_bytes;
@@ -249,7 +249,7 @@ void print_explanation(const ModelOptions& o, bool measure) {
   else
     explain_proofs(passed);
   const CompiledModel model = compile(graph, {.target = options.target,
-                                              .emitter = options.target->has_jit ? Emitter::jit : Emitter::compiler,
+                                              .emitter = emitter_of(*options.target),
                                               .threads = options.threads,
                                               .tilings = {options.tuned.get()},
                                               .views = options.views});

@@ -10,6 +10,7 @@
 #include "generator/cli/layers.h"
 #include "generator/io/file.h"
 #include "generator/schedule/tuned.h"
+#include "jit/backend.h"
 #include "runtime/status.h"
 
 namespace octet::cli {
@@ -124,7 +125,8 @@ void tune(const TuneOptions& o) {
   if (!(o.seconds > 0 && o.seconds <= 3600))
     user_error(fmt::format("--seconds must be above 0 and at most 3600, not {}", o.seconds));
   const LoadOptions options = o.model.load_options();
-  if (!options.target->has_jit) user_error(fmt::format("target {} has no machine code to tune", options.target->name));
+  if (!can_compile(*options.target))
+    user_error(fmt::format("target {} has no machine code to tune", options.target->name));
   TunedTilings tuned;
   if (std::filesystem::exists(o.output)) tuned = read_tuned(o.output);
   check_writable(o.output);

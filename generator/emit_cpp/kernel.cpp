@@ -121,12 +121,12 @@ class KernelEmitter {
   void dot(const Inst& i) {
     const std::string b = i.b == kNone ? address(i.m) : read(i.b, i.bytes);
     if (variable(i.d).bytes == i.bytes) {
-      out_.line(fmt::format("dot4<{}>({}, {}, {});", i.imm, name(i.d), read(i.a, i.bytes), b));
+      out_.line(fmt::format("{}<{}>({}, {}, {});", op_row(i.op).name, i.imm, name(i.d), read(i.a, i.bytes), b));
       return;
     }
     out_.open("{");
     out_.line(fmt::format("Vec<{}> part = {};", i.bytes, read(i.d, i.bytes)));
-    out_.line(fmt::format("dot4<{}>(part, {}, {});", i.imm, read(i.a, i.bytes), b));
+    out_.line(fmt::format("{}<{}>(part, {}, {});", op_row(i.op).name, i.imm, read(i.a, i.bytes), b));
     out_.line(fmt::format("{} = extend<{}>(part);", name(i.d), variable(i.d).bytes));
     out_.close();
   }
@@ -200,7 +200,8 @@ class KernelEmitter {
       case Op::store: out_.line(fmt::format("store({}, {});", address(i.m), read(i.a, w))); break;
       case Op::store_low: out_.line(fmt::format("store_low<{}>({}, {});", i.imm, address(i.m), read(i.a, w))); break;
       case Op::store_split: store_split(i); break;
-      case Op::dot4: dot(i); break;
+      case Op::dot4:
+      case Op::dot4s: dot(i); break;
       case Op::srl16:
       case Op::sll32:
       case Op::sra32: assign(i, fmt::format("{}<{}>({})", op, i.imm, read(i.a, w))); break;

@@ -87,7 +87,7 @@ class ConvBuilder {
         window_(spec_.window),
         schedule_(schedule),
         target_(target),
-        classes_(pixel_classes(spec_)),
+        classes_(pixel_classes(spec_, schedule.dot)),
         row_sets_(row_sets(classes_)),
         b_(std::move(name)) {
     ic_ = spec_.ic / spec_.groups;
@@ -112,11 +112,11 @@ class ConvBuilder {
  private:
   void check() const {
     const auto fail = [](const std::string& why) { internal_error("build_conv: " + why); };
-    if (target_.signed_storage) fail("no target stores activations signed yet");
     if (spec_.groups > 1 && (ic_ % 4 || oc_ % 4)) fail("channels of a group are no multiple of 4");
     if (spec_.src_pitch < (spec_.groups > 1 ? round_up(spec_.ic, 4) : spec_.ic)) fail("source pixels overlap");
     for (const OcBlock& block : schedule_.blocks) {
-      const int need = block.pixels * block.vectors() + 1 + DotEmitter::extra_registers(schedule_.dot);
+      const int resident = target_.act_groups == 1 ? 1 : block.pixels + 1;
+      const int need = block.pixels * block.vectors() + resident + DotEmitter::extra_registers(schedule_.dot);
       if (need > schedule_.registers)
         fail(fmt::format("a tile of {} pixels x {} vectors needs {} registers, the budget is {}", block.pixels,
                          block.vectors(), need, schedule_.registers));
@@ -381,9 +381,12 @@ class ConvBuilder {
 
   // `count` k-steps from where the pointers are; leaves them behind.
   void build_steps(const TapRun& run, int count) {
-    const int groups = target_.act_groups, chunk = groups * schedule_.unroll;
+    const int chunk = target_.act_groups * schedule_.unroll;
     const auto some = [&](int steps) {
-      for (int u = 0; u < steps; u += groups) build_step(run, std::min(groups, steps - u), u);
+      for (int u = 0, groups = target_.act_groups; u < steps; u += groups) {
+        while (groups > steps - u) groups /= 2;  // activations are loaded 16, 8 or 4 bytes at a time
+        build_step(run, groups, u);
+      }
     };
     b_.loop(count / chunk, {bump(act_, 4 * chunk), bump(weight_, int64_t{chunk} * step_)}, [&] { some(chunk); });
     const int rest = count % chunk;
@@ -421,9 +424,11 @@ class ConvBuilder {
 
   // Several k-steps of every pixel stay in registers; one weight register at a time goes against all pixels.
   void activations_stay(const TapRun& run, int groups, int step) {
-    const int bytes = groups == 1 ? 4 : groups == 2 ? 8 : 16;
     std::vector<Reg> act;
-    for (int i = run.lo; i < run.hi; ++i) act.push_back(b_.load_act(block_->widest(), source(act_, i, step), bytes));
+    for (int i = run.lo; i < run.hi; ++i) {
+      act.push_back(b_.load_act(block_->widest(), source(act_, i, step), 4 * groups));
+      dot_->activation(act.back());
+    }
     for (int g = 0; g < groups; ++g)
       each_vector((step + g) * step_, schedule_.dot, [&](int w, size_t v, Mem at) {
         const Reg weights = b_.load(w, Role::weight, at);

@@ -125,6 +125,7 @@ class DepthwiseBuilder {
     const bool carry = d_.carry && inner && columns == 2 && same > 1;
     b_.note(same > 1 ? fmt::format("output columns {} to {}, {} at a time", x, x + same * columns - 1, columns)
                      : fmt::format("output columns from {}", x));
+    flip_ = d_.dot == DotForm::flipped ? b_.load(d_.group.bytes, Role::weight, b_.constant8(0x80)) : kNone;
     Columns carried;
     if (carry)
       for (int column = 0; column < 2; ++column) interleave(column, 0, carried.emplace(column, kNotYet).first->second);
@@ -152,6 +153,7 @@ class DepthwiseBuilder {
       Reg& to = q[static_cast<size_t>(v)];
       if (to == kNone) to = b_.reg(Role::act);
       b_.op(v % 2 ? Op::zip_hi16 : Op::zip_lo16, bytes, to, pair[0], pair[1]);
+      if (flip_ != kNone) b_.op(Op::xor_, bytes, to, to, flip_);
     }
   }
 
@@ -172,13 +174,13 @@ class DepthwiseBuilder {
         out.src2_offset.push_back((y * s_.ow + p) * s_.src2_pitch);
       }
     dot_ = std::make_unique<DotEmitter>(b_, d_.dot, d_.group.bytes);
-    dot_->begin();
+    if (flip_ == kNone) dot_->begin();
     for (int quad = 0; quad < d_.quads(s_); ++quad) {
       Columns at;  // interleaved columns that are still needed
       if (carried) at = *carried;
       for (int kx = 0; kx < w().kw; ++kx) tap_column(key, quad, kx, at, out, carried != nullptr);
     }
-    if (d_.carry) out.live = 2 * d_.group.vectors;  // two columns
+    out.live = (d_.carry ? 2 * d_.group.vectors : 0) + (flip_ != kNone);  // two columns, sign bits
     emit_epilogue(b_, {s_.requant, s_.residual, s_.residual_is_first, s_.add, d_.registers}, out);
   }
 
@@ -222,7 +224,7 @@ class DepthwiseBuilder {
       const Reg acc = out.acc[static_cast<size_t>(y) * columns + static_cast<size_t>(p)][static_cast<size_t>(v)];
       dot_->dot(d_.group.bytes, acc, act(p), weight, memory, -1);
     };
-    if (d_.dot == DotForm::fused) {
+    if (d_.dot == DotForm::fused || d_.dot == DotForm::flipped) {
       for (const auto& [y, memory] : weights) {
         const Reg shared = live.size() > 1 ? b_.load(d_.group.bytes, Role::weight, memory) : kNone;
         for (int p : live) dot(y, p, shared, memory);
@@ -246,6 +248,7 @@ class DepthwiseBuilder {
   Mem tiles_;
   int entry_ = 0;  // bytes of a row tile's steps
   std::unique_ptr<DotEmitter> dot_;
+  Reg flip_ = kNone;  // the sign bits of activations that are flipped as they are interleaved
 };
 
 }  // namespace

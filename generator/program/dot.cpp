@@ -5,9 +5,11 @@ namespace octet {
 void DotEmitter::begin() {
   if (form_ == DotForm::maddubs || form_ == DotForm::chained) held_ = b_.load(bytes_, Role::weight, b_.constant16(1));
   if (form_ == DotForm::widened) held_ = b_.load(bytes_, Role::weight, b_.constant16(0xff));
+  if (form_ == DotForm::flipped) held_ = b_.load(bytes_, Role::weight, b_.constant8(0x80));
 }
 
 void DotEmitter::activation(Reg act) {
+  if (form_ == DotForm::flipped) b_.op(Op::xor_, bytes_, act, act, held_);
   if (form_ != DotForm::widened) return;
   b_.op(Op::and_, bytes_, even_ = b_.reg(Role::act), act, held_);
   b_.unary(Op::srl16, bytes_, odd_ = b_.reg(Role::act), act, 8);
@@ -17,6 +19,10 @@ void DotEmitter::dot(int w, Reg acc, Reg act, Reg weights, Mem at, int group) {
   const Builder::Operand operand = weights == kNone ? Builder::Operand(at) : Builder::Operand(weights);
   if (form_ == DotForm::fused) {
     b_.dot4(w, acc, act, operand, group);
+    return;
+  }
+  if (form_ == DotForm::flipped) {
+    b_.dot4s(w, acc, act, operand, group);
     return;
   }
   const Reg x = b_.reg(Role::temp);
@@ -49,6 +55,7 @@ int DotEmitter::extra_registers(DotForm form) {
     case DotForm::widened: return 3;  // mask, even, product; odd takes the place of the activation
     case DotForm::chained: return 4;  // ones, second activation, two products
     case DotForm::matched: return 5;  // those of maddubs and of widened
+    case DotForm::flipped: return 1;  // the sign bits
   }
   return 0;
 }

@@ -12,9 +12,9 @@ class DotEmitter {
 
   // Once per tile, before its loops: what they hold in registers.
   void begin();
-  // After an activation is loaded, before the dots with it.
+  // Once after an activation is loaded, before the dots with it.
   void activation(Reg act);
-  // Weights in a register (fused only; kNone otherwise) or at `at`.
+  // Weights in a register (fused and flipped only; kNone otherwise) or at `at`.
   void dot(int w, Reg acc, Reg act, Reg weights, Mem at, int group);
   // Two k-steps at once, chained.
   void dot_two(int w, Reg acc, Reg act, Reg next_act, Mem at, Mem next_at);
@@ -26,7 +26,7 @@ class DotEmitter {
   Builder& b_;
   DotForm form_;
   int bytes_;
-  Reg held_ = kNone;  // ones or the mask of even bytes
+  Reg held_ = kNone;  // ones, the mask of even bytes or sign bits
   Reg even_ = kNone, odd_ = kNone;
 };
 

@@ -104,6 +104,7 @@ class Machine {
         break;
       }
       case Op::dot4: v::dot4(d(), a(), b(), i.imm); break;
+      case Op::dot4s: v::dot4s(d(), a(), b(), i.imm); break;
       case Op::maddubs: d() = v::maddubs(a(), b()); break;
       case Op::madd16: d() = v::madd16(a(), b()); break;
       case Op::add32: d() = v::add32(a(), b()); break;

@@ -30,7 +30,7 @@ PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target
   p.registers = schedule.registers;
   p.scratch_bytes = schedule.scratch_bytes();
   if (costs) p.cost = cost_of(p.spec, schedule, *costs);
-  p.packed = pack_conv(p.spec, schedule, target, data);
+  p.packed = pack_conv(p.spec, schedule, data);
   schedule.orders.clear();  // they are in the weights now
   p.build = [spec = p.spec, schedule = std::move(schedule), &target](std::string name) {
     return build_conv(spec, schedule, target, std::move(name));

@@ -90,8 +90,8 @@ void Builder::store_split(int w, Mem m, Reg a, int pieces, const Split& split) {
        .extra = static_cast<int32_t>(program_.splits.size()) - 1});
 }
 
-void Builder::dot4(int w, Reg d, Reg a, Operand b, int group) {
-  put({.op = Op::dot4, .bytes = static_cast<uint8_t>(w), .d = d, .a = a, .b = b.reg, .m = b.mem, .imm = group});
+void Builder::dot(Op op, int w, Reg d, Reg a, Operand b, int group) {
+  put({.op = op, .bytes = static_cast<uint8_t>(w), .d = d, .a = a, .b = b.reg, .m = b.mem, .imm = group});
 }
 
 void Builder::op(Op op, int w, Reg d, Reg a, Operand b) {
@@ -200,7 +200,8 @@ const char* fault(const Program& p, const Inst& i, const std::vector<bool>& writ
                  : "stores more pieces than there are";
     case Op::blend8: return i.c == kNone ? "chooses by memory" : nullptr;
     case Op::permute128: return i.bytes == 64 ? nullptr : "vector width is not 64";
-    case Op::dot4: return i.imm >= -1 && i.imm <= 3 ? nullptr : "dot group not -1..3";
+    case Op::dot4:
+    case Op::dot4s: return i.imm >= -1 && i.imm <= 3 ? nullptr : "dot group not -1..3";
     default: return nullptr;
   }
 }

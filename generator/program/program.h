@@ -105,7 +105,8 @@ class Builder {
   void store_low(Mem m, Reg a, int bytes);
   void store_split(int w, Mem m, Reg a, int pieces, const Split& split);
 
-  void dot4(int w, Reg d, Reg a, Operand b, int group);
+  void dot4(int w, Reg d, Reg a, Operand b, int group) { dot(Op::dot4, w, d, a, b, group); }
+  void dot4s(int w, Reg d, Reg a, Operand b, int group) { dot(Op::dot4s, w, d, a, b, group); }
   // d = op(a, b); d may equal a unless the op's row says kEarlyClobber.
   void op(Op op, int w, Reg d, Reg a, Operand b);
   void unary(Op op, int w, Reg d, Reg a, int imm = 0);  // cvt_f32, cvt_i32, srl16, sll32, sra32
@@ -126,6 +127,7 @@ class Builder {
   Program finish();  // verifies
 
  private:
+  void dot(Op op, int w, Reg d, Reg a, Operand b, int group);
   Reg put_mem(Op op, int w, Reg d, Mem m, int imm = 0);
   void put(Inst inst) { program_.code.push_back(inst); }
 

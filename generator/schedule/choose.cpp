@@ -85,8 +85,12 @@ std::vector<OcBlock> split_channels(int channels, int max_vectors, int vector_by
   return blocks;
 }
 
+Emitter emitter_of(const Target& target) {
+  return target.backend == Backend::none ? Emitter::compiler : Emitter::jit;
+}
+
 const char* dot_name(DotForm dot) {
-  static const char* const names[] = {"fused", "maddubs", "widened", "chained", "matched"};
+  static const char* const names[] = {"fused", "maddubs", "widened", "chained", "matched", "flipped"};
   return names[static_cast<size_t>(dot)];
 }
 

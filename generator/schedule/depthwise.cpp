@@ -124,7 +124,7 @@ DepthwiseSchedule depthwise_schedule(const ConvSpec& s, DotForm dot, const Targe
   if (!s.is_depthwise()) internal_error("depthwise_schedule: not a depthwise convolution");
   DepthwiseSchedule d;
   const Window& w = s.window;
-  const bool vectors = target.vector_bytes > 16;
+  const bool vectors = target.arch != Arch::any;
   const bool roomy = target.vector_registers >= 32 && vectors;
   // Compilers hold this tile where they have 32 registers: the budget for convolutions is about their long inner loops.
   d.registers = emitter == Emitter::jit || roomy ? target.vector_registers : target.compiler_registers;
@@ -134,7 +134,7 @@ DepthwiseSchedule depthwise_schedule(const ConvSpec& s, DotForm dot, const Targe
   d.columns = roomy && s.ow > 1 ? 2 : 1;
   choose_blocks(s.oc, target.vector_bytes, d);
   add_tiles(s, d);
-  d.columns_at = pixel_classes(s).columns;
+  d.columns_at = pixel_classes(s, dot).columns;
   d.carry = d.columns == 2 && w.kw == 3 && w.stride_w == 1 && w.dilation_w == 1 && d.quads(s) == 1;
   d.dot = dot;
   return d;
@@ -210,7 +210,7 @@ class Packer {
     for (int term = 0; term < s_.weight_terms; ++term)
       for (int ky = rows.begin; ky < rows.end; ++ky)
         for (int kx = columns.begin; kx < columns.end; ++kx)
-          sum -= static_cast<uint32_t>(s_.src_zero * weight_at(s_, data_, term, channel, ky, kx));
+          sum -= static_cast<uint32_t>(zero_of(s_, d_.dot) * weight_at(s_, data_, term, channel, ky, kx));
     return static_cast<int32_t>(sum);
   }
 

@@ -34,12 +34,16 @@ Taps taps_at(int o, int in, int kernel, int stride, int dilation, int pad) {
   return t.count() > 0 ? t : Taps{};
 }
 
-PixelClasses pixel_classes(const ConvSpec& s) {
+int zero_of(const ConvSpec& spec, DotForm dot) {
+  return spec.src_zero - (dot == DotForm::flipped ? 128 : 0);
+}
+
+PixelClasses pixel_classes(const ConvSpec& s, DotForm dot) {
   const Window& w = s.window;
   PixelClasses p;
   p.rows = classify(s.oh, s.ih, w.kh, w.stride_h, w.dilation_h, w.pad_top);
   p.columns = classify(s.ow, s.iw, w.kw, w.stride_w, w.dilation_w, w.pad_left);
-  p.biases = s.src_zero == 0 ? 1 : static_cast<int>(p.rows.classes.size() * p.columns.classes.size());
+  p.biases = zero_of(s, dot) == 0 ? 1 : static_cast<int>(p.rows.classes.size() * p.columns.classes.size());
   return p;
 }
 

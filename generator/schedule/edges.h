@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "generator/kernel/spec.h"
+#include "targets/target.h"
 
 namespace octet {
 
@@ -26,13 +27,16 @@ struct AxisClasses {
 
 struct PixelClasses {
   AxisClasses rows, columns;
-  int biases = 1;  // biases packed per channel: one per (row class, column class), or one where src_zero is 0
+  int biases = 1;  // biases packed per channel: one per (row class, column class), or one where the dot's zero is 0
   // Distance, in packed biases, of neighbouring row and column classes.
   int row_step() const { return biases == 1 ? 0 : static_cast<int>(columns.classes.size()); }
   int column_step() const { return biases == 1 ? 0 : 1; }
 };
 
-PixelClasses pixel_classes(const ConvSpec& spec);
+PixelClasses pixel_classes(const ConvSpec& spec, DotForm dot = DotForm::fused);
+
+// The source's zero point as the dot sees it: flipped, activations are 128 less.
+int zero_of(const ConvSpec& spec, DotForm dot);
 
 // A pointwise convolution of stride 1 without padding is one row of n * oh * ow pixels; other specs stay as they are.
 ConvSpec flattened(const ConvSpec& spec);

@@ -89,7 +89,7 @@ int32_t sum_of(const int8_t* w, int count) {
 class Packer {
  public:
   Packer(const ConvSpec& spec, const ConvSchedule& schedule, const ConvData& data)
-      : spec_(spec), schedule_(schedule), data_(data), classes_(pixel_classes(flattened(spec))) {
+      : spec_(spec), schedule_(schedule), data_(data), classes_(pixel_classes(flattened(spec), schedule.dot)) {
     taps_ = spec.window.kh * spec.window.kw;
     ic_ = spec.ic / spec.groups;
     steps_ = (ic_ + 3) / 4;
@@ -212,7 +212,8 @@ class Packer {
     put_scale(data_.scale[static_cast<size_t>(oc)], spec_.requant, scale_ + vector * scale_words(spec_.requant),
               q.bytes / 4, q.lane + c);
     const int32_t bias = data_.bias[static_cast<size_t>(oc)];
-    if (spec_.src_zero == 0) {
+    const int zero = zero_of(spec_, schedule_.dot);
+    if (zero == 0) {
       bias_[lane] = bias;
       return;
     }
@@ -224,7 +225,7 @@ class Packer {
         for (int y = r.begin; y < r.end; ++y)
           for (int x = c.begin; x < c.end; ++x) sum += sums_[static_cast<size_t>(y * spec_.window.kw + x)];
         *out = static_cast<int32_t>(static_cast<uint32_t>(bias) -
-                                    static_cast<uint32_t>(spec_.src_zero) * static_cast<uint32_t>(sum));
+                                    static_cast<uint32_t>(zero) * static_cast<uint32_t>(sum));
         out += block.channels;
       }
   }
@@ -254,8 +255,7 @@ int step_bytes(const OcBlock& block, DotForm dot) {
   return block.channels * 4 * (dot == DotForm::widened ? 2 : 1);
 }
 
-PackedConv pack_conv(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target, const ConvData& data) {
-  if (target.signed_storage) internal_error("pack_conv: no target stores activations signed yet");
+PackedConv pack_conv(const ConvSpec& spec, const ConvSchedule& schedule, const ConvData& data) {
   return Packer(spec, schedule, data).run();
 }
 

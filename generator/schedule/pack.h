@@ -16,15 +16,15 @@ namespace octet {
 //            per vector first e = 0, 2 of every lane and then e = 1, 3, as s16; where it is matched, every tap begins
 //            with the headers of its chunks (ChunkHeader), in the order of the schedule's runs, and then come the
 //            k-steps of these chunks, widened or not as the run says;
-//   bias     pixel class (rows outer), vector, lane: bias - src_zero * sum of the weights of the taps that exist;
-//   scale    vector, word (scales.h), lane.
+//   bias     pixel class (rows outer), vector, lane: bias - zero_of(spec, dot) * sum of the weights of the taps that
+//   exist; scale    vector, word (scales.h), lane.
 // Channels beyond oc and beyond ic have zero weights, zero bias and zero scale.
 struct PackedConv {
   std::vector<int8_t> weights;
   std::vector<int32_t> bias;
   std::vector<uint32_t> scale;
 };
-PackedConv pack_conv(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target, const ConvData& data);
+PackedConv pack_conv(const ConvSpec& spec, const ConvSchedule& schedule, const ConvData& data);
 
 // The weights again, for tests.
 std::vector<int8_t> unpack_weights(const ConvSpec& spec, const ConvSchedule& schedule, const PackedConv& packed);

@@ -12,14 +12,18 @@ namespace octet {
 namespace {
 
 constexpr size_t kMostCandidates = 6;
+constexpr int kMostVectors = 4;           // of output channels in a tile
 constexpr double kClearlyCheaper = 0.97;  // of the rule's predicted cycles: the model's mean error is 1 to 3 %
 constexpr double kPerhapsAsFast = 1.1;    // within this the model cannot tell candidates apart: they are measured
 
-// Accumulators that leave room for what else lives in the inner loop: one activation and the weights of a step
-// (fused); activation, ones, product (maddubs); mask, two halves of the activation, product (widened).
-int accumulators(const Target& target, int registers, DotForm dot) {
-  if (target.vector_bytes == 16) return target.act_groups == 1 ? 8 : 16;  // the loop's other work is in proportion
+// Accumulators of a tile of `vectors`, at most: so many that there is room for what else lives in the inner loop. One
+// activation and the weights of a step (fused); activation, ones, product (maddubs); mask, two halves of the
+// activation, product (widened). By element, every pixel's activation and one weight.
+int accumulators(const Target& target, int registers, DotForm dot, int vectors) {
+  if (target.act_groups > 1) return (registers - 1 - (dot == DotForm::flipped)) / (vectors + 1) * vectors;
+  if (target.vector_bytes == 16) return 8;  // the loop's other work is in proportion
   switch (dot) {
+    case DotForm::flipped:
     case DotForm::fused: return registers - 4;
     case DotForm::maddubs:
     case DotForm::chained:
@@ -39,9 +43,9 @@ int tile_pixels(int row, int vectors, int most) {
 }
 
 // Short loops pay for their jump; long ones do not, and edge tiles would fill the instruction cache.
-int unroll_of(const ConvSpec& flat, int steps) {
+int unroll_of(const ConvSpec& flat, int steps, const Target& target) {
   const bool one_tap = flat.window.kh * flat.window.kw == 1;
-  if (!one_tap) return 1;
+  if (!one_tap || target.act_groups > 1) return 1;  // by element a trip has several k-steps as it is
   if (flat.oh * flat.ow == 1) return 4;
   if (steps > 32) return 1;
   for (int u : {4, 3, 2})
@@ -50,7 +54,7 @@ int unroll_of(const ConvSpec& flat, int steps) {
 }
 
 Tiling by_rule(const ConvSpec& flat, const ConvSchedule& s, const Target& target) {
-  const int most = accumulators(target, s.registers, s.dot);
+  const int most = accumulators(target, s.registers, s.dot, kMostVectors);
   const bool few_pixels = static_cast<int64_t>(flat.n) * flat.oh * flat.ow * 4 <= most;
   const int steps = (flat.ic / flat.groups + 3) / 4;
   // Where few dots stand before each epilogue, small tiles let the core run one tile's epilogue beside the next one's
@@ -58,9 +62,9 @@ Tiling by_rule(const ConvSpec& flat, const ConvSchedule& s, const Target& target
   const bool short_sums = steps * flat.window.kh * flat.window.kw <= 16;
   // Four vectors share an activation's broadcast; where it is split into words as well, they share that too.
   const bool four = few_pixels || most >= 24 || target.vector_bytes == 16 || s.dot == DotForm::widened;
-  return {.vectors = four ? 4 : 2,
+  return {.vectors = four ? kMostVectors : 2,
           .accumulators = short_sums ? std::min(most, 16) : most,
-          .unroll = s.dot == DotForm::matched ? 1 : unroll_of(flat, steps)};
+          .unroll = s.dot == DotForm::matched ? 1 : unroll_of(flat, steps, target)};
 }
 
 // Cycles of the kernel with that tiling; 0 where the target has no cost table.
@@ -81,14 +85,17 @@ std::string to_string(const Tiling& t) {
 void apply(const Tiling& t, const ConvSpec& spec, const Target& target, ConvSchedule& s) {
   s.tiling = t;
   s.blocks = split_channels(spec.oc / spec.groups, t.vectors, target.vector_bytes);
-  const int row = flattened(spec).ow, most = accumulators(target, s.registers, s.dot);
-  for (OcBlock& b : s.blocks) b.pixels = tile_pixels(row, b.vectors(), std::min(t.accumulators, most));
+  const int row = flattened(spec).ow;
+  for (OcBlock& b : s.blocks) {
+    const int most = accumulators(target, s.registers, s.dot, b.vectors());
+    b.pixels = tile_pixels(row, b.vectors(), std::min(t.accumulators, most));
+  }
   s.unroll = t.unroll;
 }
 
 std::vector<Tiling> tilings(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target) {
   const ConvSpec flat = flattened(spec);
-  const int most = accumulators(target, schedule.registers, schedule.dot);
+  const int most = accumulators(target, schedule.registers, schedule.dot, kMostVectors);
   const Tiling rule = by_rule(flat, schedule, target);
   std::vector<Tiling> all;
   std::vector<std::vector<OcBlock>> seen;

@@ -198,6 +198,7 @@ void Lowering::lower(const Inst& i, size_t k) {
     case Op::srl16: return vpsrlw(d(), a(), static_cast<uint8_t>(i.imm));
     case Op::sll32: return vpslld(d(), a(), static_cast<uint8_t>(i.imm));
     case Op::sra32: return vpsrad(d(), a(), static_cast<uint8_t>(i.imm));
+    case Op::dot4s: internal_error(program_.name + ": dot4s, which x86 does not have");
     case Op::mulhi32: return mulhi32(i);
     case Op::scale64: return scale64(i);
     case Op::cvt_f32: return vcvtdq2ps(d(), a());

@@ -12,8 +12,8 @@ namespace {
 
 // The interpreter runs every width and every group, whatever the machine.
 Engine interpreter() {
-  static const Target anything = {"interpreter",      64,   1 << 20, 1 << 20, DotForm::fused, 4, false,
-                                  TableForm::permute, false};
+  static const Target anything = {"interpreter",      64,        1 << 20,      1 << 20, DotForm::fused, 4,
+                                  TableForm::permute, Arch::any, Backend::none};
   return {"interpreter", &anything, "", [](const std::vector<Program>& programs) {
             std::vector<RunKernel> kernels;
             for (const Program& p : programs) kernels.emplace_back([p](const OctetArgs& args) { interpret(p, args); });
@@ -57,7 +57,7 @@ const std::vector<Engine>& all_engines() {
   static const std::vector<Engine> engines = [] {
     std::vector<Engine> all = {interpreter()};
     for (const Target& target : all_targets())
-      if (target.has_jit) all.push_back(machine_code(target));
+      if (can_compile(target)) all.push_back(machine_code(target));
     for (const Target& target : all_targets())
       for (const char* compiler : {"g++", "clang++"}) all.push_back(emitted_cpp(target, compiler));
     return all;

@@ -228,19 +228,25 @@ void float_ops(Cases& cases) {
 
 // Group -1: every dword has its own activations; 0: one dword of activations for all (load_act of 4 bytes), as on x86;
 // 1 to 3: activations by element, for targets that can. The sum starts from src2 and takes the same dot twice.
-void dot_ops(Cases& cases) {
+template <class Activation>
+void dot_ops_of(Cases& cases, Op op, Elem activation) {
   for (const int group : {-1, 0, 1, 3})
     for (const bool from_memory : {false, true})
-      cases.push_back({.name = "dot4_" + (group < 0 ? std::string("lanes") : "group" + std::to_string(group)) +
+      cases.push_back({.name = std::string(op_row(op).name) + "_" +
+                               (group < 0 ? std::string("lanes") : "group" + std::to_string(group)) +
                                (from_memory ? "_mem" : ""),
-                       .inputs = {Elem::u8, Elem::s8, Elem::s32},
+                       .inputs = {activation, Elem::s8, Elem::s32},
                        .body =
                            [=](Builder& b, int w) {
                              const Reg acc = b.load(w, Role::acc, kC);
                              const Reg act = group < 0 ? b.load(w, Role::act, kA) : b.load_act(w, kA, group ? 16 : 4);
-                             for (int twice = 0; twice < 2; ++twice)
-                               b.dot4(w, acc, act, from_memory ? Builder::Operand(kB) : b.load(w, Role::weight, kB),
-                                      group);
+                             for (int twice = 0; twice < 2; ++twice) {
+                               const auto weights = from_memory ? Builder::Operand(kB) : b.load(w, Role::weight, kB);
+                               if (op == Op::dot4)
+                                 b.dot4(w, acc, act, weights, group);
+                               else
+                                 b.dot4s(w, acc, act, weights, group);
+                             }
                              b.store(w, kDst, acc);
                            },
                        .expect =
@@ -248,11 +254,17 @@ void dot_ops(Cases& cases) {
                              each<uint32_t>(d, w, [=](int i) {
                                int64_t sum = get<int32_t>(start, i);
                                for (int e = 0; e < 4; ++e)
-                                 sum += 2 * a[group < 0 ? 4 * i + e : 4 * group + e] * get<int8_t>(b, 4 * i + e);
+                                 sum += 2 * static_cast<Activation>(a[group < 0 ? 4 * i + e : 4 * group + e]) *
+                                        get<int8_t>(b, 4 * i + e);
                                return sum;
                              });
                            },
                        .act_groups = group + 1});
+}
+
+void dot_ops(Cases& cases) {
+  dot_ops_of<uint8_t>(cases, Op::dot4, Elem::u8);
+  dot_ops_of<int8_t>(cases, Op::dot4s, Elem::s8);
 }
 
 // Ops that read memory into a register, whose byte i is byte(a, i).
@@ -442,6 +454,7 @@ bool suits(const OpCase& op, int w, const Target& target) {
     return false;
   for (const Inst& i : program_of(op, w, 2).code)
     if ((i.op == Op::dot4 && target.best_dot != DotForm::fused) ||
+        (i.op == Op::dot4s && target.best_dot != DotForm::flipped && target.arch != Arch::any) ||
         (i.op == Op::permute128 && target.table != TableForm::permute))
       return false;
   return true;

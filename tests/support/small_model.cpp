@@ -87,7 +87,7 @@ class SmallModel {
     for (int i = 0; i < oc; ++i)
       data.scale.push_back({.m = 1.0f / static_cast<float>(64u << (random_() % 4))});  // ties
     const ConvSchedule schedule = choose_conv(spec, data, *model_.target, Emitter::compiler);
-    const PackedConv packed = pack_conv(spec, schedule, *model_.target, data);
+    const PackedConv packed = pack_conv(spec, schedule, data);
     const std::string name = "conv_" + std::to_string(model_.kernels.size());
     KernelUnit unit{.name = name,
                     .spec = spec,
