@@ -90,8 +90,9 @@ void add_compile(CLI::App& app) {
       ->required()
       ->check(no_empty_name());
   verb->add_option("--target", o->targets,
-                   "scalar, avx2, avx512_vnni, avx512_vbmi, host; of several, the program takes the best that\n"
-                   "the machine has when it runs")
+                   "scalar, avx2, avx512_vnni, avx512_vbmi, neon, neon_dot, neon_i8mm, host; of several, the\n"
+                   "program takes the best that the machine has when it runs; x86's and AArch64's may stand\n"
+                   "together, and each machine builds its own")
       ->take_all()
       ->allow_extra_args(false)
       ->capture_default_str();
@@ -113,7 +114,8 @@ In CMake, octet_add_model(NAME digits MODEL digits.onnx TARGETS avx2 scalar) doe
 
 Examples:
   octet compile mobilenet.onnx -o generated
-  octet compile resnet50.onnx -o generated --name resnet --target scalar --target avx2 --target avx512_vnni)");
+  octet compile resnet50.onnx -o generated --name resnet --target scalar --target avx2 --target avx512_vnni
+  octet compile mobilenet.onnx -o generated --target scalar --target neon --target neon_dot)");
   verb->callback([o] { compile_verb(*o); });
 }
 

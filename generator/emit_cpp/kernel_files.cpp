@@ -6,6 +6,7 @@
 
 #include "generator/emit_cpp/embedded.h"
 #include "generator/emit_cpp/kernel.h"
+#include "generator/emit_cpp/machines.h"
 #include "generator/emit_cpp/writer.h"
 #include "runtime/status.h"
 
@@ -56,8 +57,7 @@ std::string source(const CompiledModel& model, const KernelFileOptions& options,
       return u.plain && std::string_view(u.plain->name).starts_with(prefix);
     });
   };
-  std::string text = fmt::format("// {}: kernels, file {} of {}.\n{}", options.title, number, of, options.origin);
-  text += fmt::format("#include \"octet/vec_{}.h\"\n", model.target->name);
+  std::string text = fmt::format("#include \"octet/vec_{}.h\"\n", model.target->name);
   if (calls("octet_")) text += "#include \"octet/abi.h\"\n";
   if (calls("octet_plain_")) text += "#include \"octet/plain_ops.h\"\n";
   if (calls("octet_float_")) text += "#include \"octet/float_move.h\"\n";
@@ -71,7 +71,9 @@ std::string source(const CompiledModel& model, const KernelFileOptions& options,
     }
     text += '\n' + comment.take() + (u.program ? emit_kernel(*u.program, *model.target) : plain_kernel_text(u));
   }
-  return text + fmt::format("\n}}  // namespace {}\n\nOCTET_TARGET_END\n", options.name_space);
+  text += fmt::format("\n}}  // namespace {}\n\nOCTET_TARGET_END\n", options.name_space);
+  return fmt::format("// {}: kernels, file {} of {}.\n{}", options.title, number, of, options.origin) +
+         only_on({model.target->arch}, text);
 }
 
 std::string header(const CompiledModel& model, const KernelFileOptions& options) {
