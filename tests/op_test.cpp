@@ -91,7 +91,8 @@ TEST_P(OpTest, ComputesItsMeaning) {
   args.p[OCTET_SRC2] = in[2].data();
   args.p[OCTET_DST] = got.data() + kGuard;
   args.p[OCTET_CONSTANTS] = kernel.program.constants.empty() ? nullptr : kernel.program.constants[0].data();
-  kernel.run(args);
+  kernel.run(args, {memory_of(in[0]), memory_of(in[1]), memory_of(in[2]), memory_of(got),
+                    memory_of(kernel.program.constants)});
 
   const size_t at = static_cast<size_t>(std::mismatch(got.begin(), got.end(), want.begin()).first - got.begin());
   EXPECT_EQ(at, got.size()) << "first difference at byte " << static_cast<long>(at) - static_cast<long>(kGuard)
