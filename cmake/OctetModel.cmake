@@ -1,5 +1,5 @@
 # octet_add_model(NAME <name> MODEL <file> TARGETS <target>... [PROFILE <name>] [BATCH <n>]
-#                 [KERNEL_FILES <n>] [STRICT_INT8])
+#                 [KERNEL_FILES <n>] [EMIT cpp|obj] [STRICT_INT8])
 #
 # Makes a static library <name> of a quantized network, with the header <name>.h: what `octet compile` writes, built with
 # this project's C++ compiler. Link to it; it needs nothing else, and it is made again when the model or octet changes.
@@ -11,6 +11,7 @@
 #   PROFILE       whose rounding the bytes follow, instead of what the file asks for
 #   BATCH         images at a time, where the file leaves it open
 #   KERNEL_FILES  sources per target that the kernels are spread over, so that they compile side by side (default 4)
+#   EMIT          obj: kernels as machine code that octet makes itself, for targets of one architecture; default cpp
 #   STRICT_INT8   refuse networks of which anything would work outside of int8
 #
 # Works after find_package(octet) and inside of Octet's own build. A project that is cross-compiled includes this file
@@ -37,7 +38,7 @@ function(octet_find_command result)
 endfunction()
 
 function(octet_add_model)
-  cmake_parse_arguments(PARSE_ARGV 0 ARG "STRICT_INT8" "NAME;MODEL;PROFILE;BATCH;KERNEL_FILES" "TARGETS")
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "STRICT_INT8" "NAME;MODEL;PROFILE;BATCH;KERNEL_FILES;EMIT" "TARGETS")
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "octet_add_model: what is \"${ARG_UNPARSED_ARGUMENTS}\"?")
   endif()
@@ -69,31 +70,41 @@ function(octet_add_model)
   if(ARG_BATCH)
     list(APPEND command --batch ${ARG_BATCH})
   endif()
+  if(ARG_EMIT)
+    list(APPEND command --emit ${ARG_EMIT})
+  endif()
   set(sources "${folder}/${ARG_NAME}.cpp")
+  set(objects "")
   set(weights "")
   foreach(target IN LISTS ARG_TARGETS)
     list(APPEND command --target ${target})
     set(prefix "${folder}/${ARG_NAME}_${target}")
     list(APPEND weights "${prefix}_weights.cpp")
     list(APPEND sources "${prefix}.cpp" "${prefix}_weights.cpp")
-    foreach(number RANGE 1 ${ARG_KERNEL_FILES})
+    set(kernel_files ${ARG_KERNEL_FILES})
+    if(ARG_EMIT STREQUAL obj AND NOT target STREQUAL scalar)
+      set(kernel_files 1)
+      list(APPEND objects "${prefix}_kernels.o")
+    endif()
+    foreach(number RANGE 1 ${kernel_files})
       list(APPEND sources "${prefix}_kernels_${number}.cpp")
     endforeach()
   endforeach()
   add_custom_command(
-    OUTPUT ${sources} "${folder}/${ARG_NAME}.h"
+    OUTPUT ${sources} ${objects} "${folder}/${ARG_NAME}.h"
     COMMAND ${command}
     DEPENDS ${octet} "${model}"
     COMMENT "Compiling ${ARG_NAME} with octet"
     VERBATIM
   )
 
-  add_library(${ARG_NAME} STATIC ${sources} "${folder}/${ARG_NAME}.h")
+  add_library(${ARG_NAME} STATIC ${sources} ${objects} "${folder}/${ARG_NAME}.h")
   target_include_directories(${ARG_NAME} PUBLIC "$<BUILD_INTERFACE:${folder}>")
   target_compile_features(${ARG_NAME} PUBLIC cxx_std_17)
   # Two roundings must not become one.
   target_compile_options(${ARG_NAME} PRIVATE -O3 -ffp-contract=off)
   set_target_properties(${ARG_NAME} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  set_source_files_properties(${objects} PROPERTIES EXTERNAL_OBJECT TRUE GENERATED TRUE)
   # Their assembler code names a file: as CMake knows it, whatever happens to __FILE__, and not when everything is linked.
   foreach(file IN LISTS weights)
     set_source_files_properties("${file}" PROPERTIES COMPILE_DEFINITIONS "OCTET_WEIGHTS_FILE=\"${file}.bin\""

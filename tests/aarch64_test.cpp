@@ -15,6 +15,7 @@
 #include "generator/io/file.h"
 #include "generator/io/npy.h"
 #include "generator/io/photo.h"
+#include "jit/llvm/codegen.h"
 #include "jit/load.h"
 #include "tests/support/shell.h"
 #include "tests/support/slurp.h"
@@ -29,15 +30,16 @@ constexpr const char* kDigits = OCTET_SOURCE_DIR "/demo/digits.int8.onnx";
 constexpr const char* kProcessors[] = {"cortex-a53", "cortex-a76", "max"};
 constexpr const char* kBest[] = {"neon", "neon_dot", "neon_i8mm"};
 
-// The project tests/consumer/cross, built once for each network and list of targets.
+// The project tests/consumer/cross, built once for each network, list of targets and form of the kernels.
 class Project {
  public:
-  Project(const std::string& network, const std::string& targets) {
+  Project(const std::string& network, const std::string& targets, const std::string& emit) {
     const ShellResult r = shell(
         fmt::format("cmake -G Ninja -S '{0}/tests/consumer/cross' -B '{1}' '-DNETWORK={2}' '-DNETWORK_TARGETS={3}' "
+                    "-DNETWORK_EMIT={5} "
                     "-DCMAKE_TOOLCHAIN_FILE='{0}/tests/consumer/cross/aarch64.cmake' -DOCTET_EXECUTABLE='{4}' "
                     "-DOCTET_MODEL_CMAKE='{0}/cmake/OctetModel.cmake' && cmake --build '{1}'",
-                    OCTET_SOURCE_DIR, folder_.path().string(), network, targets, OCTET_BINARY));
+                    OCTET_SOURCE_DIR, folder_.path().string(), network, targets, OCTET_BINARY, emit));
     if (r.code != 0) error_ = r.output;
   }
 
@@ -59,10 +61,10 @@ class Project {
   std::string error_;
 };
 
-const Project& project(const std::string& network, const std::string& targets) {
+const Project& project(const std::string& network, const std::string& targets, const std::string& emit = "cpp") {
   static std::map<std::string, std::unique_ptr<Project>> all;
-  auto& p = all[network + targets];
-  if (!p) p = std::make_unique<Project>(network, targets);
+  auto& p = all[network + targets + emit];
+  if (!p) p = std::make_unique<Project>(network, targets, emit);
   return *p;
 }
 
@@ -98,9 +100,21 @@ class AArch64 : public testing::Test {
   const std::string digits_ = bytes_of(NpzReader(OCTET_SOURCE_DIR "/demo/digits_heldout.npz").read("images").data);
 };
 
-TEST_F(AArch64, DigitsGiveTheBytesOfThisMachineOnEveryTargetAndProcessor) {
-  // avx2 is for the same sources on x86.
-  const Project& digits = project(kDigits, "scalar;avx2;neon;neon_dot;neon_i8mm");
+// As C++, and as objects that LLVM makes on this machine.
+class AArch64Emitted : public AArch64, public testing::WithParamInterface<const char*> {
+ protected:
+  void SetUp() override {
+    if (objects() && !has_llvm()) GTEST_SKIP() << "Octet was built without LLVM";
+    AArch64::SetUp();
+  }
+
+  bool objects() const { return std::strcmp(GetParam(), "obj") == 0; }
+};
+
+TEST_P(AArch64Emitted, DigitsGiveTheBytesOfThisMachineOnEveryTargetAndProcessor) {
+  // avx2 is for the same sources on x86; objects are of one architecture.
+  const Project& digits = project(
+      kDigits, objects() ? "scalar;neon;neon_dot;neon_i8mm" : "scalar;avx2;neon;neon_dot;neon_i8mm", GetParam());
   ASSERT_EQ(digits.error(), "");
   const std::string expected = run_here(load(kDigits, {}), digits_);
   std::string got;
@@ -137,7 +151,7 @@ TEST_F(AArch64, WhatAProcessorLacksFallsBackOrRefuses) {
   EXPECT_TRUE(got == expected);
 }
 
-TEST_F(AArch64, MobilenetClassifiesTheCatWithTheBytesOfThisMachine) {
+TEST_P(AArch64Emitted, MobilenetClassifiesTheCatWithTheBytesOfThisMachine) {
   const char* const reference = std::getenv("OCTET_REFERENCE");
   const fs::path folder = reference ? reference : OCTET_SOURCE_DIR "/../shared/reference";
   const fs::path file = folder / "onnx/mobilenet_v2.int8.onnx";
@@ -150,7 +164,7 @@ TEST_F(AArch64, MobilenetClassifiesTheCatWithTheBytesOfThisMachine) {
                                      guess_photo_scale(image).scale, {.crop = true})
                           .data);
   const std::string expected = run_here(model, input);
-  const Project& network = project(file.string(), "neon_dot");
+  const Project& network = project(file.string(), "neon_dot", GetParam());
   ASSERT_EQ(network.error(), "");
   std::string got;
   EXPECT_EQ(network.run("cortex-a76", "best", input, got).output, "neon_dot\n");
@@ -164,6 +178,9 @@ TEST_F(AArch64, MobilenetClassifiesTheCatWithTheBytesOfThisMachine) {
   for (long line = 0; line <= best; ++line) std::getline(labels, label);
   EXPECT_NE(label.find("cat"), std::string::npos) << label;
 }
+
+INSTANTIATE_TEST_SUITE_P(Forms, AArch64Emitted, testing::Values("cpp", "obj"),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace octet

@@ -47,11 +47,13 @@ class ModelEmitter {
       const CompiledModel& model = *models_[m];
       targets.push_back(model.target);
       files.push_back({fmt::format("{}.cpp", prefix(model)), network(m)});
-      for (TextFile& f : emit_kernel_files(model, {.name_space = kernel_namespace(model),
-                                                  .prefix = prefix(model) + "_kernels",
-                                                  .title = title(model),
-                                                  .origin = origin_,
-                                                  .count = options_.kernel_files}))
+      for (TextFile& f :
+           emit_kernel_files(model, {.name_space = kernel_namespace(model),
+                                    .prefix = prefix(model) + "_kernels",
+                                    .title = title(model),
+                                    .origin = origin_,
+                                    .count = options_.kernel_files,
+                                    .make_object = as_object(*model.target) ? options_.make_object : MakeObject()}))
         files.push_back(std::move(f));
       add_weights(m, files);
     }
@@ -70,7 +72,18 @@ class ModelEmitter {
     for (size_t m = 1; m < models_.size(); ++m)
       if (models_[m]->target == models_[m - 1]->target)
         user_error(fmt::format("{}: target {} is given twice", name(), models_[m]->target->name));
+    const Target* with_object = nullptr;  // a linker takes objects of one architecture
+    for (const CompiledModel* m : models_) {
+      if (!as_object(*m->target)) continue;
+      if (with_object && with_object->arch != m->target->arch)
+        user_error(fmt::format("{}: objects for {} and {}; supported: targets of one architecture", name(),
+                               with_object->name, m->target->name));
+      with_object = m->target;
+    }
   }
+
+  // Whether the target's kernels come as machine code.
+  bool as_object(const Target& target) const { return options_.make_object && target.arch != Arch::any; }
 
   const std::string& name() const { return options_.name; }
   std::string prefix(const CompiledModel& m) const { return fmt::format("{}_{}", name(), m.target->name); }
@@ -332,7 +345,7 @@ bool is_target_file(std::string_view file, const std::string& network) {
     const std::string prefix = fmt::format("{}_{}", network, t.name);
     if (!file.starts_with(prefix)) continue;
     std::string_view rest = file.substr(prefix.size());
-    for (const char* one : {".cpp", "_weights.cpp", "_weights.cpp.bin", "_kernels.h"})
+    for (const char* one : {".cpp", "_weights.cpp", "_weights.cpp.bin", "_kernels.h", "_kernels.o"})
       if (rest == one) return true;
     constexpr std::string_view kBegin = "_kernels_", kEnd = ".cpp";
     if (!rest.starts_with(kBegin) || !rest.ends_with(kEnd)) continue;
