@@ -51,6 +51,7 @@ class Server {
     for (const auto& buffer : memory) alive = alive && send_all(buffer.data(), buffer.size());
     std::vector<uint8_t> left;  // as the kernel left it; what it only read may not be written to
     for (const auto& buffer : memory) {
+      if (buffer.empty()) continue;
       left.resize(buffer.size());
       alive = alive && receive_all(left.data(), left.size());
       if (alive && std::memcmp(left.data(), buffer.data(), left.size()) != 0)
