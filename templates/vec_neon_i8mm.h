@@ -29,6 +29,11 @@ OCTET_VEC void dot4(Bytes& d, Bytes a, Bytes b) {
   if constexpr (G < 0) OCTET_DOT("usdot %0.4s, %1.16b, %2.16b" : "+w"(d) : "w"(a), "w"(b));
 }
 
+OCTET_VEC Bytes mmla(Bytes d, Bytes a, Bytes b) {
+  OCTET_DOT("usmmla %0.4s, %1.16b, %2.16b" : "+w"(d) : "w"(a), "w"(b));
+  return d;
+}
+
 }  // namespace octet_neon_i8mm
 
 #endif
