@@ -32,8 +32,8 @@ OCTET_VEC void dot4s(Bytes& d, Bytes a, Bytes b) {
 }
 
 template <int G>
-OCTET_VEC void dot4(Bytes& d, Bytes a, Bytes b) {
-  dot4_flipped<G>(d, a, b);
+OCTET_VEC void dot4s(Bytes& d, Bytes a, const uint8_t* b) {
+  dot4s<G>(d, a, load<16>(b));
 }
 
 }  // namespace octet_neon

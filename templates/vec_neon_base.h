@@ -1,6 +1,6 @@
 // The vocabulary of vec_scalar.h in NEON intrinsics; the meaning of an op stands there. Included by vec_neon.h,
 // vec_neon_dot.h and vec_neon_i8mm.h after they have switched their instructions on and defined OCTET_VEC_NAMESPACE;
-// what they add is dot4 and dot4s. Vectors have 16 bytes.
+// what they add is their dot, dot4s or dot4. Vectors have 16 bytes.
 #ifndef OCTET_VEC_NEON_BASE_H
 #define OCTET_VEC_NEON_BASE_H
 
@@ -195,31 +195,6 @@ OCTET_SHIFT(srl16, vshrq, u16)
 OCTET_SHIFT(sll32, vshlq, s32)
 OCTET_SHIFT(sra32, vshrq, s32)
 #undef OCTET_SHIFT
-
-// ---- dots ----
-
-// The target's own. What they have in common: weights straight from memory.
-template <int G>
-OCTET_VEC void dot4(Bytes& d, Bytes a, Bytes b);
-template <int G>
-OCTET_VEC void dot4s(Bytes& d, Bytes a, Bytes b);
-
-template <int G>
-OCTET_VEC void dot4(Bytes& d, Bytes a, const uint8_t* b) {
-  dot4<G>(d, a, load<16>(b));
-}
-
-template <int G>
-OCTET_VEC void dot4s(Bytes& d, Bytes a, const uint8_t* b) {
-  dot4s<G>(d, a, load<16>(b));
-}
-
-// dot4 for targets that multiply signed bytes alone: a = (a ^ 128) + 128, the first part as a signed byte.
-template <int G>
-OCTET_VEC void dot4_flipped(Bytes& d, Bytes a, Bytes b) {
-  dot4s<G>(d, veorq_u8(a, vdupq_n_u8(0x80)), b);
-  d = add32(d, bytes(vshlq_n_s32(vpaddlq_s16(vpaddlq_s8(as_s8(b))), 7)));
-}
 
 // ---- float ----
 

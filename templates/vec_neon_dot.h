@@ -17,13 +17,19 @@
 #endif
 
 #define OCTET_VEC_NAMESPACE octet_neon_dot
-#include "vec_neon_dots.h"
+#include "vec_neon_base.h"
 
 namespace octet_neon_dot {
 
 template <int G>
-OCTET_VEC void dot4(Bytes& d, Bytes a, Bytes b) {
-  dot4_flipped<G>(d, a, b);
+OCTET_VEC void dot4s(Bytes& d, Bytes a, Bytes b) {
+  if constexpr (G >= 0) OCTET_DOT("sdot %0.4s, %2.16b, %1.4b[%c3]" : "+w"(d) : "w"(a), "w"(b), "i"(G));
+  if constexpr (G < 0) OCTET_DOT("sdot %0.4s, %2.16b, %1.16b" : "+w"(d) : "w"(a), "w"(b));
+}
+
+template <int G>
+OCTET_VEC void dot4s(Bytes& d, Bytes a, const uint8_t* b) {
+  dot4s<G>(d, a, load<16>(b));
 }
 
 }  // namespace octet_neon_dot

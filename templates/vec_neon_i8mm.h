@@ -18,7 +18,7 @@
 #endif
 
 #define OCTET_VEC_NAMESPACE octet_neon_i8mm
-#include "vec_neon_dots.h"
+#include "vec_neon_base.h"
 
 namespace octet_neon_i8mm {
 
@@ -27,6 +27,11 @@ template <int G>
 OCTET_VEC void dot4(Bytes& d, Bytes a, Bytes b) {
   if constexpr (G >= 0) OCTET_DOT("sudot %0.4s, %2.16b, %1.4b[%c3]" : "+w"(d) : "w"(a), "w"(b), "i"(G));
   if constexpr (G < 0) OCTET_DOT("usdot %0.4s, %1.16b, %2.16b" : "+w"(d) : "w"(a), "w"(b));
+}
+
+template <int G>
+OCTET_VEC void dot4(Bytes& d, Bytes a, const uint8_t* b) {
+  dot4<G>(d, a, load<16>(b));
 }
 
 OCTET_VEC Bytes mmla(Bytes d, Bytes a, Bytes b) {

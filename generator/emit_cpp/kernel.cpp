@@ -244,7 +244,7 @@ std::string kernel_namespace(const Target& target) {
 
 std::vector<std::string> kernel_headers(const Target& target) {
   std::vector<std::string> names = {"abi.h", fmt::format("vec_{}.h", target.name)};
-  for (const char* header : {"vec_avx512.h", "vec_x86.h", "vec_neon_dots.h", "vec_neon_base.h", "vec_inline.h",
+  for (const char* header : {"vec_avx512.h", "vec_x86.h", "vec_neon_base.h", "vec_inline.h",
                              "vec_split.h", "exact_math.h"}) {
     const std::string include = fmt::format("\"{}\"", header);
     if (std::any_of(names.begin(), names.end(),

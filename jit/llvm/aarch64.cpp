@@ -21,12 +21,14 @@ class Aarch64 final : public InstructionSet {
     // The splat stands beside its dot, where the code generator folds the two into the form by element.
     if (group >= 0) act = b.as_bytes(b.CreateShuffleVector(b.as_ints(act, 32), std::vector<int>(4, group)));
     Value* sum = b.as_ints(acc, 32);
-    const bool mixed = op == Op::dot4;
-    if (mixed && i8mm_) return b.call(llvm::Intrinsic::aarch64_neon_usdot, sum->getType(), {sum, act, weights});
+    if (op == Op::dot4) {
+      if (!i8mm_) internal_error(program_.name + ": dot4 in a Program for a target without i8mm");
+      return b.call(llvm::Intrinsic::aarch64_neon_usdot, sum->getType(), {sum, act, weights});
+    }
     // Only the last operand may be an element.
-    if (!mixed && dotprod_) return b.call(llvm::Intrinsic::aarch64_neon_sdot, sum->getType(), {sum, weights, act});
-    Value *low = pair_sums(b, b.low_half(act), b.low_half(weights), mixed),
-          *high = pair_sums(b, b.high_half(act), b.high_half(weights), mixed);
+    if (dotprod_) return b.call(llvm::Intrinsic::aarch64_neon_sdot, sum->getType(), {sum, weights, act});
+    Value *low = pair_sums(b, b.low_half(act), b.low_half(weights)),
+          *high = pair_sums(b, b.high_half(act), b.high_half(weights));
     return b.CreateAdd(sum, b.call(llvm::Intrinsic::aarch64_neon_addp, sum->getType(), {low, high}));
   }
 
@@ -97,11 +99,9 @@ class Aarch64 final : public InstructionSet {
     return llvm::FixedVectorType::get(b.getIntNTy(bits), lanes);
   }
 
-  // Of eight bytes each, x unsigned where the product is mixed: products in 16 bits, neighbours added in 32.
-  static Value* pair_sums(VectorBuilder& b, Value* x, Value* y, bool mixed) {
-    auto* words = vector(b, 16, 8);
-    Value* products = mixed ? b.CreateMul(b.CreateZExt(x, words), b.CreateSExt(y, words))
-                            : b.call(llvm::Intrinsic::aarch64_neon_smull, words, {x, y});
+  // Of eight bytes each: products in 16 bits, neighbours added in 32.
+  static Value* pair_sums(VectorBuilder& b, Value* x, Value* y) {
+    Value* products = b.call(llvm::Intrinsic::aarch64_neon_smull, vector(b, 16, 8), {x, y});
     return b.call(llvm::Intrinsic::aarch64_neon_saddlp, vector(b, 32, 4), {products});
   }
 

@@ -479,8 +479,8 @@ bool suits(const OpCase& op, int w, const Target& target) {
   if (w < op.min_width || w > op.max_width || w > target.vector_bytes || op.act_groups > target.act_groups)
     return false;
   for (const Inst& i : program_of(op, w, 2).code)
-    if ((i.op == Op::dot4 && target.best_dot == DotForm::maddubs) ||
-        (i.op == Op::dot4s && target.arch == Arch::x86_64) ||
+    if ((i.op == Op::dot4 && target.best_dot != DotForm::fused && target.best_dot != DotForm::matrix) ||
+        (i.op == Op::dot4s && target.best_dot != DotForm::flipped && target.arch != Arch::any) ||
         (i.op == Op::mmla && target.best_dot != DotForm::matrix && target.arch != Arch::any) ||
         (i.op == Op::permute128 && target.table != TableForm::permute))
       return false;
