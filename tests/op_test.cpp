@@ -118,6 +118,23 @@ void PrintTo(const Instance& i, std::ostream* out) {
 
 INSTANTIATE_TEST_SUITE_P(All, OpTest, testing::ValuesIn(all_instances()), instance_name);
 
+// A kernel elsewhere that dies takes no test with it.
+TEST(Emulated, WhatDiesIsAnError) {
+  const auto engine = std::find_if(all_engines().begin(), all_engines().end(),
+                                   [](const Engine& e) { return e.name == "cpp/neon/aarch64_clang"; });
+  if (engine == all_engines().end()) GTEST_SKIP() << "this machine emulates none";
+  if (!engine->unavailable.empty()) GTEST_SKIP() << engine->unavailable;
+  const std::vector<RunKernel> kernels = engine->load({program_of(op_cases()[0], 16, kVectors)});
+  for (int again = 0; again < 2; ++again) {
+    try {
+      kernels[0](OctetArgs{}, {});
+      ADD_FAILURE() << "reads nothing from nowhere";
+    } catch (const std::exception& e) {
+      EXPECT_EQ(std::string(e.what()).find("emulated kernels"), 0u) << e.what();
+    }
+  }
+}
+
 // An op that has no case would be an op that nobody checks.
 TEST(OpCases, CoverTheVocabulary) {
   std::vector<bool> seen(256);

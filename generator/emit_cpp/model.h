@@ -9,7 +9,9 @@
 //   NAME_<target>_weights.cpp     packed weights, taken from NAME_<target>_weights.cpp.bin by the assembler
 //   octet/                        the vector vocabulary; equal for all networks of one Octet
 //
-// `g++ -std=c++17 -O3 -ffp-contract=off -c *.cpp` builds it, from any folder; clang++ does too.
+// `g++ -std=c++17 -O3 -ffp-contract=off -c *.cpp` builds it, from any folder; clang++ does too. Targets of x86 and of
+// AArch64 may stand in one folder: what only one of them can compile is in an #if, so that a build for either takes all
+// files, as one CMake project for several machines does.
 #pragma once
 
 #include <filesystem>

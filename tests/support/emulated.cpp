@@ -49,8 +49,11 @@ class Server {
     for (size_t a = 0; a < OCTET_ARG_COUNT; ++a) call.arguments[a] = find(args.p[a], memory);
     bool alive = send_all(&call, sizeof call) && send_all(sizes.data(), sizes.size() * sizeof sizes[0]);
     for (const auto& buffer : memory) alive = alive && send_all(buffer.data(), buffer.size());
+    uint32_t done = 0;
+    alive = alive && receive_all(&done, sizeof done);
     std::vector<uint8_t> left;  // as the kernel left it; what it only read may not be written to
     for (const auto& buffer : memory) {
+      if (buffer.empty()) continue;
       left.resize(buffer.size());
       alive = alive && receive_all(left.data(), left.size());
       if (alive && std::memcmp(left.data(), buffer.data(), left.size()) != 0)
@@ -108,6 +111,7 @@ class Server {
 
   // How the program ended, in words.
   std::string end() {
+    if (pid_ == 0) return "died in an earlier call";
     int status = 0;
     waitpid(std::exchange(pid_, 0), &status, 0);
     return WIFSIGNALED(status) ? fmt::format("died: {}", strsignal(WTERMSIG(status)))

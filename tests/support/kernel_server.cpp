@@ -59,6 +59,7 @@ int main() {
       args.p[a] = p.buffer < 0 ? nullptr : buffers[p.buffer] + p.offset;
     }
     find(call.kernel)(&args);
+    send(&call.kernel, sizeof call.kernel);
     for (uint32_t b = 0; b < call.buffers; ++b) {
       send(buffers[b], sizes[b]);
       free(buffers[b]);

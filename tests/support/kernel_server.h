@@ -1,8 +1,8 @@
 // How a test talks to kernels that run elsewhere, under an emulator: what goes through a socket, both ends
 // little-endian.
 //
-// A test sends a KernelCall, as many sizes of buffers as it says, and the buffers; it gets the buffers back as the
-// kernel left them.
+// A test sends a KernelCall, as many sizes of buffers as it says, and the buffers; it gets the kernel's number back, and
+// the buffers as the kernel left them.
 #pragma once
 
 #include "runtime/abi.h"

@@ -1,6 +1,7 @@
 #include "tests/support/toolchain.h"
 
 #include <cstring>
+#include <map>
 
 #include "generator/emit_cpp/build.h"
 
@@ -39,8 +40,11 @@ std::vector<const Target*> Toolchain::targets() const {
 std::string Toolchain::missing() const {
   std::vector<std::string> programs = {compiler};
   if (!emulator.empty()) programs.insert(programs.end(), {kCrossCompiler, emulator});
-  for (const std::string& program : programs)
-    if (!has_compiler(program)) return "there is no " + program + " on this machine";
+  static std::map<std::string, bool> found;  // asked once: many engines want to know
+  for (const std::string& program : programs) {
+    if (!found.contains(program)) found[program] = has_compiler(program);
+    if (!found[program]) return "there is no " + program + " on this machine";
+  }
   return {};
 }
 
