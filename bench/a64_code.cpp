@@ -37,6 +37,7 @@ std::vector<A64Loop> program_loops(const Program& program) {
       case Op::loop_end: open.pop_back(); break;
       case Op::dot4:
       case Op::dot4s: ++(i.imm >= 0 ? here.by_element : here.in_place); break;
+      case Op::mmla: ++here.matrices; break;
       case Op::store:
       case Op::store_low:
       case Op::store_split: ++here.stores; break;
@@ -104,6 +105,12 @@ int64_t dots_run(const A64Loop& loop) {
   return all;
 }
 
+bool multiplies_matrices(const A64Loop& loop) {
+  bool any = false;
+  visit(loop, 1, [&any](const A64Loop& l, int64_t) { any |= l.matrices > 0; });
+  return any;
+}
+
 const A64Loop* hot_loop(const A64Code& code) {
   const A64Loop* hot = nullptr;
   int64_t most = 0;
@@ -126,6 +133,7 @@ std::string faults(const A64Code& code) {
     };
     check(own(kDotsByElement), l.by_element, "dots by element");
     check(own(kDotsOfVectors), l.in_place, "dots of vectors");
+    check(own(kMatrices), l.matrices, "products of matrices");
     if (!l.inner.empty() || &l == &code.whole) return;
     check(own(kSpills), 0, "accesses to the stack");
     if (l.dots() == 0 || l.stores > 0) return;

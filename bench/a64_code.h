@@ -25,8 +25,9 @@ inline constexpr A64Encodings kDotsOfVectors = {
     {0xffe0fc00, 0x4e809400},  // SDOT Vd.4S, Vn.16B, Vm.16B
     {0xffe0fc00, 0x4e809c00},  // USDOT
 };
-inline constexpr A64Encodings kSplats = {{0xffe0fc00, 0x4e000400}};  // DUP Vd.T, Vn.T[i]
-inline constexpr A64Encodings kMoves = {{0xffe0fc00, 0x4ea01c00}};   // ORR Vd.16B, Vn.16B, Vm.16B
+inline constexpr A64Encodings kMatrices = {{0xffe0fc00, 0x4e80ac00}};  // USMMLA Vd.4S, Vn.16B, Vm.16B
+inline constexpr A64Encodings kSplats = {{0xffe0fc00, 0x4e000400}};    // DUP Vd.T, Vn.T[i]
+inline constexpr A64Encodings kMoves = {{0xffe0fc00, 0x4ea01c00}};     // ORR Vd.16B, Vn.16B, Vm.16B
 inline constexpr A64Encodings kSpills = {
     // Q registers at [sp]
     {0xffc003e0, 0x3d8003e0},  // STR, unsigned offset
@@ -42,11 +43,13 @@ int count(std::span<const uint32_t> code, A64Encodings any_of);
 struct A64Loop {
   size_t first = 0, end = 0;
   int64_t trips = 1;
-  // Of the Program, in a trip, without inner loops: dots of an activation's element, dots of whole vectors, stores.
-  int64_t by_element = 0, in_place = 0, stores = 0;
+  // Of the Program, in a trip, without inner loops: dots of an activation's element and of whole vectors, products of
+  // matrices, stores.
+  int64_t by_element = 0, in_place = 0, matrices = 0, stores = 0;
   std::vector<A64Loop> inner;
 
-  int64_t dots() const { return by_element + in_place; }
+  // Of 16 multiply-accumulates each, so a product of matrices is two.
+  int64_t dots() const { return by_element + in_place + 2 * matrices; }
 };
 
 struct A64Code {
@@ -64,6 +67,8 @@ A64Code read_a64(const std::vector<uint8_t>& code, const Program& program);
 // In one call of the kernel.
 int64_t instructions_run(const A64Loop& loop);
 int64_t dots_run(const A64Loop& loop);
+
+bool multiplies_matrices(const A64Loop& loop);
 
 // The innermost loop in which most dots run; null where there are none in loops.
 const A64Loop* hot_loop(const A64Code& code);

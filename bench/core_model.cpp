@@ -155,6 +155,10 @@ std::vector<Core> modelled_cores(const Target& target) {
   return cores;
 }
 
+int peak_dots(const Core& core, const A64Code& code) {
+  return core.pipes * (multiplies_matrices(code.whole) ? 2 : 1);
+}
+
 bool has_core_models() {
   const auto runs = [](const char* tool) {
     return std::system(fmt::format("{} --version >/dev/null 2>&1 </dev/null", tool).c_str()) == 0;

@@ -13,11 +13,14 @@ namespace octet {
 
 struct Core {
   const char* name;  // as -mcpu has it
-  int dots;          // a cycle, at most: pipes that take a dot of 16 bytes
+  int pipes;         // that take a dot of 16 bytes, or a product of matrices, each cycle
   bool i8mm;
 };
 // Those with models of their own: many others are given that of an older core.
 std::vector<Core> modelled_cores(const Target& target);
+
+// Dots a cycle, at most, for this kernel: where it multiplies matrices, twice as many.
+int peak_dots(const Core& core, const A64Code& code);
 
 // Whether llvm-mca-19 and llvm-objdump-19 can be run; else modelling is a user error that says so.
 bool has_core_models();

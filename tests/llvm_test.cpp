@@ -133,6 +133,14 @@ std::string refusal(const Program& p, const char* target) {
 TEST_F(LlvmOps, AreRefusedWhereTheTargetLacksThem) {
   for (const char* target : {"neon", "neon_dot"})
     EXPECT_EQ(refusal(one_dot(Op::dot4, 0, 16), target), "one_dot: dot4 in a Program for a target without i8mm");
+  Builder product("product");
+  const Reg sum = product.load(16, Role::acc, {OCTET_BIAS, 0});
+  product.op(Op::mmla, 16, sum, product.load(16, Role::act, {OCTET_SRC, 0}), Mem{OCTET_WEIGHTS, 0});
+  product.store(16, {OCTET_DST, 0}, sum);
+  const Program matrix = product.finish();
+  for (const char* target : {"neon", "neon_dot"})
+    EXPECT_EQ(refusal(matrix, target), "product: mmla in a Program for a target without i8mm");
+  EXPECT_EQ(refusal(matrix, "avx2"), "product: mmla, which x86 does not have");
   EXPECT_EQ(refusal(one_dot(Op::dot4s, 0, 16), "avx2"), "one_dot: dot4s in a Program for avx2");
   EXPECT_EQ(refusal(one_dot(Op::dot4, 2, 16), "avx512_vnni"),
             "one_dot: dot4 of element group 2, which x86 does not have");

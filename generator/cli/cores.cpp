@@ -21,15 +21,17 @@ std::string code_text(const A64Code& code) {
 }
 
 // `has_dots`: whether the target has the instruction that a core's peak counts.
-std::string model_text(const ModelledKernel& m, int64_t dots, const Core& core, bool has_dots) {
+std::string model_text(const ModelledKernel& m, const A64Code& code, const Core& core, bool has_dots) {
+  const int64_t dots = dots_run(code.whole);
+  const int peak = peak_dots(core, code);
   if (dots == 0) return fmt::format("{}: {:.0f} cycles", core.name, m.cycles);
   const double whole = static_cast<double>(dots) / m.cycles;
   std::string text = fmt::format("{}: ", core.name);
   if (m.loop_dots > 0)
-    text += fmt::format("{:.2f} {}dots a cycle in the loop, ", m.loop_dots,
-                        has_dots ? fmt::format("of {} ", core.dots) : "");
+    text +=
+        fmt::format("{:.2f} {}dots a cycle in the loop, ", m.loop_dots, has_dots ? fmt::format("of {} ", peak) : "");
   text += fmt::format("{:.2f} in all", whole);
-  return text + (has_dots ? fmt::format(" ({:.1f} % of its peak)", 100 * whole / core.dots) : "");
+  return text + (has_dots ? fmt::format(" ({:.1f} % of its peak)", 100 * whole / peak) : "");
 }
 
 }  // namespace
@@ -72,8 +74,7 @@ CoreText core_text(const CompiledModel& model) {
     const std::vector<ModelledKernel> modelled = running[c].get();
     double cycles = 0;
     for (size_t i = 0; i < names.size(); ++i) {
-      text.kernels[units[i]].push_back("llvm-mca, " +
-                                       model_text(modelled[i], dots_run(codes[i].whole), cores[c], has_dots));
+      text.kernels[units[i]].push_back("llvm-mca, " + model_text(modelled[i], codes[i], cores[c], has_dots));
       cycles += modelled[i].cycles * static_cast<double>(uses[units[i]]);
     }
     text.sum += fmt::format("{}{} {:.2f} million cycles", c ? ", " : "", cores[c].name, 1e-6 * cycles);
