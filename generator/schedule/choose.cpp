@@ -25,6 +25,10 @@ DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& targe
     reason = "fused dot for one pixel";
     return DotForm::fused;
   }
+  if (target.best_dot == DotForm::matrix && spec.ic / spec.groups <= 4) {
+    reason = "fused dot: half of each matrix would be padding";
+    return DotForm::fused;
+  }
   if (target.best_dot != DotForm::maddubs) {
     reason = fmt::format("{} dot", dot_name(target.best_dot));
     return target.best_dot;
