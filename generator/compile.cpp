@@ -7,6 +7,7 @@
 #include <map>
 #include <unordered_map>
 
+#include "generator/passes/between_convs.h"
 #include "generator/passes/lower.h"
 #include "generator/passes/place.h"
 #include "generator/program/build.h"
@@ -40,8 +41,10 @@ class Compiler {
 
   CompiledModel run() {
     reserve_blob();
+    choose_flips();
     const std::vector<std::vector<Share>> shares = share_among_threads();
     lower_each(graph_, places_, [&](LoweredNode& node) {
+      flip_operands(node);
       add_node(node, shares.empty() ? std::vector<Share>{{unsplit(node.spec), 0}} : shares[groups_]);
     });
     plan_arena();
@@ -57,6 +60,19 @@ class Compiler {
     size_t bytes = 0;
     for (const Tensor& t : graph_.tensors) bytes += t.data ? t.data->size() : 0;
     model_.plan.blob.reserve(4 * bytes);
+  }
+
+  // A dot of signed bytes wants its activations flipped: where only convolutions see them, they stay so in memory.
+  void choose_flips() {
+    flipped_.assign(graph_.tensors.size(), false);
+    if (model_.target->best_dot == DotForm::flipped && !options_.reference && !options_.keep_all)
+      flipped_ = between_convs(graph_, places_);
+  }
+
+  void flip_operands(LoweredNode& n) const {
+    auto* conv = std::get_if<ConvSpec>(&n.spec);
+    const auto flipped = [this](TensorId t) { return t != kNoTensor && flipped_[static_cast<size_t>(t)]; };
+    if (conv) conv->flips = {flipped(n.src), flipped(n.src2), flipped(n.dst)};
   }
 
   // Who does what; empty where there is one thread. Layers are lowered for it once more, because all must be known
@@ -310,6 +326,7 @@ class Compiler {
   const Graph& graph_;
   const CompileOptions& options_;
   std::vector<Place> places_;
+  std::vector<bool> flipped_;  // per tensor: its bytes lie ^ 0x80
   CompiledModel model_;
   uint32_t groups_ = 0;
   std::string reason_, layer_;  // of the step being made

@@ -32,6 +32,17 @@ class Stopwatch {
   Clock::time_point last_ = Clock::now();
 };
 
+BoundKernel interpreted(const KernelUnit& u) {
+  return {nullptr, [program = *u.program](const OctetArgs& args) { interpret(program, args); }};
+}
+
+std::vector<BoundKernel> bind_interpreter(const CompiledModel& model) {
+  std::vector<BoundKernel> kernels;
+  for (const KernelUnit& u : model.kernels)
+    kernels.push_back(u.program ? interpreted(u) : BoundKernel{u.plain->function, {}});
+  return kernels;
+}
+
 std::vector<BoundKernel> bind_reference(const CompiledModel& model) {
   std::vector<BoundKernel> kernels;
   for (const KernelUnit& u : model.kernels)
@@ -54,7 +65,7 @@ Bound bind_jit(const CompiledModel& model, const LoadOptions& options) {
       bound.kernels.push_back({u.plain->function, {}});
       bound.stored.push_back({u.plain->name, {}});
     } else if (model.target->backend == Backend::none) {
-      bound.kernels.push_back({nullptr, [program = *u.program](const OctetArgs& args) { interpret(program, args); }});
+      bound.kernels.push_back(interpreted(u));
     } else {
       CodeOffsets offsets;
       const CompiledKernel code =
@@ -79,7 +90,7 @@ Bound bind_cpp(const CompiledModel& model, const LoadOptions& options) {
 }  // namespace
 
 void check_target(const Target& target, Engine engine) {
-  if (engine == Engine::reference || host_runs(target)) return;
+  if (engine == Engine::reference || engine == Engine::interpreter || host_runs(target)) return;
   user_error(fmt::format("target {}: this machine cannot run it (or OCTET_MAX_TARGET forbids it); its best is {}",
                          target.name, host_target().name));
 }
@@ -95,8 +106,9 @@ const Target& target_named(const std::string& name) {
 Engine engine_named(const std::string& name) {
   if (name == "jit") return Engine::jit;
   if (name == "cpp") return Engine::cpp;
+  if (name == "interpreter") return Engine::interpreter;
   if (name == "reference") return Engine::reference;
-  user_error("unknown engine '" + name + "' (supported: jit, cpp, reference)");
+  user_error("unknown engine '" + name + "' (supported: jit, cpp, interpreter, reference)");
 }
 
 TunedTilings read_tuned(const std::string& path) {
@@ -146,6 +158,7 @@ LoadedModel load(Graph graph, const LoadOptions& options) {
   switch (options.engine) {
     case Engine::jit: bound = bind_jit(m.compiled, options); break;
     case Engine::cpp: bound = bind_cpp(m.compiled, options); break;
+    case Engine::interpreter: bound.kernels = bind_interpreter(m.compiled); break;
     case Engine::reference: bound.kernels = bind_reference(m.compiled); break;
   }
   m.code_bytes = bound.code_bytes;

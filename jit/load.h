@@ -13,11 +13,16 @@
 
 namespace octet {
 
-enum class Engine { jit, cpp, reference };
+enum class Engine {
+  jit,          // machine code; scalar, which has none, is interpreted
+  cpp,          // emitted C++, compiled by the machine's compiler
+  interpreter,  // the Programs of any target, on any machine
+  reference     // the specs
+};
 
 struct LoadOptions {
   const Target* target = nullptr;  // nullptr: the host's best
-  Engine engine = Engine::jit;     // jit without machine code for the target (scalar) interprets the Programs
+  Engine engine = Engine::jit;
   int threads = 1;                 // at most; small networks run on fewer
   SharingCosts sharing = {};       // decides that
   int64_t batch = 1;               // for a symbolic first dimension
@@ -43,7 +48,7 @@ struct LoadedModel {
   std::vector<StoredKernel> stored_kernels;
 };
 
-// As users say it: "host" or a target's name; "jit", "cpp", "reference". Anything else is a user error.
+// As users say it: "host" or a target's name; "jit", "cpp", "interpreter", "reference". Anything else is a user error.
 const Target& target_named(const std::string& name);
 Engine engine_named(const std::string& name);
 

@@ -28,10 +28,12 @@
 namespace octet {
 
 struct Options {
-  std::string target =
-      "host";  // scalar, avx2, avx512_vnni, avx512_vbmi; host: the best of this machine (OCTET_MAX_TARGET caps it)
-  std::string engine =
-      "jit";                 // jit: machine code now; cpp: C++ through the system's compiler; reference: slow, obvious
+  // scalar, avx2, avx512_vnni, avx512_vbmi, neon, neon_dot, neon_i8mm; host: the best of this machine (OCTET_MAX_TARGET
+  // caps it).
+  std::string target = "host";
+  // jit: machine code now; cpp: C++ through the system's compiler; interpreter: slow, any target on any machine;
+  // reference: slow, obvious.
+  std::string engine = "jit";
   int threads = 1;           // that one run uses; the bytes do not depend on it
   int64_t batch = 1;         // where the file leaves the first dimension open
   std::string profile;       // whose rounding the bytes follow: ort, xnn, tfl-ref, ...; empty: what the file asks for

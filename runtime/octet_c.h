@@ -37,8 +37,8 @@ typedef struct octet_context octet_context; /* belongs to one thread at a time; 
 /* Always begin with octet_options_init, which fills in the defaults and the size of the struct. */
 typedef struct octet_options {
   size_t size;
-  const char* target;    /* "host", "scalar", "avx2", "avx512_vnni", "avx512_vbmi" */
-  const char* engine;    /* "jit", "cpp", "reference" */
+  const char* target;    /* "host", "scalar", "avx2", "avx512_vnni", "avx512_vbmi", "neon", "neon_dot", "neon_i8mm" */
+  const char* engine;    /* "jit", "cpp", "interpreter", "reference" */
   int threads;           /* that one run uses; 1 */
   int64_t batch;         /* where the file leaves the first dimension open; 1 */
   const char* profile;   /* whose rounding the bytes follow: "ort", "xnn", ...; NULL: what the file asks for */

@@ -46,7 +46,7 @@ INSTANTIATE_TEST_SUITE_P(
                               "unknown target 'z80' (supported: scalar, avx2, avx512_vnni, avx512_vbmi, neon, "
                               "neon_dot, neon_i8mm, host)"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--engine", "steam"},
-                              "unknown engine 'steam' (supported: jit, cpp, reference)"},
+                              "unknown engine 'steam' (supported: jit, cpp, interpreter, reference)"},
                     UserError{{"run", "MODEL", "--input", "one.npy", "--profile", "tfl"},
                               "unknown profile 'tfl' (supported: ort, xnn, tfl-ref, tflm, tfl-ruy, torch-x86, fbgemm, "
                               "onednn, qnnpack, tidl)"},

@@ -49,9 +49,11 @@ std::vector<Runner> runners(Speed speed) {
 }
 
 // Schedules, packs and builds every case, loads all at once, runs and compares each. `candidate`: of the tilings that
-// might be measured.
-void check(const Runner& r, const std::vector<ConvCase>& cases, int candidate = 0) {
+// might be measured. Where the target's dot wants activations flipped, operands lie so in every combination.
+void check(const Runner& r, std::vector<ConvCase> cases, int candidate = 0) {
   if (!r.engine->unavailable.empty()) GTEST_SKIP() << r.engine->unavailable;
+  if (r.target->best_dot == DotForm::flipped)
+    for (size_t i = 0; i < cases.size(); ++i) cases[i].spec.flips = {i % 2 == 1, i % 4 >= 2, i % 8 >= 4};
   std::vector<Program> programs;
   std::vector<PlannedConv> plans;
   for (const ConvCase& c : cases) {

@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "generator/passes/passes.h"
+#include "runtime/status.h"
 #include "tests/support/quantized_net.h"
 
 namespace octet {
@@ -321,6 +322,7 @@ const std::vector<Case> kCases = {
        add("grouped", 6, {3, 3, 2, 2, 1, 1, 1, 1, 1, 1}, 2);
        add("depthwise", 8, {4, 4, 2, 2, 1, 1, 1, 1, 1, 1}, 8);
        add("crops_much", 4, {3, 3, 2, 2, 1, 1, 3, 4, 2, 1});
+       add("stride_beyond_the_result", 4, {5, 3, 9, 2, 1, 1, 8, 0, 10, 0});
      }},
     {"requantize_to_the_other_type",
      [](QuantizedNet& n) {
@@ -371,6 +373,19 @@ INSTANTIATE_TEST_SUITE_P(All, Networks,
                                   std::to_string(std::get<1>(info.param)) + (std::get<2>(info.param) ? "_fused" : "") +
                                   (std::get<3>(info.param) ? "_views" : "");
                          });
+
+TEST(Transposed, MoreWeightsThanMemoryAreRefused) {
+  QuantizedNet net(kFlavours[0]);
+  const Window far{.kh = 2, .kw = 2, .dilation_h = 20000, .dilation_w = 20000};
+  net.output(net.out_q(net.conv_transpose("up", net.start({1, 4, 3, 3}), 4, far, 1, 0), "y"));
+  try {
+    run_passes(net.graph, {});
+    FAIL() << "is not refused";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::user);
+    EXPECT_NE(std::string(e.what()).find("strides 1x1, dilations 20000x20000"), std::string::npos) << e.what();
+  }
+}
 
 }  // namespace
 }  // namespace octet

@@ -45,6 +45,12 @@ INSTANTIATE_TEST_SUITE_P(
                   one(b, "ReduceMax", {attr("axes", Ints{1, -3})});
                 },
                 {"an axis appears twice"}},
+        Refusal{"ReduceNothing",
+                [](OnnxBuilder& b) {
+                  b.constant<float>("none", {0}, {});
+                  b.output(b.node("ReduceSum", {"none"}, "y", {attr("keepdims", 0)}));
+                },
+                {"tensor 'none' has shape 0; supported: tensors with elements"}},
         Refusal{"ReduceBooleans",
                 [](OnnxBuilder& b) {
                   b.input("x", {2}), b.scalar("k", 0), b.node("Less", {"x", "k"}, "l");

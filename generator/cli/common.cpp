@@ -14,7 +14,8 @@ void ModelOptions::add_model(CLI::App& verb) {
 }
 
 void ModelOptions::add_target(CLI::App& verb) {
-  verb.add_option("--target", target, "scalar, avx2, avx512_vnni, avx512_vbmi; host: the best of this machine")
+  verb.add_option("--target", target,
+                  "scalar, avx2, avx512_vnni, avx512_vbmi, neon, neon_dot, neon_i8mm; host: the\nbest of this machine")
       ->capture_default_str();
 }
 
@@ -25,7 +26,8 @@ void ModelOptions::add_tuned(CLI::App& verb) {
 
 void ModelOptions::add_engine(CLI::App& verb) {
   verb.add_option("--engine", engine,
-                  "jit: machine code made now; cpp: C++ through a compiler;\nreference: slow and obvious")
+                  "jit: machine code made now; cpp: C++ through a compiler;\n"
+                  "interpreter: any target on any machine, slowly; reference: slow and obvious")
       ->capture_default_str();
   verb.add_option("--compiler", compiler, "Of engine cpp: g++, clang++, a path")
       ->capture_default_str()

@@ -21,6 +21,17 @@ std::string shape_problem(const Shape& shape, DType dtype) {
   return fits ? "" : fmt::format("shape {} of {}; supported: tensors up to 2 GiB", to_string(shape), dtype_name(dtype));
 }
 
+void refuse_empty(const Graph& graph) {
+  for (const Node& n : graph.nodes)
+    for (const auto* ids : {&n.inputs, &n.outputs})
+      for (const TensorId id : *ids) {
+        if (id == kNoTensor || element_count(graph.tensor(id).shape) > 0) continue;
+        const Tensor& t = graph.tensor(id);
+        user_error(fmt::format("node {} ({}): tensor {} has shape {}; supported: tensors with elements",
+                               in_quotes(n.name), n.source, in_quotes(t.name), to_string(t.shape)));
+      }
+}
+
 std::string in_quotes(std::string_view name) {
   constexpr size_t kMost = 160;
   if (name.size() <= kMost) return fmt::format("'{}'", name);

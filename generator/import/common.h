@@ -29,6 +29,10 @@ inline constexpr int64_t kMostBatch = 65536;
 // "product of dims too large" and the like, or empty. Empty tensors are allowed.
 std::string shape_problem(const Shape& shape, DType dtype);
 
+// That what nodes read and write has elements; else a user error that names the node. Importers may fold empty tensors,
+// nothing computes them.
+void refuse_empty(const Graph& graph);
+
 // For messages: in quotes, never long.
 std::string in_quotes(std::string_view name);
 

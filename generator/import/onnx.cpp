@@ -59,6 +59,7 @@ class Importer {
     remove_dead_nodes(state_.graph);
     share_quantization();
     drop_unused_tensors();
+    importing::refuse_empty(state_.graph);
     verify(state_.graph);
     const ProfileChoice choice = onnx_profile(file_, state_.graph);
     state_.graph.profile = choice.profile;

@@ -36,6 +36,7 @@ class Importer {
     for (Tensor& t : state_.graph.tensors)
       if (!t.quant && !t.is_constant() && (t.dtype == DType::u8 || t.dtype == DType::s8))
         t.quant = QuantParams{.scale = {1}, .zero_point = {0}};
+    importing::refuse_empty(state_.graph);
     verify(state_.graph);
     return std::move(state_.graph);
   }

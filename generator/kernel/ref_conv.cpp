@@ -6,9 +6,14 @@
 namespace octet::ref {
 namespace {
 
-int32_t dot(const uint8_t* x, int zero, const int8_t* w, int count) {
+// A storage byte as it lies in memory, and back.
+uint8_t stored(uint8_t byte, bool flipped) {
+  return flipped ? byte ^ 0x80 : byte;
+}
+
+int32_t dot(const uint8_t* x, bool flipped, int zero, const int8_t* w, int count) {
   int32_t sum = 0;
-  for (int c = 0; c < count; ++c) sum += (x[c] - zero) * w[c];
+  for (int c = 0; c < count; ++c) sum += (stored(x[c], flipped) - zero) * w[c];
   return sum;
 }
 
@@ -23,7 +28,7 @@ int32_t window_sum(const ConvSpec& s, const uint8_t* image, const int8_t* weight
                 ix = x * w.stride_w - w.pad_left + kx * w.dilation_w;
       if (iy < 0 || iy >= s.ih || ix < 0 || ix >= s.iw) continue;
       const uint8_t* pixel = image + (int64_t{iy} * s.iw + ix) * s.src_pitch;
-      sum += dot(pixel, s.src_zero, weights + (ky * w.kw + kx) * per_group, per_group);
+      sum += dot(pixel, s.flips.src, s.src_zero, weights + (ky * w.kw + kx) * per_group, per_group);
     }
   return sum;
 }
@@ -47,10 +52,10 @@ void run(const ConvSpec& s, const OctetArgs& args) {
         acc += window_sum(s, group, weights + (int64_t{term} * s.oc + oc) * row, y, x);
       uint8_t q = requantize(acc, scale[oc], s.requant);
       if (s.residual) {
-        const uint8_t other = in<uint8_t>(args, OCTET_SRC2)[pixel * s.src2_pitch + oc];
+        const uint8_t other = stored(in<uint8_t>(args, OCTET_SRC2)[pixel * s.src2_pitch + oc], s.flips.src2);
         q = s.residual_is_first ? add_bytes(other, q, s.add) : add_bytes(q, other, s.add);
       }
-      out(args)[pixel * s.dst_pitch + oc] = q;
+      out(args)[pixel * s.dst_pitch + oc] = stored(q, s.flips.dst);
     }
   }
 }

@@ -118,6 +118,7 @@ Line describe(const KernelSpec& spec, const ConvSpec& s) {
   line.add("src_pitch", s.src_pitch, round_up(s.ic, 4)).add("dst_pitch", s.dst_pitch, round_up(s.oc, 4));
   line.add("src_zero", s.src_zero, 0).add("terms", s.weight_terms, 1).raw(requant_text(s.requant));
   line.flag("residual", s.residual).flag("residual_is_first", s.residual_is_first);
+  line.flag("src_flipped", s.flips.src).flag("src2_flipped", s.flips.src2).flag("dst_flipped", s.flips.dst);
   return line.add("src2_pitch", s.src2_pitch, 4).raw(add_text(s.add));
 }
 

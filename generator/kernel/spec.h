@@ -65,6 +65,12 @@ struct ChannelScale {
   bool operator==(const ChannelScale&) const = default;
 };
 
+// Operands whose bytes lie in memory as storage byte ^ 0x80, which is what a dot of signed bytes reads.
+struct Flips {
+  bool src = false, src2 = false, dst = false;
+  bool operator==(const Flips&) const = default;
+};
+
 // Dense, grouped and depthwise convolution, and linear layers (a 1x1 convolution over n * h * w pixels).
 struct ConvSpec {
   int n = 1, ih = 1, iw = 1, ic = 4, oh = 1, ow = 1, oc = 4;
@@ -78,6 +84,7 @@ struct ConvSpec {
   bool residual_is_first = false;  // src2 is the add's first input
   int src2_pitch = 4;
   AddFormula add;  // used when residual; requant then describes the conv's own, inner result
+  Flips flips;     // compile() sets them, for targets with such a dot
   bool is_depthwise() const { return groups > 1 && groups == ic && groups == oc; }
   bool is_pointwise() const { return window == Window{} && groups == 1; }
   bool operator==(const ConvSpec&) const = default;

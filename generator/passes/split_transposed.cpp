@@ -16,29 +16,35 @@
 namespace octet {
 namespace {
 
+constexpr int64_t kMostWeights = int64_t{1} << 28;  // of all residues
+
 // One dimension.
 struct Axis {
   int stride = 1, pad = 0, taps = 1, dilation = 1, in = 1, out = 1;
+  int least = 0;  // the window over i - j is [least, most()], which holds 0 so that no input is skipped
 
   int length() const { return (taps - 1) * dilation + 1; }
+  int residues() const { return std::min(stride, out); }     // that the output has
   int steps() const { return (out + stride - 1) / stride; }  // positions j
   int shift(int r) const { return (r + pad) / stride; }
   int first_tap(int r) const { return (r + pad) % stride; }
-  // The window over i - j: [least, most], which holds 0 so that no input is skipped.
-  int least() const {
-    int least = 0;
-    for (int r = 0; r < stride; ++r)
-      for (int k = first_tap(r), m = 0; k < length(); k += stride, ++m) least = std::min(least, shift(r) - m);
-    return least;
-  }
-  int most() const { return shift(stride - 1); }
-  int window() const { return most() - least() + 1; }
-  // The tap of the kernel that residue r has at i - j = least() + q, or -1.
+  int most() const { return shift(residues() - 1); }
+  int window() const { return most() - least + 1; }
+  // The tap of the kernel that residue r has at i - j = least + q, or -1.
   int tap(int r, int q) const {
-    const int m = shift(r) - least() - q, k = first_tap(r) + stride * m;
-    return m < 0 || k >= length() || k % dilation != 0 ? -1 : k / dilation;
+    const int m = shift(r) - least - q;
+    const int64_t k = first_tap(r) + int64_t{stride} * m;
+    return m < 0 || k >= length() || k % dilation != 0 ? -1 : static_cast<int>(k) / dilation;
   }
 };
+
+Axis axis(int stride, int pad, int taps, int dilation, int in, int out) {
+  Axis a{stride, pad, taps, dilation, in, out};
+  for (int r = 0; r < a.residues(); ++r)
+    if (const int behind = a.length() - 1 - a.first_tap(r); behind >= 0)
+      a.least = std::min(a.least, a.shift(r) - behind / stride);
+  return a;
+}
 
 class Splitter {
  public:
@@ -51,18 +57,25 @@ class Splitter {
           "{}: supported are transposed convolutions over one or two dimensions with constant weights", describe(n_)));
     const Window& v = n_.window;
     const Image from = image_of(x), to = image_of(y);
-    h_ = {v.stride_h, v.pad_top, v.kh, v.dilation_h, from.h, to.h};
-    w_ = {v.stride_w, v.pad_left, v.kw, v.dilation_w, from.w, to.w};
+    h_ = axis(v.stride_h, v.pad_top, v.kh, v.dilation_h, from.h, to.h);
+    w_ = axis(v.stride_w, v.pad_left, v.kw, v.dilation_w, from.w, to.w);
     if (graph_.profile == Profile::xnn && (v.stride_h > v.kh || v.stride_w > v.kw))
       user_error(fmt::format("{}: a stride beyond the kernel's size; supported in profile xnn are strides up to it",
                              describe(n_)));
     in_group_ = w.shape[1];
+    const double bytes =
+        static_cast<double>(residues()) * static_cast<double>(in_group_ * w.shape[0]) * h_.window() * w_.window();
+    if (bytes > kMostWeights)
+      user_error(fmt::format(
+          "{}: strides {}x{}, dilations {}x{} and an output of {}x{} pixels make {:.3g} weights; "
+          "supported: {}",
+          describe(n_), v.stride_h, v.stride_w, v.dilation_h, v.dilation_w, to.h, to.w, bytes, kMostWeights));
     replace();
   }
 
  private:
   const Tensor& tensor(TensorId t) const { return graph_.tensor(t); }
-  int64_t residues() const { return int64_t{h_.stride} * w_.stride; }
+  int64_t residues() const { return int64_t{h_.residues()} * w_.residues(); }
 
   // A tensor on the way to the result, with its quantization.
   TensorId between(const char* what, Shape shape) {
@@ -83,13 +96,13 @@ class Splitter {
 
   void replace() {
     const TensorId out = n_.outputs[0];
-    const int64_t n = tensor(out).shape[0], rows = h_.steps(), columns = w_.steps(), sh = h_.stride, sw = w_.stride,
-                  channels = in_group_ * n_.group;
+    const int64_t n = tensor(out).shape[0], rows = h_.steps(), columns = w_.steps(), sh = h_.residues(),
+                  sw = w_.residues(), channels = in_group_ * n_.group;
     edit_.remove(i_);
     Node conv = n_;
     conv.op = OpKind::conv;
     conv.residues = residues();
-    conv.window = {.kh = h_.window(), .kw = w_.window(), .pad_top = -h_.least(), .pad_left = -w_.least()};
+    conv.window = {.kh = h_.window(), .kw = w_.window(), .pad_top = -h_.least, .pad_left = -w_.least};
     conv.window.pad_bottom = std::max(0, static_cast<int>(rows) + h_.most() - h_.in);
     conv.window.pad_right = std::max(0, static_cast<int>(columns) + w_.most() - w_.in);
     conv.inputs[1] = weights();
@@ -143,8 +156,8 @@ class Splitter {
     QuantParams quant{.axis = 0};
     values.reserve(static_cast<size_t>(residues() * oc * ic * rows * columns));
     for (int64_t g = 0; g < n_.group; ++g)
-      for (int ry = 0; ry < h_.stride; ++ry)
-        for (int rx = 0; rx < w_.stride; ++rx)
+      for (int ry = 0; ry < h_.residues(); ++ry)
+        for (int rx = 0; rx < w_.residues(); ++rx)
           for (int64_t c = 0; c < in_group_; ++c) {
             const size_t p = from.per_tensor() ? 0 : static_cast<size_t>(c);
             quant.scale.push_back(from.scale[p]);

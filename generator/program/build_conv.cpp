@@ -96,7 +96,7 @@ class ConvBuilder {
     act_ = b_.ptr();
     weight_ = b_.ptr();
     if (schedule_.dot == DotForm::matched) chunk_ = b_.ptr(), staged_ = b_.ptr();
-    epilogue_ = {spec_.requant, spec_.residual, spec_.residual_is_first, spec_.add, schedule_.registers};
+    epilogue_ = {spec_.requant, spec_.residual, spec_.residual_is_first, spec_.add, schedule_.registers, spec_.flips};
     check();
   }
 
@@ -114,6 +114,7 @@ class ConvBuilder {
     const auto fail = [](const std::string& why) { internal_error("build_conv: " + why); };
     if (spec_.groups > 1 && (ic_ % 4 || oc_ % 4)) fail("channels of a group are no multiple of 4");
     if (spec_.src_pitch < (spec_.groups > 1 ? round_up(spec_.ic, 4) : spec_.ic)) fail("source pixels overlap");
+    if (spec_.flips.src && schedule_.dot != DotForm::flipped) fail("only a flipped dot reads flipped activations");
     for (const OcBlock& block : schedule_.blocks) {
       const int resident = target_.act_groups == 1 ? 1 : block.pixels + 1;
       const int need = block.pixels * block.vectors() + resident + DotEmitter::extra_registers(schedule_.dot);
@@ -258,7 +259,7 @@ class ConvBuilder {
   }
 
   void build_tile(const TileRun& tile) {
-    DotEmitter dot(b_, schedule_.dot, block_->widest());
+    DotEmitter dot(b_, schedule_.dot, block_->widest(), spec_.flips.src);
     start_accumulators(tile);
     const std::vector<TapRun> runs = tap_runs(tile);
     if (taps_ > 0 && !runs.empty()) {

@@ -10,6 +10,7 @@
 #include "generator/program/dot.h"
 #include "generator/program/epilogue.h"
 #include "generator/schedule/scales.h"
+#include "runtime/status.h"
 
 namespace octet {
 namespace {
@@ -24,6 +25,8 @@ class DepthwiseBuilder {
       : s_(spec), d_(schedule), target_(target), b_(std::move(name)) {
     b_.heading(to_string(KernelSpec(s_)));
     b_.heading("schedule: " + to_string(d_));
+    if (s_.flips.src && d_.dot != DotForm::flipped)
+      internal_error("build_depthwise: only a flipped dot reads flipped activations");
     for (Ptr* p : {&src_, &dst_, &src2_, &weights_, &bias_, &table_}) *p = b_.ptr();
     for (int r = 0; r < 4 * d_.row_quads; ++r) rows_.push_back(b_.ptr());
   }
@@ -125,7 +128,8 @@ class DepthwiseBuilder {
     const bool carry = d_.carry && inner && columns == 2 && same > 1;
     b_.note(same > 1 ? fmt::format("output columns {} to {}, {} at a time", x, x + same * columns - 1, columns)
                      : fmt::format("output columns from {}", x));
-    flip_ = d_.dot == DotForm::flipped ? b_.load(d_.group.bytes, Role::weight, b_.constant8(0x80)) : kNone;
+    flip_ =
+        d_.dot == DotForm::flipped && !s_.flips.src ? b_.load(d_.group.bytes, Role::weight, b_.constant8(0x80)) : kNone;
     Columns carried;
     if (carry)
       for (int column = 0; column < 2; ++column) interleave(column, 0, carried.emplace(column, kNotYet).first->second);
@@ -173,15 +177,15 @@ class DepthwiseBuilder {
         out.dst_offset.push_back((y * s_.ow + p) * s_.dst_pitch);
         out.src2_offset.push_back((y * s_.ow + p) * s_.src2_pitch);
       }
-    dot_ = std::make_unique<DotEmitter>(b_, d_.dot, d_.group.bytes);
-    if (flip_ == kNone) dot_->begin();
+    dot_ = std::make_unique<DotEmitter>(b_, d_.dot, d_.group.bytes, true);  // interleave_half() has flipped them
+    dot_->begin();
     for (int quad = 0; quad < d_.quads(s_); ++quad) {
       Columns at;  // interleaved columns that are still needed
       if (carried) at = *carried;
       for (int kx = 0; kx < w().kw; ++kx) tap_column(key, quad, kx, at, out, carried != nullptr);
     }
     out.live = (d_.carry ? 2 * d_.group.vectors : 0) + (flip_ != kNone);  // two columns, sign bits
-    emit_epilogue(b_, {s_.requant, s_.residual, s_.residual_is_first, s_.add, d_.registers}, out);
+    emit_epilogue(b_, {s_.requant, s_.residual, s_.residual_is_first, s_.add, d_.registers, s_.flips}, out);
   }
 
   int column_of(int p, int kx) const { return p * w().stride_w + kx * w().dilation_w; }

@@ -5,11 +5,11 @@ namespace octet {
 void DotEmitter::begin() {
   if (form_ == DotForm::maddubs || form_ == DotForm::chained) held_ = b_.load(bytes_, Role::weight, b_.constant16(1));
   if (form_ == DotForm::widened) held_ = b_.load(bytes_, Role::weight, b_.constant16(0xff));
-  if (form_ == DotForm::flipped) held_ = b_.load(bytes_, Role::weight, b_.constant8(0x80));
+  if (to_flip_) held_ = b_.load(bytes_, Role::weight, b_.constant8(0x80));
 }
 
 void DotEmitter::activation(Reg act) {
-  if (form_ == DotForm::flipped) b_.op(Op::xor_, bytes_, act, act, held_);
+  if (to_flip_) b_.op(Op::xor_, bytes_, act, act, held_);
   if (form_ != DotForm::widened) return;
   b_.op(Op::and_, bytes_, even_ = b_.reg(Role::act), act, held_);
   b_.unary(Op::srl16, bytes_, odd_ = b_.reg(Role::act), act, 8);

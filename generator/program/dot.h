@@ -8,7 +8,9 @@ namespace octet {
 
 class DotEmitter {
  public:
-  DotEmitter(Builder& b, DotForm form, int activation_bytes) : b_(b), form_(form), bytes_(activation_bytes) {}
+  // `flipped`: activations come as u8 ^ 0x80 already, which only the form `flipped` can use.
+  DotEmitter(Builder& b, DotForm form, int activation_bytes, bool flipped = false)
+      : b_(b), form_(form), bytes_(activation_bytes), to_flip_(form == DotForm::flipped && !flipped) {}
 
   // Once per tile, before its loops: what they hold in registers.
   void begin();
@@ -26,6 +28,7 @@ class DotEmitter {
   Builder& b_;
   DotForm form_;
   int bytes_;
+  bool to_flip_;
   Reg held_ = kNone;  // ones, the mask of even bytes or sign bits
   Reg even_ = kNone, odd_ = kNone;
 };

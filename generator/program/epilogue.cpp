@@ -19,7 +19,7 @@ class Formula {
         w_(t.group.bytes),
         requantize_(b, e.requant, {t.group, t.scale}),
         add_(b, e.add, 0),
-        src2_(b, t.group, t.src2, e.residual_is_first ? add_.lane_zero_a() : add_.lane_zero_b()) {
+        src2_(b, t.group, t.src2, e.residual_is_first ? add_.lane_zero_a() : add_.lane_zero_b(), e.flips.src2) {
     if (requantize_.words() == 1)
       hold_all();
     else
@@ -33,9 +33,10 @@ class Formula {
 
   // What is left to do with the lanes.
   BytePack pack() const {
-    if (e_.residual) return {e_.add.offset_out, e_.add.lo, e_.add.hi};
-    if (requantize_.clamped()) return {requantize_.add(), 0, 255};
-    return {requantize_.add(), e_.requant.lo, e_.requant.hi};
+    const bool flipped = e_.flips.dst;
+    if (e_.residual) return {e_.add.offset_out, e_.add.lo, e_.add.hi, flipped};
+    if (requantize_.clamped()) return {requantize_.add(), 0, 255, flipped};
+    return {requantize_.add(), e_.requant.lo, e_.requant.hi, flipped};
   }
 
  private:
@@ -100,6 +101,9 @@ Reg ByteLanes::lanes(int32_t at, int vector) {
       case 2: words_ = b_.widen8_16(w, {src_, at}); break;
       default: words_ = b_.widen8_32(w, {src_, at}); break;
     }
+    if (flipped_ && group_.vectors == 4) b_.op(Op::xor_, w, bytes_, bytes_, b_.constant8(0x80));
+    if (flipped_ && group_.vectors == 2) b_.op(Op::xor_, w, words_, words_, b_.constant16(0x80));
+    if (flipped_ && group_.vectors == 1) b_.op(Op::xor_, w, words_, words_, b_.constant32(0x80));
   }
   Reg y = words_;
   if (group_.vectors == 4 && vector % 2 == 0)
@@ -137,6 +141,7 @@ void emit_bytes(Builder& b, const BytePack& pack, const OutputTile& t, const Fin
     b.op(Op::packus16, w, bytes, half[0], half[1]);
     if (pack.lo > 0) b.op(Op::max_u8, w, bytes, bytes, b.constant8(pack.lo));
     if (pack.hi < 255) b.op(Op::min_u8, w, bytes, bytes, b.constant8(pack.hi));
+    if (pack.flipped) b.op(Op::xor_, w, bytes, bytes, b.constant8(0x80));
     Split split{.exist = std::min(at_once, pixels - i)};
     for (int q = 0; q < split.exist; ++q)
       split.offset[static_cast<size_t>(q)] = t.dst_offset[static_cast<size_t>(i + q)];

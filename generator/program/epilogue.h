@@ -29,6 +29,7 @@ struct Epilogue {
   bool residual_is_first = false;  // src2 is the formula's a
   AddFormula add;
   int registers = 16;  // budget: scales stay in registers only where it leaves room
+  Flips flips;         // of src2 and dst
 };
 
 // acc -> requantize -> (residual) -> zero point, clamp -> bytes in memory.
@@ -38,16 +39,17 @@ void emit_epilogue(Builder& b, const Epilogue& e, OutputTile tile);
 // formula and returns a register with s32 values q; bytes clamp(q + add, lo, hi) are stored.
 struct BytePack {
   int add = 0, lo = 0, hi = 255;
+  bool flipped = false;  // stored ^ 0x80
 };
 using Finish = std::function<Reg(int pixel, int vector, Reg acc)>;
 void emit_bytes(Builder& b, const BytePack& pack, const OutputTile& tile, const Finish& finish);
 
 // q values of src2 for (pixel, vector) as s32 lanes, in the lane order of the group; `offset` is subtracted. Vectors
-// of a pixel must be asked for in order; the loaded bytes are kept between them.
+// of a pixel must be asked for in order; the loaded bytes are kept between them. `flipped`: they lie ^ 0x80.
 class ByteLanes {
  public:
-  ByteLanes(Builder& b, const VectorGroup& group, Ptr src, int offset)
-      : b_(b), group_(group), src_(src), offset_(offset) {}
+  ByteLanes(Builder& b, const VectorGroup& group, Ptr src, int offset, bool flipped = false)
+      : b_(b), group_(group), src_(src), offset_(offset), flipped_(flipped) {}
   Reg lanes(int32_t at, int vector);
 
  private:
@@ -55,6 +57,7 @@ class ByteLanes {
   VectorGroup group_;
   Ptr src_;
   int offset_;
+  bool flipped_;
   Reg bytes_ = kNone, words_ = kNone;
 };
 

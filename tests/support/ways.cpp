@@ -29,6 +29,7 @@ const char* engine_name(Engine engine) {
   switch (engine) {
     case Engine::jit: return "jit";
     case Engine::cpp: return "cpp";
+    case Engine::interpreter: return "interpreter";
     case Engine::reference: return "reference";
   }
   return "";
@@ -100,6 +101,7 @@ std::vector<Way> ways() {
   add(Engine::reference, nullptr);
   for (const Target& t : all_targets())
     if (host_runs(t)) add(Engine::jit, &t);
+  for (const char* name : {"neon_dot", "neon_i8mm"}) add(Engine::interpreter, find_target(name));
   return all;
 }
 
