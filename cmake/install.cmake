@@ -19,6 +19,9 @@ target_link_libraries(octet_static INTERFACE
   $<INSTALL_INTERFACE:-Wl,--build-id>)  # which the cache on disk tells builds apart by
 
 install(TARGETS octet_cli octet_shared octet_static EXPORT octetTargets)
+if(TARGET octet_llvm)
+  install(TARGETS octet_llvm LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 install(FILES runtime/octet.h runtime/octet_c.h runtime/dtype.h runtime/status.h runtime/tensor_info.h
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/octet)
 install(EXPORT octetTargets NAMESPACE octet:: DESTINATION ${package_dir})

@@ -1,7 +1,9 @@
 #include "jit/backend.h"
 
+#include <algorithm>
 #include <string_view>
 
+#include "jit/llvm/codegen.h"
 #include "jit/x64/lower.h"
 #include "runtime/status.h"
 
@@ -14,13 +16,25 @@ constexpr bool kHasXbyak = true;
 constexpr bool kHasXbyak = false;
 #endif
 
+CompiledKernel compile_through_llvm(const Program& program, const Target& target, CodeMemory& memory) {
+  const std::vector<uint8_t> code = llvm_code(program, target);
+  const std::span<uint8_t> room = memory.reserve(code.size());
+  std::copy(code.begin(), code.end(), room.begin());
+  memory.commit(program.name, code.size());
+  return {reinterpret_cast<OctetKernel>(room.data()), code.size()};
+}
+
 }  // namespace
 
 bool can_compile(const Target& target) {
-  return kHasXbyak && target.backend == Backend::xbyak;
+  return (target.backend == Backend::xbyak && kHasXbyak) || (target.backend == Backend::llvm && has_llvm());
 }
 
 CompiledKernel compile(const Program& program, const Target& target, CodeMemory& memory, CodeOffsets* offsets) {
+  if (target.backend == Backend::llvm) {
+    if (offsets) offsets->clear();
+    return compile_through_llvm(program, target, memory);
+  }
   if constexpr (kHasXbyak) {
     const std::string_view name = target.name;
     const auto lower = name == "avx2"          ? lower_avx2

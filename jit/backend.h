@@ -17,7 +17,8 @@ struct CompiledKernel {
   size_t code_bytes = 0;        // tables behind the code included
 };
 
-// For each instruction of a Program the offset of its code, and one more entry for what follows the last.
+// For each instruction of a Program the offset of its code, and one more entry for what follows the last; nothing where
+// LLVM made the code, for it orders instructions itself.
 using CodeOffsets = std::vector<uint32_t>;
 
 // Whether this build of Octet makes machine code for the target.

@@ -62,6 +62,8 @@ void CodeMemory::seal() {
     const size_t kept = align_up(std::max(b.used, size_t{1}), page_bytes());
     if (kept < b.bytes) munmap(b.begin + kept, b.bytes - kept);
     b.bytes = kept;
+    // Other machines than x86 may hold something older in their instruction caches.
+    __builtin___clear_cache(reinterpret_cast<char*>(b.begin), reinterpret_cast<char*>(b.begin + b.used));
     if (mprotect(b.begin, b.bytes, PROT_READ | PROT_EXEC) != 0)
       user_error(std::string("this system does not let generated code run: ") + std::strerror(errno));
     b.sealed = true;

@@ -23,8 +23,10 @@ std::string hex(std::string_view code, size_t begin, size_t end) {
 
 std::string listing(const Program& program, const Target& target, std::string_view code, const CodeOffsets& offsets,
                     const std::string& program_text) {
-  std::string text = fmt::format("{} for {}: {} bytes\nTo disassemble: objdump -D -b binary -m i386:x86-64 {}.bin\n\n",
-                                 program.name, target.name, code.size(), program.name);
+  const char* machine = target.arch == Arch::aarch64 ? "aarch64" : "i386:x86-64";
+  std::string text = fmt::format("{} for {}: {} bytes\nTo disassemble: objdump -D -b binary -m {} {}.bin\n\n",
+                                 program.name, target.name, code.size(), machine, program.name);
+  if (offsets.empty()) return text + program_text + "\ncode, ordered by LLVM\n" + hex(code, 0, code.size());
   std::istringstream lines(program_text);
   std::string line;
   for (size_t k = 0; k <= program.heading.size() && std::getline(lines, line); ++k) text += line + "\n";

@@ -12,6 +12,7 @@
 #include "generator/program/interpret.h"
 #include "jit/backend.h"
 #include "jit/dump.h"
+#include "jit/llvm/codegen.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -77,6 +78,36 @@ Bound bind_jit(const CompiledModel& model, const LoadOptions& options) {
     }
   }
   memory->seal();
+  return bound;
+}
+
+// Compiled as one object and linked by LLVM; the code itself is what a cache keeps.
+Bound bind_llvm(const CompiledModel& model, const LoadOptions& options) {
+  std::vector<const Program*> programs;
+  std::vector<std::string> names;
+  for (const KernelUnit& u : model.kernels)
+    if (u.program) {
+      programs.push_back(&*u.program);
+      names.push_back(u.program->name);
+    }
+  const std::vector<uint8_t> object = llvm_object(programs, *model.target);
+  const std::vector<std::vector<uint8_t>> codes = code_of_object(object, names);
+  LinkedKernels linked = orc_link(object, names);
+  Bound bound{.owner = std::move(linked.owner)};
+  auto entry = linked.entries.begin();
+  auto code = codes.begin();
+  for (const KernelUnit& u : model.kernels) {
+    if (!u.program) {
+      bound.kernels.push_back({u.plain->function, {}});
+      bound.stored.push_back({u.plain->name, {}});
+      continue;
+    }
+    const CompiledKernel kernel{*entry++, code++->size()};
+    if (!options.dump_dir.empty()) dump_kernel(options.dump_dir.string(), *u.program, *model.target, kernel, {});
+    bound.kernels.push_back({kernel.entry, {}});
+    bound.stored.push_back({u.name, {reinterpret_cast<const uint8_t*>(kernel.entry), kernel.code_bytes}});
+    bound.code_bytes += kernel.code_bytes;
+  }
   return bound;
 }
 
@@ -156,7 +187,7 @@ LoadedModel load(Graph graph, const LoadOptions& options) {
   }
   Bound bound;
   switch (options.engine) {
-    case Engine::jit: bound = bind_jit(m.compiled, options); break;
+    case Engine::jit: bound = (target.backend == Backend::llvm ? bind_llvm : bind_jit)(m.compiled, options); break;
     case Engine::cpp: bound = bind_cpp(m.compiled, options); break;
     case Engine::interpreter: bound.kernels = bind_interpreter(m.compiled); break;
     case Engine::reference: bound.kernels = bind_reference(m.compiled); break;

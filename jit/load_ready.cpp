@@ -8,6 +8,7 @@
 #include "jit/backend.h"
 #include "jit/build_id.h"
 #include "jit/code_memory.h"
+#include "jit/llvm/codegen.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -25,9 +26,9 @@ std::string made_how(const std::filesystem::path& path, const LoadOptions& optio
       "{} {} threads {} sharing {} {} {} {} batch {} profile {} keep {} fuse {} views {} strict {} prove {} tilings {} "
       "{} name "
       "{}",
-      build_id(), target.name, threads, sharing.wake, sharing.step, sharing.remote_byte, sharing.shared_row, batch,
-      profile ? profile_name(*profile) : "", keep_all, fuse, views, strict_int8, prove, tiling_candidate,
-      tuned ? tuned->text() : "",
+      build_id() + (target.backend == Backend::llvm ? " llvm " + llvm_build() : ""), target.name, threads, sharing.wake,
+      sharing.step, sharing.remote_byte, sharing.shared_row, batch, profile ? profile_name(*profile) : "", keep_all,
+      fuse, views, strict_int8, prove, tiling_candidate, tuned ? tuned->text() : "",
       path.stem().string());  // the name of graphs that have none
 }
 

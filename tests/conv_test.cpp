@@ -31,6 +31,11 @@ struct Runner {
 
 enum class Speed { any, fast };
 
+// A C++ compiler takes seconds per kernel, LLVM hundredths: they meet every fifth shape with one kind of numbers.
+bool compiles_slowly(const Engine& e) {
+  return e.name.starts_with("cpp") || e.name.starts_with("llvm");
+}
+
 std::vector<Runner> runners(Speed speed) {
   std::vector<const Target*> targets;
   for (const Target& t : all_targets())
@@ -42,7 +47,7 @@ std::vector<Runner> runners(Speed speed) {
       const bool any = e.name == "interpreter";
       if (!e.name.starts_with("jit") && speed == Speed::fast) continue;
       if (!any && std::strcmp(e.target->name, t->name) != 0) continue;
-      if (any || e.name.starts_with("jit")) all.push_back({&e, t, Emitter::jit});
+      if (any || e.name.starts_with("jit") || e.name.starts_with("llvm")) all.push_back({&e, t, Emitter::jit});
       if (any || e.name.starts_with("cpp")) all.push_back({&e, t, Emitter::compiler});
     }
   return all;
@@ -79,8 +84,7 @@ TEST_P(Conv, TailsEqualTheReference) {
   std::vector<ConvCase> cases;
   uint32_t seed = 1;
   int seen = 0;
-  // A C++ compiler takes seconds per kernel: there every fifth shape meets one kind of numbers.
-  const bool few = GetParam().engine->name.starts_with("cpp");
+  const bool few = compiles_slowly(*GetParam().engine);
   for (const ConvShape& shape : read_conv_shapes(std::string(kShapes) + "tails.txt")) {
     if (few && seen++ % 5 != 0) continue;
     const auto& numbers = conv_numbers();
@@ -115,7 +119,7 @@ std::string random_layer(Random& random) {
 
 TEST_P(Conv, RandomLayersEqualTheReference) {
   const char* const wanted = std::getenv("OCTET_FUZZ");  // how many; a day's worth if you like
-  const bool few = GetParam().engine->name.starts_with("cpp");
+  const bool few = compiles_slowly(*GetParam().engine);
   const int count = wanted ? std::atoi(wanted) : few ? 2 : 100;
   Random random(20);
   std::vector<ConvCase> cases;

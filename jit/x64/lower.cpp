@@ -8,6 +8,7 @@
 #include <string>
 
 #include "generator/program/registers.h"
+#include "jit/split.h"
 #include "jit/x64/lowering.h"
 #include "runtime/status.h"
 
@@ -342,19 +343,8 @@ void Lowering::store_split(const Inst& i) {
   if (!in_order) gather_pieces(vector(i.d, i.bytes), vector(i.a, i.bytes), pieces);
   const int from = physical_[static_cast<size_t>(in_order ? i.a : i.d)];
 
-  const auto run_from = [&](int q) {  // 1, 2 or 4, so that each store is of a power of two and aligned in the register
-    for (int run = 4; run > 1; run /= 2) {
-      if (q % run != 0 || q + run > split.exist) continue;
-      bool adjacent = true;
-      for (int r = q + 1; r < q + run; ++r)
-        adjacent &=
-            int64_t{split.offset[static_cast<size_t>(r)]} == int64_t{split.offset[static_cast<size_t>(r - 1)]} + piece;
-      if (adjacent) return run;
-    }
-    return 1;
-  };
   for (int q = 0; q < split.exist;) {
-    const int run = run_from(q);
+    const int run = pieces_together(split, q, piece);
     const int64_t offset = int64_t{i.m.offset} + split.offset[static_cast<size_t>(q)];
     store_part(address(to, offset), from, q * piece, run * piece);
     q += run;

@@ -6,6 +6,7 @@
 #include "generator/emit_cpp/library.h"
 #include "generator/program/interpret.h"
 #include "jit/backend.h"
+#include "jit/llvm/codegen.h"
 
 namespace octet {
 namespace {
@@ -35,6 +36,26 @@ Engine machine_code(const Target& target) {
           }};
 }
 
+// LLVM's code, linked into this process by LLVM too.
+Engine through_llvm(const Target& target) {
+  std::string unavailable;
+  if (!host_runs(target)) unavailable = "this machine does not run it, or OCTET_MAX_TARGET caps it";
+  if (!has_llvm()) unavailable = "Octet was built without LLVM";
+  return {std::string("llvm/") + target.name, &target, unavailable, [&target](const std::vector<Program>& programs) {
+            std::vector<const Program*> pointers;
+            std::vector<std::string> names;
+            for (const Program& p : programs) {
+              pointers.push_back(&p);
+              names.push_back(p.name);
+            }
+            const LinkedKernels linked = orc_link(llvm_object(pointers, target), names);
+            std::vector<RunKernel> kernels;
+            for (const OctetKernel entry : linked.entries)
+              kernels.emplace_back([entry, keep = linked.owner](const OctetArgs& args) { entry(&args); });
+            return kernels;
+          }};
+}
+
 Engine emitted_cpp(const Target& target, const char* compiler) {
   std::string unavailable;
   if (!host_runs(target)) unavailable = "this machine does not run it, or OCTET_MAX_TARGET caps it";
@@ -58,6 +79,8 @@ const std::vector<Engine>& all_engines() {
     std::vector<Engine> all = {interpreter()};
     for (const Target& target : all_targets())
       if (can_compile(target)) all.push_back(machine_code(target));
+    for (const Target& target : all_targets())
+      if (target.arch != Arch::any && is_native(target)) all.push_back(through_llvm(target));
     for (const Target& target : all_targets())
       for (const char* compiler : {"g++", "clang++"}) all.push_back(emitted_cpp(target, compiler));
     return all;

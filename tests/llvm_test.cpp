@@ -1,0 +1,228 @@
+// LLVM's machine code for AArch64, looked at instruction by instruction: this machine need not be able to run it.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <span>
+
+#include "generator/io/file.h"
+#include "generator/program/plan_conv.h"
+#include "jit/backend.h"
+#include "jit/dump.h"
+#include "jit/llvm/codegen.h"
+#include "runtime/status.h"
+#include "tests/support/conv_case.h"
+#include "tests/support/op_cases.h"
+
+namespace octet {
+namespace {
+
+std::vector<const Target*> neon_targets() {
+  std::vector<const Target*> all;
+  for (const Target& t : all_targets())
+    if (t.backend == Backend::llvm) all.push_back(&t);
+  return all;
+}
+
+// ---- instructions ---------------------------------------------------------------------------------------------------
+
+// Bits of the A64 encodings (Arm ARM, C4.1 and the pages of the instructions).
+struct Encoding {
+  uint32_t mask, bits;
+};
+constexpr std::initializer_list<Encoding> kDotsByElement = {
+    {0xffc0f400, 0x4f80e000},  // SDOT Vd.4S, Vn.16B, Vm.4B[i]
+    {0xffc0f400, 0x4f00f000},  // SUDOT
+};
+constexpr std::initializer_list<Encoding> kDotsOfVectors = {
+    {0xffe0fc00, 0x4e809400},  // SDOT Vd.4S, Vn.16B, Vm.16B
+    {0xffe0fc00, 0x4e809c00},  // USDOT
+};
+constexpr std::initializer_list<Encoding> kSplats = {{0xffe7fc00, 0x4e040400}};  // DUP Vd.4S, Vn.S[i]
+constexpr std::initializer_list<Encoding> kSpills = {
+    // Q registers at [sp]
+    {0xffc003e0, 0x3d8003e0},  // STR, unsigned offset
+    {0xffc003e0, 0x3dc003e0},  // LDR
+    {0xffe00fe0, 0x3c8003e0},  // STUR
+    {0xffe00fe0, 0x3cc003e0},  // LDUR
+    {0xffc003e0, 0xad0003e0},  // STP
+    {0xffc003e0, 0xad4003e0},  // LDP
+};
+
+std::vector<uint32_t> words_of(const std::vector<uint8_t>& code) {
+  std::vector<uint32_t> words(code.size() / 4);
+  std::memcpy(words.data(), code.data(), 4 * words.size());
+  return words;
+}
+
+int count(std::span<const uint32_t> code, std::initializer_list<Encoding> any_of) {
+  return static_cast<int>(std::count_if(code.begin(), code.end(), [&](uint32_t word) {
+    return std::any_of(any_of.begin(), any_of.end(), [&](Encoding e) { return (word & e.mask) == e.bits; });
+  }));
+}
+
+// From its target to each conditional branch back that has no other within.
+std::vector<std::span<const uint32_t>> innermost_loops(std::span<const uint32_t> code) {
+  std::vector<std::span<const uint32_t>> loops;
+  int64_t last = -1;  // branch back
+  for (int64_t at = 0; at < static_cast<int64_t>(code.size()); ++at) {
+    const uint32_t word = code[static_cast<size_t>(at)];
+    const bool conditional = (word & 0xff000010) == 0x54000000 || (word & 0x7e000000) == 0x34000000;  // B.cond, CB[N]Z
+    const int64_t top = at + (static_cast<int32_t>(word << 8) >> 13);                                 // imm19
+    if (!conditional || top > at) continue;
+    if (top > last) loops.push_back(code.subspan(static_cast<size_t>(top), static_cast<size_t>(at - top)));
+    last = at;
+  }
+  return loops;
+}
+
+// ---- every op -------------------------------------------------------------------------------------------------------
+
+class LlvmOps : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!has_llvm()) GTEST_SKIP() << "Octet was built without LLVM";
+  }
+};
+
+// That they compute their meaning is op_test's business, under an emulator where need be.
+TEST_F(LlvmOps, NeedNoRelocation) {
+  for (const Target* target : neon_targets()) {
+    std::vector<Program> programs;
+    std::vector<std::string> names;
+    for (const OpCase& op : op_cases())
+      if (suits(op, 16, *target)) {
+        programs.push_back(program_of(op, 16, 4));
+        names.push_back(programs.back().name);
+      }
+    std::vector<const Program*> pointers;
+    for (const Program& p : programs) pointers.push_back(&p);
+    const auto codes = code_of_object(llvm_object(pointers, *target), names);
+    ASSERT_EQ(codes.size(), programs.size());
+    for (size_t k = 0; k < codes.size(); ++k) {
+      EXPECT_GE(codes[k].size(), 8u) << names[k];
+      EXPECT_EQ(codes[k], llvm_code(programs[k], *target)) << names[k] << ": its company changes its code";
+      EXPECT_EQ(count(words_of(codes[k]), kSpills), 0) << names[k];
+    }
+  }
+}
+
+Program one_dot(Op op, int group, int act_bytes) {
+  Builder b("one_dot");
+  const Reg acc = b.load(16, Role::acc, {OCTET_BIAS, 0}), act = b.load_act(16, {OCTET_SRC, 0}, act_bytes);
+  if (op == Op::dot4)
+    b.dot4(16, acc, act, Mem{OCTET_WEIGHTS, 0}, group);
+  else
+    b.dot4s(16, acc, act, Mem{OCTET_WEIGHTS, 0}, group);
+  b.store(16, {OCTET_DST, 0}, acc);
+  return b.finish();
+}
+
+TEST_F(LlvmOps, DotsAreByElement) {
+  for (const auto& [name, op] : {std::pair("neon_dot", Op::dot4s), {"neon_i8mm", Op::dot4}})
+    for (const int act_bytes : {8, 16})
+      for (int group = 0; group < act_bytes / 4; ++group) {
+        const auto code = words_of(llvm_code(one_dot(op, group, act_bytes), *find_target(name)));
+        EXPECT_EQ(count(code, kDotsByElement), 1) << name << " " << act_bytes << " " << group;
+        EXPECT_EQ(count(code, kSplats), 0) << name << " " << act_bytes << " " << group;
+      }
+}
+
+std::string refusal(const Program& p, const char* target) {
+  try {
+    llvm_code(p, *find_target(target));
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::internal);
+    return e.what();
+  }
+  return "none";
+}
+
+TEST_F(LlvmOps, AreRefusedWhereTheTargetLacksThem) {
+  for (const char* target : {"neon", "neon_dot"})
+    EXPECT_EQ(refusal(one_dot(Op::dot4, 0, 16), target), "one_dot: dot4 in a Program for a target without i8mm");
+  EXPECT_EQ(refusal(one_dot(Op::dot4s, 0, 16), "avx2"), "one_dot: dot4s in a Program for avx2");
+  EXPECT_EQ(refusal(one_dot(Op::dot4, 2, 16), "avx512_vnni"),
+            "one_dot: dot4 of element group 2, which x86 does not have");
+  EXPECT_EQ(refusal(one_dot(Op::dot4s, 0, 16), "scalar"), "no machine code for target scalar");
+  Builder b("across");
+  const Reg index = b.load(64, Role::temp, {OCTET_SRC, 0});
+  b.op(Op::permute128, 64, index, index, Mem{OCTET_WEIGHTS, 0});
+  b.store(64, {OCTET_DST, 0}, index);
+  EXPECT_EQ(refusal(b.finish(), "neon"), "across: permute128 in a Program for a target without it");
+}
+
+// ---- whole kernels --------------------------------------------------------------------------------------------------
+
+// Baseline NEON is left out: its dots need temporaries that no schedule knows of.
+TEST_F(LlvmOps, ConvolutionsKeepTheirRegistersAndDots) {
+  for (const Target* target : {find_target("neon_dot"), find_target("neon_i8mm")}) {
+    uint32_t seed = 1;
+    for (const char* line : {"14x14x64 -> 64 k3 p1 llvm:body", "7x9x13 -> 37 k3 p1 llvm:odd",
+                             "28x28x64 -> 96 llvm:pointwise", "1x1x512 -> 1000 llvm:linear",
+                             "30x30x3 -> 32 k3 s2 p1 llvm:first", "14x14x24 -> 24 k3 p1 g24 llvm:depthwise"})
+      for (const ConvNumbers& n : conv_numbers()) {
+        if (n.name != "random" && n.name != "residual" && n.name != "fixed_away_residual") continue;
+        SCOPED_TRACE(fmt::format("{} {} {}", target->name, line, n.name));
+        const ConvCase c = make_conv_case(parse_conv_shape(line), n, seed++);
+        const Program p = plan_conv(c.spec, c.data, *target, emitter_of(*target)).build("conv");
+        const auto code = words_of(llvm_code(p, *target));
+        EXPECT_LE(count(code, kSpills), n.residual ? 8 : 0);
+        int loops_of_dots = 0;
+        for (const auto loop : innermost_loops(code)) {
+          EXPECT_EQ(count(loop, kSpills), 0);
+          loops_of_dots += count(loop, kDotsByElement) > 0;
+        }
+        EXPECT_EQ(loops_of_dots > 0, !c.spec.is_depthwise());
+        // Loops stay as they are, so each dot is one instruction.
+        int by_element = 0;
+        for (const Inst& i : p.code) by_element += i.op == Op::dot4 || i.op == Op::dot4s;
+        EXPECT_EQ(count(code, kDotsByElement) + count(code, kDotsOfVectors), by_element);
+        EXPECT_EQ(count(code, kSplats), 0);
+      }
+  }
+}
+
+// ---- without LLVM, and for people -----------------------------------------------------------------------------------
+
+TEST(Llvm, IsMissedByName) {
+  if (has_llvm()) GTEST_SKIP() << "Octet was built with LLVM";
+  for (const Target* target : neon_targets()) {
+    EXPECT_FALSE(can_compile(*target));
+    CodeMemory memory;
+    try {
+      compile(one_dot(Op::dot4s, 0, 16), *target, memory);
+      FAIL();
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::user);
+      EXPECT_NE(std::string(e.what()).find("built without LLVM"), std::string::npos) << e.what();
+    }
+  }
+}
+
+TEST_F(LlvmOps, AreDumpedWithoutOffsets) {
+  const std::filesystem::path directory = std::filesystem::path(testing::TempDir()) / "octet_llvm_dump_test";
+  const Target& target = *find_target("neon_dot");
+  const Program p = one_dot(Op::dot4s, 0, 16);
+  CodeMemory memory;
+  CodeOffsets offsets = {1, 2, 3};
+  const CompiledKernel kernel = compile(p, target, memory, &offsets);
+  EXPECT_TRUE(offsets.empty());
+  dump_kernel(directory.string(), p, target, kernel, offsets);
+  const auto content = [&](const char* name) {
+    const std::vector<uint8_t> bytes = read_file(directory / name, 1 << 20);
+    return std::string(bytes.begin(), bytes.end());
+  };
+  EXPECT_EQ(content("one_dot.program.txt"), print(p));
+  EXPECT_EQ(content("one_dot.bin").size(), kernel.code_bytes);
+  const std::string listing = content("one_dot.asm.txt");
+  EXPECT_NE(listing.find("-m aarch64 one_dot.bin"), std::string::npos) << listing;
+  EXPECT_NE(listing.find("dot4s.16 acc0 act1 [weights+0]"), std::string::npos) << listing;
+  EXPECT_NE(listing.find("c0 03 5f d6"), std::string::npos) << "it returns:\n" << listing;
+  std::filesystem::remove_all(directory);
+}
+
+}  // namespace
+}  // namespace octet
