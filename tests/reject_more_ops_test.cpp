@@ -9,6 +9,11 @@ namespace {
 INSTANTIATE_TEST_SUITE_P(
     MoreOps, Reject,
     testing::Values(
+        Refusal{"ResizeBeyond",
+                [](OnnxBuilder& b) {
+                  one(b, "Resize", {}, {"", "", b.ints("z", {1, 3, 4, (1 << 24) + 1})});
+                },
+                {"axis 3 of 1x3x4x4 becomes 16777217; supported: 1 to 16777216 elements"}},
         Refusal{"ResizeCubic",
                 [](OnnxBuilder& b) {
                   b.constant<float>("s", {4}, {1, 1, 2, 2}), one(b, "Resize", {attr("mode", "cubic")}, {"", "s"});

@@ -150,7 +150,7 @@ const std::vector<int> kRows = {-128, -100, -17, 0, 5, 60, 126, 127, 127, 10, 9,
 std::vector<int> softmax(Profile profile, bool is_log, const QuantView& src, const QuantView& dst,
                          const std::vector<int>& rows, int pixels = 0) {
   const int count = static_cast<int>(rows.size()) / 9;
-  SoftmaxSpec s{.form = softmax_form(profile, is_log, 9, dst), .rows = count, .length = 9};
+  SoftmaxSpec s{.form = softmax_form(profile, is_log, 9, src, dst), .rows = count, .length = 9};
   s.src_pitch = s.dst_pitch = 12;
   if (pixels > 0) {
     s.rows = 1, s.pixels = pixels, s.channels = count / pixels;
@@ -210,12 +210,14 @@ TEST(Softmax, TheExactFormRoundsTheRealQuotient) {
 }
 
 TEST(Softmax, WhatNoRuntimeHasIsRefused) {
-  EXPECT_THROW(softmax_form(Profile::tfl_ref, false, 9, s8(1.0f / 128, -128)), Error);
-  EXPECT_THROW(softmax_form(Profile::xnn, false, 9, s8(1.0f / 256, 0)), Error);
-  EXPECT_THROW(softmax_form(Profile::xnn, true, 9, s8(1.0f / 256, -128)), Error);
-  EXPECT_THROW(softmax_form(Profile::tflm, false, 4096, s8(1.0f / 256, -128)), Error);
-  EXPECT_THROW(softmax_form(Profile::ort, true, 9, s8(1.0f / 16, 127)), Error);
-  EXPECT_THROW(softmax_form(Profile::tidl, false, 9, s8(1.0f / 256, -128)), Error);
+  EXPECT_THROW(softmax_form(Profile::tfl_ref, false, 9, s8(0.5f, 0), s8(1.0f / 128, -128)), Error);
+  EXPECT_THROW(softmax_form(Profile::xnn, false, 9, s8(0.5f, 0), s8(1.0f / 256, 0)), Error);
+  EXPECT_THROW(softmax_form(Profile::xnn, true, 9, s8(0.5f, 0), s8(1.0f / 256, -128)), Error);
+  EXPECT_THROW(softmax_form(Profile::tflm, false, 4096, s8(0.5f, 0), s8(1.0f / 256, -128)), Error);
+  EXPECT_THROW(softmax_form(Profile::ort, true, 9, s8(0.5f, 0), s8(1.0f / 16, 127)), Error);
+  EXPECT_THROW(softmax_form(Profile::tfl_ref, false, 9, s8(0x1p-26f, 0), s8(1.0f / 256, -128)), Error);
+  EXPECT_NO_THROW(softmax_form(Profile::tfl_ref, false, 9, s8(0x1.000002p-26f, 0), s8(1.0f / 256, -128)));
+  EXPECT_THROW(softmax_form(Profile::tidl, false, 9, s8(0.5f, 0), s8(1.0f / 256, -128)), Error);
 }
 
 }  // namespace

@@ -174,6 +174,12 @@ void NodeInputs::charge(int64_t bytes) const {
   if (folded_bytes_ > kMost) fail("constants computed from constants pass 256 MiB");
 }
 
+void NodeInputs::check_resized(const Shape& from, const Shape& to) const {
+  for (size_t d = 0; d < to.size(); ++d)
+    if (to[d] != from[d] && (to[d] < 1 || to[d] > kMostSide))
+      fail(fmt::format("axis {} of {} becomes {}; supported: 1 to {} elements", d, to_string(from), to[d], kMostSide));
+}
+
 void NodeInputs::check_shape(const Shape& shape, DType dtype) const {
   if (const std::string problem = shape_problem(shape, dtype); !problem.empty()) fail("result: " + problem);
 }

@@ -24,6 +24,7 @@ using Ints = std::vector<int64_t>;
 inline constexpr int64_t kMostBytes = int64_t{1} << 31;  // of one tensor
 inline constexpr size_t kMostRank = 8;
 inline constexpr int64_t kMostWindow = 1 << 15;  // pixels of kernels, strides, dilations and pads
+inline constexpr int64_t kMostSide = 1 << 24;    // of what is resized
 inline constexpr int64_t kMostBatch = 65536;
 
 // "product of dims too large" and the like, or empty. Empty tensors are allowed.
@@ -74,6 +75,7 @@ class NodeInputs {
   int64_t axis(int64_t value, size_t rank) const;  // made non-negative; checks the range
   void charge(int64_t bytes) const;                // against the limit on what is made from constants
   void check_shape(const Shape& shape, DType dtype) const;
+  void check_resized(const Shape& from, const Shape& to) const;  // of equal rank: the sides that change
 
  protected:
   virtual std::string who() const = 0;  // "'name' (Op)"

@@ -62,9 +62,9 @@ Shape scaled(const NodeImport& n, const Shape& x, const std::vector<float>& scal
   Shape shape;
   for (size_t d = 0; d < x.size(); ++d) {
     const double size = std::floor(static_cast<double>(x[d]) * static_cast<double>(scales[d]));
-    if (!(scales[d] > 0) || !(size >= 1) || !(size <= 1 << 24))
+    if (!(scales[d] > 0) || !(size >= 1) || !(size <= importing::kMostSide))
       n.fail(fmt::format("scale {} of axis {} of {}; supported: what leaves 1 to {} elements", scales[d], d,
-                         to_string(x), 1 << 24));
+                         to_string(x), importing::kMostSide));
     shape.push_back(static_cast<int64_t>(size));
   }
   return shape;
@@ -73,6 +73,7 @@ Shape scaled(const NodeImport& n, const Shape& x, const std::vector<float>& scal
 void emit_resize(NodeImport& n, const Resize& resize, Shape shape) {
   const Tensor t = n.tensor(0);
   n.expect_dtype(n.input(0), {DType::f32, DType::u8, DType::s8});
+  n.check_resized(t.shape, shape);
   if (shape == t.shape && resize.scales == std::vector<float>(shape.size(), 1.0f)) return n.alias(n.input(0));
   n.step(OpKind::resize, {n.input(0)}, "", t.dtype, std::move(shape), moved_quant(n, n.input(0))).resize = resize;
 }

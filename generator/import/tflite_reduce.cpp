@@ -103,10 +103,12 @@ void resize(NodeImport& n) {
   const Ints size = n.integers_in(1, "size");
   if (size.size() != 2) n.fail(fmt::format("{} sizes; supported: height and width", size.size()));
   const Shape shape = n.tensor(0).shape;
+  const Shape resized = {shape[0], size[0], size[1], shape[3]};
+  n.check_resized(shape, resized);
   Node node = n.node(OpKind::resize, {x});
   node.resize.mode = mode;
   set_coordinates(n, node.resize);
-  n.emit(std::move(node), n.output_like(x, {shape[0], size[0], size[1], shape[3]}));
+  n.emit(std::move(node), n.output_like(x, resized));
 }
 
 template <OpKind op>

@@ -48,7 +48,7 @@ struct Distances {
   int32_t least = 0;
 
   explicit Distances(const QuantView& src) {
-    factor = fixed_point(std::min(static_cast<double>(src.scale) * 0x1p26, 0x1p31 - 1.0));
+    factor = fixed_point(std::min(static_cast<double>(src.scale) * 0x1p26, 0x1p31 - 1.0));  // above 1: softmax_form
     least = -static_cast<int32_t>(std::floor(31.0 * 0x1p26 / std::ldexp(1.0, factor.exponent)));
   }
   bool counts(int d) const { return -d >= least; }
@@ -107,7 +107,7 @@ const char* softmax_form_name(SoftmaxForm form) {
   return names[static_cast<size_t>(form)];
 }
 
-SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const QuantView& dst) {
+SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const QuantView& src, const QuantView& dst) {
   if (is_tflite(profile)) {
     want_result(dst, is_log ? 16.0f / 256 : 1.0f / 256, is_log ? 255 : 0);
     if (profile == Profile::xnn || profile == Profile::tfl_ruy)
@@ -115,6 +115,9 @@ SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const Qua
     if (length > kLongestFixedRow)
       user_error(fmt::format("rows of {} values; profile {} supports {}, whose sum surely fits", length,
                              profile_name(profile), kLongestFixedRow));
+    if (!(src.scale > 0x1p-26f))
+      user_error(fmt::format("an input of scale {}; profile {} supports scales above 2^-26", src.scale,
+                             profile_name(profile)));
     return is_log ? SoftmaxForm::log_fixed : SoftmaxForm::fixed;
   }
   if (is_log)

@@ -17,20 +17,20 @@ enum class SoftmaxForm : uint8_t {
   quotient,    // f32: sat(rne(RN32(RN32(E[d] * floor(RN32(1 / s_y))) / sum))): ONNX Runtime (lut.h)
   reciprocal,  // f32: E[d] = expf(RN32(-s_x * d)), inverse = RN32(1 / RN32(sum * s_y)), RN32(E[d] * inverse) rounded
                // with ties away from zero (u8: trunc(RN32(. + 1/2))): LiteRT's optimized kernels; 0 of 84k differ
-  fixed,     // gemmlowp's fixed point, E in Q0.31: LiteRT's reference kernels and tflite-micro; 0 of 67k
-  exact,     // E[d] = rne(exp(-d * s_x) * 2^b), b = min(24, 31 - ceil(log2(length))), sums in 64 bits, the quotient in
-             // binary64: what PyTorch's float softmax between dequantize and quantize gives but for 3 in 10^6
-  log_real,  // f32: rne(RN32(RN32(r * q) - RN32(RN32(RN32(s_x * largest) + log(sum)) / s_y))) + z_y, r = RN32(s_x /
-             // s_y): LiteRT's optimized kernels
+  fixed,       // gemmlowp's fixed point, E in Q0.31: LiteRT's reference kernels and tflite-micro; 0 of 67k
+  exact,      // E[d] = rne(exp(-d * s_x) * 2^b), b = min(24, 31 - ceil(log2(length))), sums in 64 bits, the quotient in
+              // binary64: what PyTorch's float softmax between dequantize and quantize gives but for 3 in 10^6
+  log_real,   // f32: rne(RN32(RN32(r * q) - RN32(RN32(RN32(s_x * largest) + log(sum)) / s_y))) + z_y, r = RN32(s_x /
+              // s_y): LiteRT's optimized kernels
   log_fixed,  // LiteRT's reference kernels and tflite-micro; 0 of 333k
 };
 const char* softmax_form_name(SoftmaxForm form);
 
 // The form that a profile has for softmax and for log softmax. User error where it has none, or where the runtime wants
-// other parameters of the result: LiteRT's softmax has scale 1/256 and the type's least value as zero point, its log
+// other parameters: LiteRT's softmax has scale 1/256 and the type's least value as zero point, its log
 // softmax scale 16/256 and the type's largest value; rows of its fixed-point forms hold at most 4095 values, whose sum
-// surely fits.
-SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const QuantView& dst);
+// surely fits, and their source's scale is above 2^-26.
+SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const QuantView& src, const QuantView& dst);
 
 // The form's tables as the plain op reads them: 256 f32 (quotient, reciprocal, log_real), 256 u32 (exact), or 3 x 256
 // s32 (fixed: exponentials, and those in Q12.19 for the sum; log_fixed: also the scaled distances in Q5.26).

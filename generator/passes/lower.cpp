@@ -397,8 +397,9 @@ void lower_softmax(Lowering& to, int node) {
         element_count(Shape(shape.begin() + static_cast<int64_t>(from), shape.begin() + static_cast<int64_t>(end))));
   };
   SoftmaxSpec spec{.rows = elements(0, axis), .length = static_cast<int>(shape[axis])};
-  spec.form =
-      named(n, [&] { return softmax_form(to.graph.profile, n.op == OpKind::log_softmax, spec.length, to.view(dst)); });
+  spec.form = named(n, [&] {
+    return softmax_form(to.graph.profile, n.op == OpKind::log_softmax, spec.length, to.view(src), to.view(dst));
+  });
   if (axis + 1 < shape.size()) {
     spec.pixels = elements(axis + 1, shape.size() - 1);
     spec.channels = to.channels(src);
