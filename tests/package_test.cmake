@@ -16,6 +16,8 @@ foreach(program consumer consumer_static consumer_c consumer_model)
   run(${work}/build/${program} ${SOURCE}/demo/digits.int8.onnx)
 endforeach()
 run(${work}/prefix/bin/octet --version)
+# Makes machine code for it where Octet was built with LLVM, whose module must be found.
+run(${work}/prefix/bin/octet explain ${SOURCE}/demo/digits.int8.onnx --target neon_dot)
 file(GLOB_RECURSE headers RELATIVE ${work}/prefix/include ${work}/prefix/include/*)
 set(expected octet/dtype.h octet/octet.h octet/octet_c.h octet/status.h octet/tensor_info.h)
 if(NOT headers STREQUAL expected)
