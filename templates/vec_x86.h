@@ -4,40 +4,9 @@
 #ifndef OCTET_VEC_X86_H
 #define OCTET_VEC_X86_H
 
-#if defined(__clang__)
-#pragma STDC FP_CONTRACT OFF
-// Kernels mark their loops with it: unrolling was the schedule's business.
-#define OCTET_LOOP _Pragma("clang loop unroll(disable)")
-#else
-#define OCTET_LOOP _Pragma("GCC unroll 1")
-#endif
-// Ops vanish into the kernel, also without optimisation, and are internal to the translation unit.
-#define OCTET_INLINE inline __attribute__((always_inline))
-// nothrow: kernels are noexcept, and what might throw in one is guarded by tables that need the C++ library.
-#define OCTET_VEC static OCTET_INLINE __attribute__((unused, nothrow))
+#include "vec_inline.h"
 
 namespace OCTET_VEC_NAMESPACE {
-
-// One step of a table that moves a pointer.
-OCTET_VEC int64_t step_at(const uint8_t* p) {
-  int64_t step;
-  __builtin_memcpy(&step, p, sizeof step);
-  return step;
-}
-
-OCTET_VEC int32_t dword_at(const uint8_t* p) {
-  int32_t x;
-  memcpy(&x, p, 4);
-  return x;
-}
-
-OCTET_VEC int64_t qword_at(const uint8_t* p) {
-  int64_t x;
-  memcpy(&x, p, 8);
-  return x;
-}
-
-OCTET_VEC void put_dword(uint8_t* p, int32_t x) { memcpy(p, &x, 4); }
 
 OCTET_VEC __m128i load_16(const uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i_u*>(p)); }
 OCTET_VEC __m256i load_32(const uint8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i_u*>(p)); }
@@ -176,41 +145,6 @@ OCTET_512(template <int N> OCTET_VEC __m512i gather_pieces(__m512i a) {
     return _mm512_permutexvar_epi32(order, a);
   }
 })
-
-// The offsets are constants in every call, so the tests cost nothing: pieces that meet in memory become one store.
-template <int N, int EXIST, class V>
-OCTET_VEC void store_split(uint8_t* p, V a, int32_t o0, int32_t o1 = 0, int32_t o2 = 0, int32_t o3 = 0) {
-  const int32_t piece = static_cast<int32_t>(sizeof(V)) / N;
-  const bool meet1 = EXIST > 1 && o1 == o0 + piece, meet3 = EXIST > 3 && o3 == o2 + piece;
-  const V x = gather_pieces<N>(a);
-  if constexpr (N == 1) store(p + o0, x);
-  if constexpr (N == 2) {
-    if (meet1) {
-      store(p + o0, x);
-    } else {
-      store_half<0>(p + o0, x);
-      if constexpr (EXIST > 1) store_half<1>(p + o1, x);
-    }
-  }
-  if constexpr (N == 4) {
-    if (meet1 && meet3 && o2 == o1 + piece) {
-      store(p + o0, x);
-      return;
-    }
-    if (meet1) {
-      store_half<0>(p + o0, x);
-    } else {
-      store_quarter<0>(p + o0, x);
-      if constexpr (EXIST > 1) store_quarter<1>(p + o1, x);
-    }
-    if (meet3) {
-      store_half<1>(p + o2, x);
-    } else {
-      if constexpr (EXIST > 2) store_quarter<2>(p + o2, x);
-      if constexpr (EXIST > 3) store_quarter<3>(p + o3, x);
-    }
-  }
-}
 
 // A register read narrower than it was written, and one whose low bytes are a narrower one (zeros above).
 template <int W>
@@ -389,5 +323,7 @@ OCTET_512(OCTET_VEC __m512i fma_f32(__m512i a, __m512i b, __m512i c) {
 })
 
 }  // namespace OCTET_VEC_NAMESPACE
+
+#include "vec_split.h"
 
 #endif

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <set>
@@ -15,6 +16,7 @@
 #include "tests/support/shell.h"
 #include "tests/support/slurp.h"
 #include "tests/support/small_model.h"
+#include "tests/support/toolchain.h"
 
 namespace octet {
 namespace {
@@ -25,10 +27,10 @@ const char* const kStrict =
     "-std=c++17 -O3 -ffp-contract=off -Wall -Wextra -Wconversion -Wshadow -Werror -fno-exceptions -fno-rtti";
 const char* const kProgram = OCTET_SOURCE_DIR "/tests/support/emitted_main.cpp";
 
+// Targets of all kinds of machines, whichever will compile the files.
 std::vector<CompiledModel> for_all_targets(uint32_t seed) {
   std::vector<CompiledModel> models;
-  for (const Target& t : all_targets())
-    if (is_native(t)) models.push_back(small_model(t, seed));
+  for (const Target& t : all_targets()) models.push_back(small_model(t, seed));
   return models;
 }
 
@@ -78,18 +80,25 @@ std::string defines(const std::string& name, const std::vector<std::string>& tar
   return fmt::format("-DMODEL={} -DMODEL_HEADER='\"{}.h\"' -DTARGETS='{}'", name, name, list);
 }
 
-std::vector<std::string> target_names() {
-  std::vector<std::string> names;
-  for (const Target& t : all_targets())
-    if (is_native(t)) names.emplace_back(t.name);
-  return names;
-}
-
-class EmittedModel : public testing::TestWithParam<const char*> {
+class EmittedModel : public testing::TestWithParam<Toolchain> {
  protected:
   void SetUp() override {
-    if (!has_compiler(GetParam())) GTEST_SKIP() << "this machine has no " << GetParam();
+    if (const std::string missing = tools().missing(); !missing.empty()) GTEST_SKIP() << missing;
   }
+
+  static const Toolchain& tools() { return GetParam(); }
+
+  // What this kind of machine may call.
+  static std::vector<std::string> target_names() {
+    std::vector<std::string> names;
+    for (const Target& t : all_targets())
+      if (t.arch == Arch::any || t.arch == tools().arch) names.emplace_back(t.name);
+    return names;
+  }
+
+  // The best that runs here, and one that needs more than every machine of its kind has.
+  static const Target& best() { return *tools().targets().back(); }
+  static const Target& demanding() { return *find_target(tools().arch == Arch::aarch64 ? "neon_dot" : "avx512_vnni"); }
 
   fs::path path(const std::string& name) const { return folder_.path() / name; }
 
@@ -100,18 +109,18 @@ class EmittedModel : public testing::TestWithParam<const char*> {
     expect_success(
         fmt::format("cd '{}' && for f in ../{}/*.cpp; do {} {} {} -c $f -o $(basename $f).o & all=\"$all $!\"; done; "
                     "for p in $all; do wait $p || exit 1; done",
-                    objects.string(), name, GetParam(), kStrict, flags));
+                    objects.string(), name, tools().command(), kStrict, flags));
   }
 
   void link_program(const std::string& name, const std::vector<std::string>& targets) {
     expect_success(fmt::format(
-        "{0} -std=c++17 -Wall -Wextra -Wconversion -Werror -O1 {1} -I '{2}' {3} '{2}_objects'/*.o -o '{2}_main'",
-        GetParam(), defines(name, targets), path(name).string(), kProgram));
+        "{0} -std=c++17 -Wall -Wextra -Wconversion -Werror -O1 {1} -I '{2}' {3} '{2}_objects'/*.o {4} -o '{2}_main'",
+        tools().command(), defines(name, targets), path(name).string(), kProgram, tools().link_flags));
   }
 
-  // What the program prints, having written the right bytes.
-  std::string run_program(const std::string& name, const std::string& target, const CompiledModel& model,
-                          uint32_t seed) {
+  // What the program prints, having written the right bytes; on a processor of the emulator's.
+  std::string run_program(const std::string& name, const std::string& target, const CompiledModel& model, uint32_t seed,
+                          const std::string& processor = {}) {
     std::vector<float> inputs, expected;
     for (uint32_t sample = 0; sample < 3; ++sample) {
       const std::vector<float> in = small_model_input(model, seed + sample), out = run_here(model, in);
@@ -119,8 +128,8 @@ class EmittedModel : public testing::TestWithParam<const char*> {
       expected.insert(expected.end(), out.begin(), out.end());
     }
     write_floats(path("in"), inputs);
-    const ShellResult r = shell(
-        fmt::format("'{}_main' {} '{}' '{}'", path(name).string(), target, path("in").string(), path("out").string()));
+    const ShellResult r = shell(fmt::format("{}'{}_main' {} '{}' '{}'", tools().runner(processor), path(name).string(),
+                                            target, path("in").string(), path("out").string()));
     EXPECT_EQ(r.code, 0) << target << ": " << r.output;
     EXPECT_EQ(slurp(path("out")), as_bytes(expected)) << target;
     return r.output;
@@ -134,18 +143,18 @@ TEST_P(EmittedModel, GivesTheBytesOfTheInterpreterOnEveryTarget) {
   emit_model(models, options_for("small", path("small")));
   compile("small");
   link_program("small", target_names());
-  std::string skipped, best;
+  std::string skipped, last;
   for (const CompiledModel& m : models) {
-    if (!host_runs(*m.target)) {
+    const auto runs = tools().targets();
+    if (std::find(runs.begin(), runs.end(), m.target) != runs.end())
+      last = run_program("small", m.target->name, m, 5);
+    else if (m.target->arch == tools().arch)
       skipped += std::string(" ") + m.target->name;
-      continue;
-    }
-    best = run_program("small", m.target->name, m, 5);
   }
   run_program("small", "best", models[0], 9);
   // What run() takes is a matter of the machine alone.
-  const bool capped = std::getenv("OCTET_MAX_TARGET") != nullptr;
-  EXPECT_TRUE(capped || best == std::string(host_target().name) + "\n") << best;
+  const bool capped = tools().emulator.empty() && std::getenv("OCTET_MAX_TARGET") != nullptr;
+  EXPECT_TRUE(capped || last == std::string(best().name) + "\n") << last;
   if (!skipped.empty()) GTEST_SKIP() << "this machine (or OCTET_MAX_TARGET) has no" << skipped;
 }
 
@@ -153,7 +162,8 @@ TEST_P(EmittedModel, NeedsNothingButMemoryFunctions) {
   emit_model(for_all_targets(2), options_for("small", path("small")));
   compile("small", "-fexceptions -frtti");
   const std::string all = path("all.o").string();
-  expect_success(fmt::format("ld -r -o '{}' '{}'/*.o", all, path("small_objects").string()));
+  expect_success(
+      fmt::format("{} -r -nostdlib -o '{}' '{}'/*.o", tools().command(), all, path("small_objects").string()));
   std::istringstream undefined(shell("nm -u --format=posix '" + all + "' | cut -d' ' -f1").output);
   const std::set<std::string> allowed = {"memcpy",
                                          "memset",
@@ -162,7 +172,8 @@ TEST_P(EmittedModel, NeedsNothingButMemoryFunctions) {
                                          "_GLOBAL_OFFSET_TABLE_",
                                          "__cpu_model",
                                          "__cpu_features2",
-                                         "__cpu_indicator_init"};  // libgcc's
+                                         "__cpu_indicator_init",  // these three are libgcc's
+                                         "getauxval"};
   size_t count = 0;
   for (std::string symbol; undefined >> symbol; ++count) {
     // clang++ names symbols that nothing refers to; those need no definition.
@@ -185,14 +196,14 @@ TEST_P(EmittedModel, SharesNoCodeBetweenTargets) {
 }
 
 TEST_P(EmittedModel, TwoNetworksLiveInOneProgram) {
-  const Target& target = host_target();
+  const Target& target = best();
   const CompiledModel a = small_model(target, 3), b = small_model(target, 4);
   emit_model({a}, options_for("first", path("first")));
   emit_model({b}, options_for("second", path("second")));
   compile("first");
   compile("second");
   const auto object = [&](const std::string& name) {
-    return fmt::format("{} -std=c++17 {} -Dmain=main_{} -I '{}' -c {} -o '{}.o'", GetParam(),
+    return fmt::format("{} -std=c++17 {} -Dmain=main_{} -I '{}' -c {} -o '{}.o'", tools().command(),
                        defines(name, {target.name}), name, path(name).string(), kProgram, path(name).string());
   };
   std::ofstream(path("both.cpp")) << R"(#include <cstdlib>
@@ -205,25 +216,28 @@ int main(int count, char** words) {
   return main_first(4, first) || main_second(4, second);
 })";
   expect_success(
-      fmt::format("{} && {} && cd '{}' && {} both.cpp first.o second.o first_objects/*.o second_objects/*.o -o both",
-                  object("first"), object("second"), folder_.path().string(), GetParam()));
+      fmt::format("{} && {} && cd '{}' && {} both.cpp first.o second.o first_objects/*.o second_objects/*.o {} -o both",
+                  object("first"), object("second"), folder_.path().string(), tools().command(), tools().link_flags));
   const std::vector<float> in = small_model_input(a, 6);
   write_floats(path("in"), in);
-  expect_success(fmt::format("cd '{}' && ./both best in out1 {} in out2", folder_.path().string(), target.name));
+  expect_success(fmt::format("cd '{}' && {}./both best in out1 {} in out2", folder_.path().string(), tools().runner(),
+                             target.name));
   EXPECT_EQ(slurp(path("out1")), as_bytes(run_here(a, in)));
   EXPECT_EQ(slurp(path("out2")), as_bytes(run_here(b, in)));
   EXPECT_NE(slurp(path("out1")), slurp(path("out2")));
 }
 
 TEST_P(EmittedModel, WithoutItsTargetsAMachineFallsBackOrRefuses) {
-  const Target& vnni = *find_target("avx512_vnni");
-  emit_model({small_model(vnni, 1), small_model(all_targets()[0], 1)}, options_for("fallback", path("fallback")));
-  emit_model({small_model(vnni, 1)}, options_for("refusal", path("refusal")));
-  const std::string lesser = "'-D__builtin_cpu_supports(feature)=0'";
-  compile("fallback", lesser);
+  const Target& scalar = all_targets()[0];
+  emit_model({small_model(demanding(), 1), small_model(scalar, 1)}, options_for("fallback", path("fallback")));
+  emit_model({small_model(demanding(), 1)}, options_for("refusal", path("refusal")));
+  // A lesser machine: a lie about this one, or the least that the emulator has.
+  const std::string lie = tools().emulator.empty() ? "'-D__builtin_cpu_supports(feature)=0'" : "";
+  const std::string least = tools().emulator.empty() ? "" : tools().processors.front();
+  compile("fallback", lie);
   link_program("fallback", {"scalar"});
-  EXPECT_EQ(run_program("fallback", "best", small_model(all_targets()[0], 1), 1), "scalar\n");
-  compile("refusal", lesser);
+  EXPECT_EQ(run_program("fallback", "best", small_model(scalar, 1), 1, least), "scalar\n");
+  compile("refusal", lie);
   std::ofstream(path("main.cpp")) << R"(#include "refusal.h"
 #include <cstring>
 int main() {
@@ -232,14 +246,28 @@ int main() {
   refusal::run(nullptr, outputs, nullptr);
   return refusal::supported() || std::strcmp(refusal::target(), "none") != 0 || result[0] != 0;
 })";
-  expect_success(fmt::format("cd '{}' && {} -std=c++17 -I refusal main.cpp refusal_objects/*.o -o main && ./main",
-                             folder_.path().string(), GetParam()));
+  expect_success(fmt::format("cd '{}' && {} -std=c++17 -I refusal main.cpp refusal_objects/*.o {} -o main && {}./main",
+                             folder_.path().string(), tools().command(), tools().link_flags, tools().runner(least)));
 }
 
-TEST_P(EmittedModel, KernelLibraryRunsInThisProcess) {
+// One set of files for all machines: each kind takes what is its own, and one of which there is nothing refuses.
+TEST_P(EmittedModel, AKindOfMachineWithoutATargetRefuses) {
+  const Target& foreign = *find_target(tools().arch == Arch::aarch64 ? "avx2" : "neon");
+  emit_model({small_model(foreign, 1)}, options_for("foreign", path("foreign")));
+  compile("foreign");
+  std::ofstream(path("main.cpp")) << R"(#include "foreign.h"
+#include <cstring>
+int main() { return foreign::supported() || std::strcmp(foreign::target(), "none") != 0; })";
+  expect_success(fmt::format("cd '{}' && {} -std=c++17 -I foreign main.cpp foreign_objects/*.o {} -o main && {}./main",
+                             folder_.path().string(), tools().command(), tools().link_flags, tools().runner()));
+}
+
+class KernelLibraryTest : public EmittedModel {};
+
+TEST_P(KernelLibraryTest, RunsInThisProcess) {
   const CompiledModel model = small_model(host_target(), 8);
   const std::vector<float> in = small_model_input(model, 8);
-  const KernelLibrary library = build_kernel_library(model, GetParam());
+  const KernelLibrary library = build_kernel_library(model, tools().compiler);
   ASSERT_EQ(library.kernels.size(), model.kernels.size());
   std::vector<BoundKernel> kernels;
   for (OctetKernel k : library.kernels) kernels.push_back({k, {}});
@@ -252,8 +280,18 @@ TEST_P(EmittedModel, KernelLibraryRunsInThisProcess) {
   EXPECT_EQ(as_bytes(out), as_bytes(run_here(model, in)));
 }
 
-INSTANTIATE_TEST_SUITE_P(Compilers, EmittedModel, testing::Values("g++", "clang++"),
-                         [](const auto& tested) { return std::string(tested.param[0] == 'g' ? "gcc" : "clang"); });
+std::string name_of(const testing::TestParamInfo<Toolchain>& tested) {
+  return tested.param.name;
+}
+
+std::vector<Toolchain> of_this_machine() {
+  std::vector<Toolchain> all = toolchains();
+  std::erase_if(all, [](const Toolchain& t) { return !t.emulator.empty(); });
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Compilers, EmittedModel, testing::ValuesIn(toolchains()), name_of);
+INSTANTIATE_TEST_SUITE_P(Compilers, KernelLibraryTest, testing::ValuesIn(of_this_machine()), name_of);
 
 TEST(EmitModel, SharesEqualWeights) {
   const TemporaryFolder folder;

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <filesystem>
 #include <span>
+#include <thread>
 
 #include "generator/io/file.h"
 #include "generator/program/plan_conv.h"
@@ -87,24 +89,57 @@ class LlvmOps : public testing::Test {
   }
 };
 
+struct OpPrograms {
+  std::vector<Program> programs;
+  std::vector<const Program*> pointers;
+  std::vector<std::string> names;
+
+  OpPrograms(const Target& target, int w) {
+    for (const OpCase& op : op_cases())
+      if (suits(op, w, target)) programs.push_back(program_of(op, w, 4));
+    for (const Program& p : programs) {
+      pointers.push_back(&p);
+      names.push_back(p.name);
+    }
+  }
+};
+
 // That they compute their meaning is op_test's business, under an emulator where need be.
 TEST_F(LlvmOps, NeedNoRelocation) {
   for (const Target* target : neon_targets()) {
-    std::vector<Program> programs;
-    std::vector<std::string> names;
-    for (const OpCase& op : op_cases())
-      if (suits(op, 16, *target)) {
-        programs.push_back(program_of(op, 16, 4));
-        names.push_back(programs.back().name);
-      }
-    std::vector<const Program*> pointers;
-    for (const Program& p : programs) pointers.push_back(&p);
-    const auto codes = code_of_object(llvm_object(pointers, *target), names);
-    ASSERT_EQ(codes.size(), programs.size());
+    const OpPrograms ops(*target, 16);
+    const auto codes = code_of_object(llvm_object(ops.pointers, *target), ops.names);
+    ASSERT_EQ(codes.size(), ops.programs.size());
     for (size_t k = 0; k < codes.size(); ++k) {
-      EXPECT_GE(codes[k].size(), 8u) << names[k];
-      EXPECT_EQ(codes[k], llvm_code(programs[k], *target)) << names[k] << ": its company changes its code";
-      EXPECT_EQ(count(words_of(codes[k]), kSpills), 0) << names[k];
+      EXPECT_GE(codes[k].size(), 8u) << ops.names[k];
+      EXPECT_EQ(codes[k], llvm_code(ops.programs[k], *target)) << ops.names[k] << ": its company changes its code";
+      EXPECT_EQ(count(words_of(codes[k]), kSpills), 0) << ops.names[k];
+    }
+  }
+}
+
+TEST_F(LlvmOps, AreMadeByThreadsAtTheSameTime) {
+  const Target& target = *find_target("neon_i8mm");
+  const OpPrograms ops(target, 16);
+  std::array<std::vector<uint8_t>, 3> objects;
+  std::vector<std::thread> threads;
+  for (auto& object : objects) threads.emplace_back([&] { object = llvm_object(ops.pointers, target); });
+  for (std::thread& t : threads) t.join();
+  EXPECT_EQ(objects[0], objects[1]);
+  EXPECT_EQ(objects[0], objects[2]);
+}
+
+// x86 reads constants next to its code, which only a linker can place.
+TEST_F(LlvmOps, AreRefusedAsCodeWhereTheyNeedARelocation) {
+  const Target& target = *find_target("avx2");
+  for (const OpCase& op : op_cases()) {
+    if (op.name != "scale64") continue;
+    try {
+      llvm_code(program_of(op, 16, 4), target);
+      FAIL();
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::internal);
+      EXPECT_STREQ(e.what(), "scale64_16: its code needs a relocation, so it does not run on its own");
     }
   }
 }

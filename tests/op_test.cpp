@@ -91,7 +91,8 @@ TEST_P(OpTest, ComputesItsMeaning) {
   args.p[OCTET_SRC2] = in[2].data();
   args.p[OCTET_DST] = got.data() + kGuard;
   args.p[OCTET_CONSTANTS] = kernel.program.constants.empty() ? nullptr : kernel.program.constants[0].data();
-  kernel.run(args);
+  kernel.run(args, {memory_of(in[0]), memory_of(in[1]), memory_of(in[2]), memory_of(got),
+                    memory_of(kernel.program.constants)});
 
   const size_t at = static_cast<size_t>(std::mismatch(got.begin(), got.end(), want.begin()).first - got.begin());
   EXPECT_EQ(at, got.size()) << "first difference at byte " << static_cast<long>(at) - static_cast<long>(kGuard)
@@ -116,6 +117,23 @@ void PrintTo(const Instance& i, std::ostream* out) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, OpTest, testing::ValuesIn(all_instances()), instance_name);
+
+// A kernel elsewhere that dies takes no test with it.
+TEST(Emulated, WhatDiesIsAnError) {
+  const auto engine = std::find_if(all_engines().begin(), all_engines().end(),
+                                   [](const Engine& e) { return e.name == "cpp/neon/aarch64_clang"; });
+  if (engine == all_engines().end()) GTEST_SKIP() << "this machine emulates none";
+  if (!engine->unavailable.empty()) GTEST_SKIP() << engine->unavailable;
+  const std::vector<RunKernel> kernels = engine->load({program_of(op_cases()[0], 16, kVectors)});
+  for (int again = 0; again < 2; ++again) {
+    try {
+      kernels[0](OctetArgs{}, {});
+      ADD_FAILURE() << "reads nothing from nowhere";
+    } catch (const std::exception& e) {
+      EXPECT_EQ(std::string(e.what()).find("emulated kernels"), 0u) << e.what();
+    }
+  }
+}
 
 // An op that has no case would be an op that nobody checks.
 TEST(OpCases, CoverTheVocabulary) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <ostream>
 
+#include "generator/passes/lower.h"
 #include "generator/passes/passes.h"
 #include "runtime/status.h"
 #include "tests/support/quantized_net.h"
@@ -373,6 +374,25 @@ INSTANTIATE_TEST_SUITE_P(All, Networks,
                                   std::to_string(std::get<1>(info.param)) + (std::get<2>(info.param) ? "_fused" : "") +
                                   (std::get<3>(info.param) ? "_views" : "");
                          });
+
+TEST(Windows, StepsThatAreNeverTakenCostNothingAndOthersHaveALimit) {
+  const auto refusal = [](const Window& w, Shape out) -> std::string {
+    QuantizedNet net(kFlavours[0]);
+    const TensorId x = net.start({1, 4, 3, 1 << 16});
+    net.output(net.out_q(net.conv("conv", x, net.some_weights("w", {4, 4, w.kh, w.kw}), kNoTensor, w, out), "y"));
+    try {
+      run_passes(net.graph, {});
+      lower(net.graph, place_tensors(net.graph));
+      return "";
+    } catch (const Error& e) {
+      return e.kind() == ErrorKind::user ? e.what() : std::string("internal: ") + e.what();
+    }
+  };
+  EXPECT_EQ(refusal({.stride_h = 30000}, {1, 4, 1, 1 << 16}), "");
+  EXPECT_NE(refusal({.stride_h = 30000, .pad_bottom = 30000}, {1, 4, 2, 1 << 16})
+                .find("30000 rows between taps, outputs or to the padding's end of 262144 bytes each"),
+            std::string::npos);
+}
 
 TEST(Transposed, MoreWeightsThanMemoryAreRefused) {
   QuantizedNet net(kFlavours[0]);

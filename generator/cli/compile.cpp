@@ -1,4 +1,4 @@
-// octet compile: a network as C++ source.
+// octet compile: a network as C++ source, or as objects with a little of it.
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -7,6 +7,7 @@
 #include "generator/emit_cpp/model.h"
 #include "generator/import/model.h"
 #include "generator/passes/passes.h"
+#include "jit/llvm/codegen.h"
 #include "runtime/status.h"
 
 namespace octet::cli {
@@ -39,12 +40,14 @@ std::string command_line(const CompileVerbOptions& o, const std::string& name,
   for (const Target* t : targets) text += fmt::format(" --target {}", t->name);
   if (!o.model.profile.empty()) text += " --profile " + o.model.profile;
   if (o.model.strict_int8) text += " --strict-int8";
+  if (o.emit != "cpp") text += " --emit " + o.emit;
   if (o.model.batch != 1) text += fmt::format(" --batch {}", o.model.batch);
   return text;
 }
 
 void compile_verb(const CompileVerbOptions& o) {
-  if (o.emit != "cpp") user_error("unknown --emit '" + o.emit + "' (supported: cpp)");
+  if (o.emit != "cpp" && o.emit != "obj") user_error("unknown --emit '" + o.emit + "' (supported: cpp, obj)");
+  const bool objects = o.emit == "obj";
   if (o.kernel_files < 0 || o.kernel_files > kMostKernelFiles)
     user_error(fmt::format("--kernel-files must be 0 to {}, not {}", kMostKernelFiles, o.kernel_files));
   const std::string name = o.name.empty() ? name_of(o.model.model) : o.name;
@@ -57,15 +60,18 @@ void compile_verb(const CompileVerbOptions& o) {
   const TunedTilings tuned = o.model.tuned.empty() ? TunedTilings() : read_tuned(o.model.tuned);
   std::vector<CompiledModel> models;
   for (const Target* t : targets)
-    models.push_back(
-        compile(graph, {.target = t, .emitter = Emitter::compiler, .tilings = {&tuned}, .views = !o.model.no_views}));
+    models.push_back(compile(graph, {.target = t,
+                                     .emitter = objects ? emitter_of(*t) : Emitter::compiler,
+                                     .tilings = {&tuned},
+                                     .views = !o.model.no_views}));
   emit_model(models, {.name = name,
                       .out_dir = o.out_dir,
                       .model_file = file_name(o.model.model),
                       .producer = producer,
                       .command_line = command_line(o, name, targets),
                       .version = OCTET_VERSION,
-                      .kernel_files = o.kernel_files});
+                      .kernel_files = o.kernel_files,
+                      .make_object = objects ? MakeObject(llvm_object) : MakeObject()});
   for (const CompiledModel& m : models)
     fmt::print("{:<12} {:3} steps, {:3} kernels, weights {}, arena {}\n", m.target->name, m.plan.steps.size(),
                m.kernels.size(), bytes_text(m.plan.blob.size()), bytes_text(static_cast<size_t>(m.plan.arena_bytes)));
@@ -90,15 +96,19 @@ void add_compile(CLI::App& app) {
       ->required()
       ->check(no_empty_name());
   verb->add_option("--target", o->targets,
-                   "scalar, avx2, avx512_vnni, avx512_vbmi, host; of several, the program takes the best that\n"
-                   "the machine has when it runs")
+                   "scalar, avx2, avx512_vnni, avx512_vbmi, neon, neon_dot, neon_i8mm, host; of several, the\n"
+                   "program takes the best that the machine has when it runs; x86's and AArch64's may stand\n"
+                   "together, and each machine builds its own")
       ->take_all()
       ->allow_extra_args(false)
       ->capture_default_str();
   o->model.add_tuned(*verb);
   o->model.add_profile(*verb);
   verb->add_option("--name", o->name, "Namespace and file prefix; by default after the model's file");
-  verb->add_option("--emit", o->emit, "cpp: C++17 source")->capture_default_str();
+  verb->add_option("--emit", o->emit,
+                   "cpp: C++17 source; obj: machine code of the kernels, by LLVM, and C++17\n"
+                   "for the rest (scalar is C++ all the same)")
+      ->capture_default_str();
   verb->add_option("--batch", o->model.batch, "Images at a time, where the file leaves it open")->capture_default_str();
   verb->add_option("--kernel-files", o->kernel_files, "Spread the kernels of a target over N files; 0: by size");
   verb->add_flag("--explain", o->explain, "Also print what `octet explain` says");
@@ -113,7 +123,9 @@ In CMake, octet_add_model(NAME digits MODEL digits.onnx TARGETS avx2 scalar) doe
 
 Examples:
   octet compile mobilenet.onnx -o generated
-  octet compile resnet50.onnx -o generated --name resnet --target scalar --target avx2 --target avx512_vnni)");
+  octet compile resnet50.onnx -o generated --name resnet --target scalar --target avx2 --target avx512_vnni
+  octet compile mobilenet.onnx -o generated --target scalar --target neon --target neon_dot
+  octet compile mobilenet.onnx -o generated --target neon_dot --emit obj)");
   verb->callback([o] { compile_verb(*o); });
 }
 

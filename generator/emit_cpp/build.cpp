@@ -91,7 +91,11 @@ bool has_compiler(const std::string& compiler) {
   return pid != 0 && succeeded(pid);
 }
 
-fs::path build_shared(const fs::path& folder, const std::string& compiler, const std::string& extra_flags) {
+namespace {
+
+// Compiles every source of the folder and links them with `link_flags` into folder/`file`.
+fs::path build(const fs::path& folder, const std::string& compiler, const Command& flags, const Command& link_flags,
+               const std::string& file) {
   if (!has_compiler(compiler))
     user_error(
         fmt::format("there is no C++ compiler \"{}\" on this machine; install one or use another engine", compiler));
@@ -100,17 +104,27 @@ fs::path build_shared(const fs::path& folder, const std::string& compiler, const
     if (entry.path().extension() == ".cpp" || entry.path().extension() == ".S") sources.push_back(entry.path());
   std::sort(sources.begin(), sources.end());
 
-  const Command flags = concat(words(kEmittedFlags), concat({"-fPIC"}, words(extra_flags)));
   std::vector<Command> compile;
-  Command link = {compiler, "-shared", "-o", (folder / "lib.so").string()};
+  Command link = concat(concat({compiler}, link_flags), {"-o", (folder / file).string()});
   for (const fs::path& source : sources) {
     const std::string object = source.string() + ".o";
-    compile.push_back(concat(concat({compiler}, flags), {"-c", source.string(), "-o", object}));
+    compile.push_back(
+        concat(concat(concat({compiler}, words(kEmittedFlags)), flags), {"-c", source.string(), "-o", object}));
     link.push_back(object);
   }
   run_all(compile, folder, std::max(1u, std::thread::hardware_concurrency()));
   run_all({link}, folder, 1);
-  return folder / "lib.so";
+  return folder / file;
+}
+
+}  // namespace
+
+fs::path build_shared(const fs::path& folder, const std::string& compiler, const std::string& extra_flags) {
+  return build(folder, compiler, concat({"-fPIC"}, words(extra_flags)), {"-shared"}, "lib.so");
+}
+
+fs::path build_program(const fs::path& folder, const std::string& compiler, const std::string& extra_flags) {
+  return build(folder, compiler, words(extra_flags), concat({"-static"}, words(extra_flags)), "program");
 }
 
 TemporaryFolder::TemporaryFolder() {

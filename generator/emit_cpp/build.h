@@ -18,6 +18,10 @@ bool has_compiler(const std::string& compiler);
 std::filesystem::path build_shared(const std::filesystem::path& folder, const std::string& compiler,
                                    const std::string& extra_flags = "");
 
+// The same as a program that needs no library, folder/program: what an emulator runs. The flags are the linker's too.
+std::filesystem::path build_program(const std::filesystem::path& folder, const std::string& compiler,
+                                    const std::string& extra_flags = "");
+
 // A folder of its own under the system's temporary folder, removed with everything in it at the end.
 class TemporaryFolder {
  public:

@@ -243,7 +243,8 @@ std::string kernel_namespace(const Target& target) {
 
 std::vector<std::string> kernel_headers(const Target& target) {
   std::vector<std::string> names = {"abi.h", fmt::format("vec_{}.h", target.name)};
-  for (const char* header : {"vec_avx512.h", "vec_x86.h", "exact_math.h"}) {
+  for (const char* header : {"vec_avx512.h", "vec_x86.h", "vec_neon_base.h", "vec_inline.h",
+                             "vec_split.h", "exact_math.h"}) {
     const std::string include = fmt::format("\"{}\"", header);
     if (std::any_of(names.begin(), names.end(),
                     [&](const std::string& name) { return embedded(name).find(include) != std::string_view::npos; }))

@@ -6,6 +6,7 @@
 
 #include "generator/emit_cpp/embedded.h"
 #include "generator/emit_cpp/kernel.h"
+#include "generator/emit_cpp/machines.h"
 #include "generator/emit_cpp/writer.h"
 #include "runtime/status.h"
 
@@ -56,14 +57,14 @@ std::string source(const CompiledModel& model, const KernelFileOptions& options,
       return u.plain && std::string_view(u.plain->name).starts_with(prefix);
     });
   };
-  std::string text = fmt::format("// {}: kernels, file {} of {}.\n{}", options.title, number, of, options.origin);
-  text += fmt::format("#include \"octet/vec_{}.h\"\n", model.target->name);
+  std::string text = fmt::format("#include \"octet/vec_{}.h\"\n", model.target->name);
   if (calls("octet_")) text += "#include \"octet/abi.h\"\n";
   if (calls("octet_plain_")) text += "#include \"octet/plain_ops.h\"\n";
   if (calls("octet_float_")) text += "#include \"octet/float_move.h\"\n";
   text += fmt::format("#include \"{}.h\"\n\nnamespace {} {{\n\nusing namespace {};\n", options.prefix,
                       options.name_space, kernel_namespace(*model.target));
   for (const KernelUnit& u : kernels) {
+    if (u.program && options.make_object) continue;
     Writer comment;
     if (!u.program || u.program->heading.empty()) {  // a Program brings its own heading
       comment.comment(to_string(u.spec));
@@ -71,17 +72,44 @@ std::string source(const CompiledModel& model, const KernelFileOptions& options,
     }
     text += '\n' + comment.take() + (u.program ? emit_kernel(*u.program, *model.target) : plain_kernel_text(u));
   }
-  return text + fmt::format("\n}}  // namespace {}\n\nOCTET_TARGET_END\n", options.name_space);
+  text += fmt::format("\n}}  // namespace {}\n\nOCTET_TARGET_END\n", options.name_space);
+  return fmt::format("// {}: kernels, file {} of {}.\n{}", options.title, number, of, options.origin) +
+         only_on({model.target->arch}, text);
 }
 
 std::string header(const CompiledModel& model, const KernelFileOptions& options) {
-  std::string text = fmt::format("// {}: its kernels. Steps of equal shape and schedule share one.\n{}#pragma once\n\n",
-                                 options.title, options.origin);
+  std::string text =
+      fmt::format("// {}: its kernels. Steps of equal shape and schedule share one.\n{}{}#pragma once\n\n",
+                  options.title, options.make_object ? "// Machine code, but for plain loops.\n" : "", options.origin);
   text += "#include \"octet/abi.h\"\n\n#pragma GCC visibility push(hidden)\n";
   text += fmt::format("namespace {} {{\n\n", options.name_space);
   for (const KernelUnit& u : model.kernels)
     text += fmt::format("void {}(const OctetArgs* args) noexcept;  // {}\n", u.name, shape_text(u.spec));
   return text + fmt::format("\n}}  // namespace {}\n#pragma GCC visibility pop\n", options.name_space);
+}
+
+// What a C++ compiler calls the function (the Itanium C++ ABI, 5.1): the object holds what the header declares.
+std::string mangled(std::string_view name_space, std::string_view function) {
+  std::string text = "_ZN";
+  const auto add = [&text](std::string_view name) { text += fmt::format("{}{}", name.size(), name); };
+  for (size_t end; (end = name_space.find("::")) != name_space.npos; name_space.remove_prefix(end + 2))
+    add(name_space.substr(0, end));
+  add(name_space);
+  add(function);
+  return text + "EPK9OctetArgs";
+}
+
+TextFile object(const CompiledModel& model, const KernelFileOptions& options) {
+  std::vector<Program> programs;
+  for (const KernelUnit& u : model.kernels) {
+    if (!u.program) continue;
+    programs.push_back(*u.program);
+    programs.back().name = mangled(options.name_space, u.name);
+  }
+  std::vector<const Program*> pointers;
+  for (const Program& p : programs) pointers.push_back(&p);
+  const std::vector<uint8_t> bytes = options.make_object(pointers, *model.target);
+  return {options.prefix + ".o", std::string(bytes.begin(), bytes.end())};
 }
 
 }  // namespace
@@ -90,7 +118,8 @@ std::vector<TextFile> emit_kernel_files(const CompiledModel& model, const Kernel
   for (const KernelUnit& u : model.kernels)
     if (!u.program && !u.plain) internal_error("kernel " + u.name + " has nothing that can be emitted");
   std::vector<TextFile> files = {{options.prefix + ".h", header(model, options)}};
-  const std::vector<size_t> begins = spread(model.kernels, options.count);
+  if (options.make_object) files.push_back(object(model, options));
+  const std::vector<size_t> begins = spread(model.kernels, options.make_object ? 1 : options.count);
   for (size_t i = 0; i + 1 < begins.size(); ++i) {
     const auto kernels = std::span(model.kernels).subspan(begins[i], begins[i + 1] - begins[i]);
     files.push_back(

@@ -1,6 +1,9 @@
 // The kernels of a compiled network as C++ files: a header that lists them, and sources that compile side by side.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,12 +17,16 @@ struct TextFile {
   std::string text;
 };
 
+// Makes a relocatable object with a function per Program, of its name and with C linkage (jit/llvm/codegen.h).
+using MakeObject = std::function<std::vector<uint8_t>(std::span<const Program* const> programs, const Target& target)>;
+
 struct KernelFileOptions {
   std::string name_space;  // of the kernels, such as "digits::avx2"
   std::string prefix;      // of the files' names: PREFIX.h, PREFIX_1.cpp ...
   std::string title;       // "digits for avx2"
   std::string origin;      // comment lines that say where the files come from
   int count = 0;           // sources; 0: as many as the kernels' sizes ask for
+  MakeObject make_object;  // if given, Programs go to PREFIX.o, and the one source has what is no Program
 };
 
 // Every kernel becomes `void NAME(const OctetArgs* args) noexcept`, hidden outside of its shared object.

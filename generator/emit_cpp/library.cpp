@@ -15,11 +15,6 @@
 namespace octet {
 namespace {
 
-// What dlsym finds: kernels in their order. A library may have several.
-std::string table_name(size_t index) {
-  return fmt::format("octet_kernels_{}", index);
-}
-
 std::string table(size_t index, const std::string& name_space, const std::vector<std::string>& names) {
   std::string text = fmt::format("extern \"C\" {{\nextern const OctetKernel {0}[];\nconst OctetKernel {0}[] = {{\n",
                                  table_name(index));
@@ -50,6 +45,10 @@ std::string source_of(size_t index, std::span<const Program> programs, const Tar
 
 }  // namespace
 
+std::string table_name(size_t index) {
+  return fmt::format("octet_kernels_{}", index);
+}
+
 KernelLibrary build_kernel_library(const CompiledModel& model, const std::string& compiler) {
   if (model.kernels.empty()) return {};
   const TemporaryFolder folder;
@@ -64,21 +63,27 @@ KernelLibrary build_kernel_library(const CompiledModel& model, const std::string
   return load(build_shared(folder.path(), compiler), {names.size()});
 }
 
-KernelLibrary build_program_library(const std::vector<Program>& programs, const Target& target,
-                                    const std::string& compiler, const std::string& extra_flags) {
-  if (programs.empty()) return {};
-  const TemporaryFolder folder;
-  for (const std::string& header : kernel_headers(target)) write_file(folder.path() / header, embedded(header));
+std::vector<size_t> write_programs(const std::filesystem::path& folder, const std::vector<Program>& programs,
+                                   const Target& target) {
+  for (const std::string& header : kernel_headers(target)) write_file(folder / header, embedded(header));
   // Headers cost half a second per file, so that few kernels had better share one.
   const size_t files = std::clamp<size_t>(programs.size() / 8, 1, std::max(1u, std::thread::hardware_concurrency()));
   std::vector<size_t> counts;
   for (size_t f = 0, begin = 0; f < files; ++f) {
     const size_t end = programs.size() * (f + 1) / files;
-    write_file(folder.path() / fmt::format("kernels_{}.cpp", f),
+    write_file(folder / fmt::format("kernels_{}.cpp", f),
                source_of(f, std::span(programs).subspan(begin, end - begin), target));
     counts.push_back(end - begin);
     begin = end;
   }
+  return counts;
+}
+
+KernelLibrary build_program_library(const std::vector<Program>& programs, const Target& target,
+                                    const std::string& compiler, const std::string& extra_flags) {
+  if (programs.empty()) return {};
+  const TemporaryFolder folder;
+  const std::vector<size_t> counts = write_programs(folder.path(), programs, target);
   return load(build_shared(folder.path(), compiler, extra_flags), counts);
 }
 

@@ -10,6 +10,7 @@
 #include "generator/emit_cpp/build.h"
 #include "generator/emit_cpp/embedded.h"
 #include "generator/emit_cpp/kernel_files.h"
+#include "generator/emit_cpp/machines.h"
 #include "generator/emit_cpp/writer.h"
 #include "generator/io/file.h"
 #include "runtime/status.h"
@@ -46,11 +47,13 @@ class ModelEmitter {
       const CompiledModel& model = *models_[m];
       targets.push_back(model.target);
       files.push_back({fmt::format("{}.cpp", prefix(model)), network(m)});
-      for (TextFile& f : emit_kernel_files(model, {.name_space = kernel_namespace(model),
-                                                  .prefix = prefix(model) + "_kernels",
-                                                  .title = title(model),
-                                                  .origin = origin_,
-                                                  .count = options_.kernel_files}))
+      for (TextFile& f :
+           emit_kernel_files(model, {.name_space = kernel_namespace(model),
+                                    .prefix = prefix(model) + "_kernels",
+                                    .title = title(model),
+                                    .origin = origin_,
+                                    .count = options_.kernel_files,
+                                    .make_object = as_object(*model.target) ? options_.make_object : MakeObject()}))
         files.push_back(std::move(f));
       add_weights(m, files);
     }
@@ -69,7 +72,18 @@ class ModelEmitter {
     for (size_t m = 1; m < models_.size(); ++m)
       if (models_[m]->target == models_[m - 1]->target)
         user_error(fmt::format("{}: target {} is given twice", name(), models_[m]->target->name));
+    const Target* with_object = nullptr;  // a linker takes objects of one architecture
+    for (const CompiledModel* m : models_) {
+      if (!as_object(*m->target)) continue;
+      if (with_object && with_object->arch != m->target->arch)
+        user_error(fmt::format("{}: objects for {} and {}; supported: targets of one architecture", name(),
+                               with_object->name, m->target->name));
+      with_object = m->target;
+    }
   }
+
+  // Whether the target's kernels come as machine code.
+  bool as_object(const Target& target) const { return options_.make_object && target.arch != Arch::any; }
 
   const std::string& name() const { return options_.name; }
   std::string prefix(const CompiledModel& m) const { return fmt::format("{}_{}", name(), m.target->name); }
@@ -111,7 +125,32 @@ class ModelEmitter {
     return fmt::format("{}", fmt::join(names, ", "));
   }
 
-  bool runs_everywhere() const { return models_.back()->target->features[0] == '\0'; }
+  // The target that needs nothing special is the last.
+  bool runs_everywhere() const { return models_.back()->target->arch == Arch::any; }
+
+  // Kinds of machines and their targets, the best first.
+  std::vector<Arch> kinds() const {
+    std::vector<Arch> all;
+    for (const CompiledModel* m : models_)
+      if (std::find(all.begin(), all.end(), m->target->arch) == all.end()) all.push_back(m->target->arch);
+    return all;
+  }
+  std::vector<const Target*> targets_of(Arch kind) const {
+    std::vector<const Target*> all;
+    for (const CompiledModel* m : models_)
+      if (m->target->arch == kind) all.push_back(m->target);
+    return all;
+  }
+  // A line for each target, made of its name, where machines of its kind see it.
+  std::string each_target(const char* line) const {
+    std::string text;
+    for (Arch kind : kinds()) {
+      std::string lines;
+      for (const Target* t : targets_of(kind)) lines += fmt::format(fmt::runtime(line), t->name);
+      text += only_on({kind}, lines);
+    }
+    return text;
+  }
 
   std::string target_list() const {
     std::vector<std::string> names;
@@ -126,60 +165,57 @@ class ModelEmitter {
     for (const auto* tensors : {&plan.inputs, &plan.outputs})
       for (const TensorInfo& t : *tensors) rank = std::max(rank, t.shape.size());
     int64_t arena = 1;
-    std::string versions;
-    for (const CompiledModel* m : models_) {
-      arena = std::max(arena, m->plan.arena_bytes);
-      versions += fmt::format("void run_{}(const void* const* inputs, void* const* outputs, void* arena) noexcept;\n",
-                              m->target->name);
-    }
+    for (const CompiledModel* m : models_) arena = std::max(arena, m->plan.arena_bytes);
     const char* supported =
         runs_everywhere()
             ? "// Whether this machine can run the network: always, because one target needs nothing special."
             : "// Whether this machine can run the network. Where it cannot, run() returns at once and writes nothing, "
               "and\n"
               "// target() is \"none\". A version for the target scalar would run everywhere.";
-    return fill(embedded("model.h.in"),
-                {{"HEAD", fmt::format("// {}: a quantized network as plain functions.\n{}", name(), origin_)},
-                 {"NAME", name()},
-                 {"INPUT_POINTERS", pointers(plan.inputs, "input")},
-                 {"OUTPUT_POINTERS", pointers(plan.outputs, "output")},
-                 {"ARENA_BYTES", std::to_string(arena)},
-                 {"ARENA_ALIGNMENT", std::to_string(int{OCTET_ALIGNMENT})},
-                 {"MAX_RANK", std::to_string(rank)},
-                 {"INPUTS", tensor_rows(plan.inputs)},
-                 {"OUTPUTS", tensor_rows(plan.outputs)},
-                 {"TARGETS", target_list()},
-                 {"SUPPORTED", supported},
-                 {"VERSIONS", versions}});
+    return fill(
+        embedded("model.h.in"),
+        {{"HEAD", fmt::format("// {}: a quantized network as plain functions.\n{}", name(), origin_)},
+         {"NAME", name()},
+         {"INPUT_POINTERS", pointers(plan.inputs, "input")},
+         {"OUTPUT_POINTERS", pointers(plan.outputs, "output")},
+         {"ARENA_BYTES", std::to_string(arena)},
+         {"ARENA_ALIGNMENT", std::to_string(int{OCTET_ALIGNMENT})},
+         {"MAX_RANK", std::to_string(rank)},
+         {"INPUTS", tensor_rows(plan.inputs)},
+         {"OUTPUTS", tensor_rows(plan.outputs)},
+         {"TARGETS", target_list()},
+         {"SUPPORTED", supported},
+         {"VERSIONS",
+          each_target("void run_{}(const void* const* inputs, void* const* outputs, void* arena) noexcept;\n")}});
   }
 
   // ---- NAME.cpp ----
 
   std::string choice() const {
-    Writer out;
-    out.line("  __builtin_cpu_init();");
-    for (size_t m = 0; m < models_.size(); ++m) {
-      std::vector<std::string> tests;
-      std::istringstream features(models_[m]->target->features);
-      for (std::string f; features >> f;) tests.push_back(fmt::format("__builtin_cpu_supports(\"{}\")", f));
-      if (tests.empty()) break;
-      out.line(fmt::format("  if ({})", fmt::join(tests, " &&\n      ")));
-      out.line(fmt::format("    return &versions[{}];", m));
+    std::string text;
+    for (Arch kind : kinds()) {
+      const std::vector<const Target*> targets = targets_of(kind);
+      std::string lines = feature_preparation(targets);
+      for (const Target* t : targets) {
+        const std::string condition = feature_condition(*t);
+        if (!condition.empty()) lines += fmt::format("  if ({})\n  ", condition);
+        lines += fmt::format("  return &version_{};\n", t->name);
+      }
+      text += only_on({kind}, lines);
     }
-    out.line(
-        fmt::format("  return {};", runs_everywhere() ? fmt::format("&versions[{}]", models_.size() - 1) : "&none"));
-    return out.take();
+    return runs_everywhere() ? text : text + "  return &none;\n";
   }
 
   std::string dispatch() const {
-    std::string versions = "// The best first.\nconst Version versions[] = {\n";
-    for (const CompiledModel* m : models_) versions += fmt::format("    {{\"{0}\", run_{0}}},\n", m->target->name);
-    versions += "};\n";
+    std::string versions = each_target("const Version version_{0} = {{\"{0}\", run_{0}}};\n"), includes;
     if (!runs_everywhere())
-      versions += "\nconst Version none = {\"none\", [](const void* const*, void* const*, void*) noexcept {}};\n";
+      versions += "const Version none = {\"none\", [](const void* const*, void* const*, void*) noexcept {}};\n";
+    if (std::any_of(models_.begin(), models_.end(), [](auto* m) { return asks_auxiliary_vector(*m->target); }))
+      includes = only_on({Arch::aarch64}, "#include <sys/auxv.h>\n") + "\n";
     return fill(embedded("model.cpp.in"),
                 {{"HEAD", fmt::format("// {}: which version this machine runs.\n{}", name(), origin_)},
                  {"NAME", name()},
+                 {"INCLUDES", includes},
                  {"VERSIONS", versions},
                  {"CHOICE", choice()},
                  {"IS_SUPPORTED", runs_everywhere() ? "true" : "&version() != &none"}});
@@ -229,9 +265,8 @@ class ModelEmitter {
 
   std::string network(size_t m) const {
     const CompiledModel& model = *models_[m];
-    std::string text = fmt::format("// {}: the network, step by step.\n{}", title(model), origin_);
-    text += fmt::format("#include \"{}.h\"\n#include \"{}_kernels.h\"\n#include \"octet/call.h\"\n\n", name(),
-                        prefix(model));
+    std::string text = fmt::format("#include \"{}.h\"\n#include \"{}_kernels.h\"\n#include \"octet/call.h\"\n\n",
+                                   name(), prefix(model));
     const std::string symbol = weights_symbol(m);
     if (reads(model, OCTET_BLOB))
       text += fmt::format(
@@ -261,7 +296,9 @@ class ModelEmitter {
       }
       text += call(model, step);
     }
-    return text + fmt::format("}}\n\n}}  // namespace {}\n", name());
+    text += fmt::format("}}\n\n}}  // namespace {}\n", name());
+    return fmt::format("// {}: the network, step by step.\n{}", title(model), origin_) +
+           only_on({model.target->arch}, text);
   }
 
   // ---- weights ----
@@ -286,11 +323,14 @@ class ModelEmitter {
       files.push_back({file, head});
       return;
     }
-    files.push_back({file, fill(embedded("weights.cpp.in"), {{"HEAD", head},
-                                                             {"FILE", file},
-                                                             {"SYMBOL", weights_symbol(m)},
-                                                             {"ALIGNMENT", std::to_string(int{OCTET_ALIGNMENT})},
-                                                             {"SLACK", std::to_string(int{OCTET_SLACK_BYTES})}})});
+    std::vector<Arch> machines;  // of all that read them
+    for (size_t other = m; other < models_.size(); ++other)
+      if (owner(other) == m) machines.push_back(models_[other]->target->arch);
+    files.push_back({file, head + only_on(machines, fill(embedded("weights.cpp.in"),
+                                                         {{"FILE", file},
+                                                          {"SYMBOL", weights_symbol(m)},
+                                                          {"ALIGNMENT", std::to_string(int{OCTET_ALIGNMENT})},
+                                                          {"SLACK", std::to_string(int{OCTET_SLACK_BYTES})}}))});
     files.push_back({file + ".bin", std::string(blob.begin(), blob.end())});
   }
 
@@ -305,7 +345,7 @@ bool is_target_file(std::string_view file, const std::string& network) {
     const std::string prefix = fmt::format("{}_{}", network, t.name);
     if (!file.starts_with(prefix)) continue;
     std::string_view rest = file.substr(prefix.size());
-    for (const char* one : {".cpp", "_weights.cpp", "_weights.cpp.bin", "_kernels.h"})
+    for (const char* one : {".cpp", "_weights.cpp", "_weights.cpp.bin", "_kernels.h", "_kernels.o"})
       if (rest == one) return true;
     constexpr std::string_view kBegin = "_kernels_", kEnd = ".cpp";
     if (!rest.starts_with(kBegin) || !rest.ends_with(kEnd)) continue;

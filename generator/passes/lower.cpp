@@ -189,6 +189,26 @@ bool is_images_mean(const Graph& graph, const Node& n) {
   return graph.profile == Profile::tfl_ruy && n.op == OpKind::global_average_pool && n.axes.empty();
 }
 
+Window settled_window(const Graph& graph, const Node& n) {
+  constexpr int64_t kMostBytes = 1 << 30;
+  const Image in = image_of(graph.tensor(n.inputs[0])), out = image_of(graph.tensor(n.outputs[0]));
+  Window w = n.window;
+  if (out.h == 1) w.stride_h = 1;
+  if (out.w == 1) w.stride_w = 1;
+  if (w.kh == 1) w.dilation_h = 1;
+  if (w.kw == 1) w.dilation_w = 1;
+  const auto check = [&](const char* what, int step, int64_t bytes) {
+    if (step * bytes > kMostBytes)
+      user_error(fmt::format("{}: {} {} of {} bytes each; supported are {} bytes together", describe(n), step, what,
+                             bytes, kMostBytes));
+  };
+  check("rows between taps, outputs or to the padding's end",
+        std::max({w.stride_h, w.dilation_h, w.pad_top, w.pad_bottom}), int64_t{in.w} * in.c);
+  check("columns between taps, outputs or to the padding's end",
+        std::max({w.stride_w, w.dilation_w, w.pad_left, w.pad_right}), in.c);
+  return w;
+}
+
 PoolSpec pool_formula(const Graph& graph, const Node& n) {
   const Image in = image_of(graph.tensor(n.inputs[0])), out = image_of(graph.tensor(n.outputs[0]));
   PoolSpec spec{.kind = n.op == OpKind::max_pool ? PoolKind::max : PoolKind::average,
@@ -203,7 +223,7 @@ PoolSpec pool_formula(const Graph& graph, const Node& n) {
     user_error(fmt::format("{}: its images have {} values a channel; supported are means of images of up to {}",
                            describe(n), values, kMostValues));
   spec.mean = named(n, [&] { return mean_of(graph, n, in.h * in.w); });
-  spec.window = n.window;
+  spec.window = settled_window(graph, n);
   spec.count_include_pad = n.count_include_pad;
   // A window over the whole image needs no window where the order of additions does not count.
   const bool covers =

@@ -173,7 +173,7 @@ void set_shape(const Lowering& to, const Node& n, ConvSpec& spec) {
   spec.oc = out.c;
   if (out.h >= 1 << 24 || out.w >= 1 << 24)
     user_error(fmt::format("{}: makes images of {} by {}; supported are sides below 2^24", describe(n), out.h, out.w));
-  spec.window = n.window;
+  spec.window = settled_window(to.graph, n);
   spec.groups = static_cast<int>(n.group);
 }
 

@@ -279,4 +279,12 @@ OctetArgs conv_args(const ConvCase& c, const PackedConv& packed, const Program& 
   return args;
 }
 
+Memory conv_memory(const ConvCase& c, const PackedConv& packed, const Program& program, const ConvOutput& out) {
+  Memory memory = out.memory();
+  for (const auto& buffer : {memory_of(c.src), memory_of(c.src2), memory_of(packed.weights), memory_of(packed.bias),
+                             memory_of(packed.scale), memory_of(program.constants)})
+    memory.push_back(buffer);
+  return memory;
+}
+
 }  // namespace octet

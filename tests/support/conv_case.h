@@ -9,6 +9,7 @@
 #include "generator/kernel/spec.h"
 #include "generator/program/program.h"
 #include "generator/schedule/pack.h"
+#include "tests/support/memory.h"
 
 namespace octet {
 
@@ -48,6 +49,7 @@ class ConvOutput {
   uint8_t* data() { return bytes_.data() + kGuard; }
   uint8_t* scratch() { return scratch_.data() + kGuard; }
   std::string fault(const std::vector<uint8_t>& expected) const;
+  Memory memory() const { return {memory_of(bytes_), memory_of(scratch_)}; }
 
  private:
   static constexpr size_t kGuard = 256;
@@ -57,5 +59,7 @@ class ConvOutput {
 };
 
 OctetArgs conv_args(const ConvCase& c, const PackedConv& packed, const Program& program, ConvOutput& out);
+// The buffers that those point into.
+Memory conv_memory(const ConvCase& c, const PackedConv& packed, const Program& program, const ConvOutput& out);
 
 }  // namespace octet

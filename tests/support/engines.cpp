@@ -1,5 +1,7 @@
 #include "tests/support/engines.h"
 
+#include <fmt/format.h>
+
 #include <memory>
 
 #include "generator/emit_cpp/build.h"
@@ -7,6 +9,7 @@
 #include "generator/program/interpret.h"
 #include "jit/backend.h"
 #include "jit/llvm/codegen.h"
+#include "tests/support/emulated.h"
 
 namespace octet {
 namespace {
@@ -17,7 +20,8 @@ Engine interpreter() {
                                   TableForm::permute, Arch::any, Backend::none};
   return {"interpreter", &anything, "", [](const std::vector<Program>& programs) {
             std::vector<RunKernel> kernels;
-            for (const Program& p : programs) kernels.emplace_back([p](const OctetArgs& args) { interpret(p, args); });
+            for (const Program& p : programs)
+              kernels.emplace_back([p](const OctetArgs& args, const Memory&) { interpret(p, args); });
             return kernels;
           }};
 }
@@ -29,8 +33,8 @@ Engine machine_code(const Target& target) {
             const auto memory = std::make_shared<CodeMemory>();
             std::vector<RunKernel> kernels;
             for (const Program& p : programs)
-              kernels.emplace_back(
-                  [memory, entry = compile(p, target, *memory).entry](const OctetArgs& args) { entry(&args); });
+              kernels.emplace_back([memory, entry = compile(p, target, *memory).entry](
+                                       const OctetArgs& args, const Memory&) { entry(&args); });
             memory->seal();
             return kernels;
           }};
@@ -41,33 +45,36 @@ Engine through_llvm(const Target& target) {
   std::string unavailable;
   if (!host_runs(target)) unavailable = "this machine does not run it, or OCTET_MAX_TARGET caps it";
   if (!has_llvm()) unavailable = "Octet was built without LLVM";
-  return {std::string("llvm/") + target.name, &target, unavailable, [&target](const std::vector<Program>& programs) {
-            std::vector<const Program*> pointers;
-            std::vector<std::string> names;
-            for (const Program& p : programs) {
-              pointers.push_back(&p);
-              names.push_back(p.name);
-            }
-            const LinkedKernels linked = orc_link(llvm_object(pointers, target), names);
-            std::vector<RunKernel> kernels;
-            for (const OctetKernel entry : linked.entries)
-              kernels.emplace_back([entry, keep = linked.owner](const OctetArgs& args) { entry(&args); });
-            return kernels;
-          }};
+  return {
+      std::string("llvm/") + target.name, &target, unavailable, [&target](const std::vector<Program>& programs) {
+        std::vector<const Program*> pointers;
+        std::vector<std::string> names;
+        for (const Program& p : programs) {
+          pointers.push_back(&p);
+          names.push_back(p.name);
+        }
+        const LinkedKernels linked = orc_link(llvm_object(pointers, target), names);
+        std::vector<RunKernel> kernels;
+        for (const OctetKernel entry : linked.entries)
+          kernels.emplace_back([entry, keep = linked.owner](const OctetArgs& args, const Memory&) { entry(&args); });
+        return kernels;
+      }};
 }
 
-Engine emitted_cpp(const Target& target, const char* compiler) {
-  std::string unavailable;
-  if (!host_runs(target)) unavailable = "this machine does not run it, or OCTET_MAX_TARGET caps it";
-  if (!has_compiler(compiler)) unavailable = std::string("there is no ") + compiler + " on this machine";
-  return {std::string("cpp/") + target.name + "/" + compiler, &target, unavailable,
-          [&target, compiler](const std::vector<Program>& programs) {
+Engine emitted_cpp(const Target& target, const Toolchain& toolchain) {
+  std::string unavailable = toolchain.missing();
+  if (toolchain.emulator.empty() && !host_runs(target))
+    unavailable = "this machine does not run it, or OCTET_MAX_TARGET caps it";
+  return {fmt::format("cpp/{}/{}", target.name, toolchain.name), &target, unavailable,
+          [&target, &toolchain](const std::vector<Program>& programs) {
             // With every warning that emitted code promises to be free of.
-            const KernelLibrary library =
-                build_program_library(programs, target, compiler, "-Wall -Wextra -Wconversion -Werror");
+            const char* const strict = "-Wall -Wextra -Wconversion -Werror";
+            if (!toolchain.emulator.empty()) return load_emulated(programs, target, toolchain, strict);
+            const KernelLibrary library = build_program_library(programs, target, toolchain.compiler, strict);
             std::vector<RunKernel> kernels;
             for (const OctetKernel kernel : library.kernels)
-              kernels.emplace_back([kernel, keep = library.handle](const OctetArgs& args) { kernel(&args); });
+              kernels.emplace_back(
+                  [kernel, keep = library.handle](const OctetArgs& args, const Memory&) { kernel(&args); });
             return kernels;
           }};
 }
@@ -82,7 +89,9 @@ const std::vector<Engine>& all_engines() {
     for (const Target& target : all_targets())
       if (target.arch != Arch::any && is_native(target)) all.push_back(through_llvm(target));
     for (const Target& target : all_targets())
-      for (const char* compiler : {"g++", "clang++"}) all.push_back(emitted_cpp(target, compiler));
+      for (const Toolchain& toolchain : toolchains())
+        if (toolchain.emulator.empty() ? is_native(target) : target.arch == toolchain.arch)
+          all.push_back(emitted_cpp(target, toolchain));
     return all;
   }();
   return engines;

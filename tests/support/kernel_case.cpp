@@ -553,6 +553,10 @@ OctetArgs KernelCase::args(std::vector<uint8_t>& output, const void* constants) 
   return args;
 }
 
+Memory KernelCase::operands() const {
+  return {memory_of(src_), memory_of(src2_), memory_of(weights_), memory_of(scale_), memory_of(bias_)};
+}
+
 std::vector<uint8_t> KernelCase::run(const Kernel& kernel, const void* constants) const {
   std::vector<uint8_t> output = fresh_output();
   kernel(args(output, constants));

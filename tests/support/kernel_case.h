@@ -7,6 +7,7 @@
 
 #include "generator/kernel/spec.h"
 #include "runtime/abi.h"
+#include "tests/support/memory.h"
 
 namespace octet {
 
@@ -45,6 +46,8 @@ class KernelCase {
   // The same in two steps: a guarded output buffer, and arguments that point into it.
   std::vector<uint8_t> fresh_output() const;
   OctetArgs args(std::vector<uint8_t>& output, const void* constants) const;
+  // The operands that those point into.
+  Memory operands() const;
 
   // What is wrong with `got` where the reference gave `expected`, or nothing. Channels between `channels` and
   // round_up(channels, 4) may hold anything; every other byte must be the same, guards and gaps included.
