@@ -15,7 +15,7 @@ const std::vector<Target>& all_targets() {
       // for the activations' splats and for its products, of which compilers keep fewer.
       {"neon", 16, 21, 24, DotForm::flipped, 4, TableForm::shuffle, Arch::aarch64, Backend::llvm, ""},
       {"neon_dot", 16, 31, 28, DotForm::flipped, 4, TableForm::shuffle, Arch::aarch64, Backend::llvm, "dotprod"},
-      {"neon_i8mm", 16, 31, 28, DotForm::fused, 4, TableForm::shuffle, Arch::aarch64, Backend::llvm, "dotprod i8mm"},
+      {"neon_i8mm", 16, 31, 28, DotForm::matrix, 4, TableForm::shuffle, Arch::aarch64, Backend::llvm, "dotprod i8mm"},
   };
   return rows;
 }

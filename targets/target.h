@@ -15,6 +15,7 @@ enum class DotForm : uint8_t {
   widened,  // both operands widened to 16 bits, two vpmaddwd: always exact, half the rate
   chained,  // two vpmaddubsw added in 16 bits before the vpmaddwd: exact where the weights of both stay small together
   matched,  // input channels re-ordered per block of output channels, so that most are exact chained or as maddubs
+  matrix,   // two pixels by two output channels, eight input channels at a time (usmmla); alone, a pixel is `fused`
   flipped,  // activations turned from u8 to s8 (xor 0x80, 128 * sum of weights in the bias), then one instruction
             // (sdot)
 };

@@ -39,6 +39,7 @@ OCTET_VEC int16x8_t as_s16(Bytes a) { return vreinterpretq_s16_u8(a); }
 OCTET_VEC uint16x8_t as_u16(Bytes a) { return vreinterpretq_u16_u8(a); }
 OCTET_VEC int32x4_t as_s32(Bytes a) { return vreinterpretq_s32_u8(a); }
 OCTET_VEC uint32x4_t as_u32(Bytes a) { return vreinterpretq_u32_u8(a); }
+OCTET_VEC uint64x2_t as_u64(Bytes a) { return vreinterpretq_u64_u8(a); }
 OCTET_VEC float32x4_t as_f32(Bytes a) { return vreinterpretq_f32_u8(a); }
 
 OCTET_VEC Bytes bytes(Bytes a) { return a; }
@@ -48,6 +49,7 @@ OCTET_VEC Bytes bytes(uint16x8_t a) { return vreinterpretq_u8_u16(a); }
 OCTET_VEC Bytes bytes(int32x4_t a) { return vreinterpretq_u8_s32(a); }
 OCTET_VEC Bytes bytes(uint32x4_t a) { return vreinterpretq_u8_u32(a); }
 OCTET_VEC Bytes bytes(int64x2_t a) { return vreinterpretq_u8_s64(a); }
+OCTET_VEC Bytes bytes(uint64x2_t a) { return vreinterpretq_u8_u64(a); }
 OCTET_VEC Bytes bytes(float32x4_t a) { return vreinterpretq_u8_f32(a); }
 
 // ---- memory ----
@@ -130,6 +132,8 @@ OCTET_OP(min_i32, vminq, s32)
 OCTET_OP(adds16, vqaddq, s16)
 OCTET_OP(zip_lo16, vzip1q, u16)
 OCTET_OP(zip_hi16, vzip2q, u16)
+OCTET_OP(zip_lo64, vzip1q, u64)
+OCTET_OP(zip_hi64, vzip2q, u64)
 OCTET_OP(mul32, vmulq, u32)
 OCTET_OP(sllv32, vshlq, s32)
 

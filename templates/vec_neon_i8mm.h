@@ -34,6 +34,11 @@ OCTET_VEC void dot4(Bytes& d, Bytes a, const uint8_t* b) {
   dot4<G>(d, a, load<16>(b));
 }
 
+OCTET_VEC Bytes mmla(Bytes d, Bytes a, Bytes b) {
+  OCTET_DOT("usmmla %0.4s, %1.16b, %2.16b" : "+w"(d) : "w"(a), "w"(b));
+  return d;
+}
+
 }  // namespace octet_neon_i8mm
 
 #endif

@@ -164,6 +164,16 @@ OCTET_CALL void dot4s(Vec<W>& d, const Vec<W>& a, const Vec<W>& b, int group) {
   d = bytes(sum);
 }
 
+OCTET_CALL Vec<W> mmla(const Vec<W>& d, const Vec<W>& a, const Vec<W>& b) {
+  auto sum = lanes<uint32_t>(d);
+  for (int i = 0; i < W / 4; ++i) {
+    const uint8_t* x = a.b + i / 4 * 16 + i % 4 / 2 * 8;
+    const uint8_t* y = b.b + i / 4 * 16 + i % 2 * 8;
+    for (int e = 0; e < 8; ++e) sum.v[i] += static_cast<uint32_t>(x[e] * static_cast<int8_t>(y[e]));
+  }
+  return bytes(sum);
+}
+
 OCTET_CALL Vec<W> maddubs(const Vec<W>& a, const Vec<W>& b) {
   Lanes<int16_t, W> d;
   for (int i = 0; i < W / 2; ++i)
@@ -275,6 +285,9 @@ OCTET_CALL Vec<W> zip_lo8(const Vec<W>& a, const Vec<W>& b) { return zip<uint8_t
 OCTET_CALL Vec<W> zip_hi8(const Vec<W>& a, const Vec<W>& b) { return zip<uint8_t>(a, b, 1); }
 OCTET_CALL Vec<W> zip_lo16(const Vec<W>& a, const Vec<W>& b) { return zip<uint16_t>(a, b, 0); }
 OCTET_CALL Vec<W> zip_hi16(const Vec<W>& a, const Vec<W>& b) { return zip<uint16_t>(a, b, 1); }
+
+OCTET_CALL Vec<W> zip_lo64(const Vec<W>& a, const Vec<W>& b) { return zip<uint64_t>(a, b, 0); }
+OCTET_CALL Vec<W> zip_hi64(const Vec<W>& a, const Vec<W>& b) { return zip<uint64_t>(a, b, 1); }
 
 OCTET_CALL Vec<W> shuffle8(const Vec<W>& a, const Vec<W>& b) {
   Vec<W> d;

@@ -42,7 +42,8 @@ constexpr std::initializer_list<Encoding> kDotsOfVectors = {
     {0xffe0fc00, 0x4e809400},  // SDOT Vd.4S, Vn.16B, Vm.16B
     {0xffe0fc00, 0x4e809c00},  // USDOT
 };
-constexpr std::initializer_list<Encoding> kSplats = {{0xffe7fc00, 0x4e040400}};  // DUP Vd.4S, Vn.S[i]
+constexpr std::initializer_list<Encoding> kMatrices = {{0xffe0fc00, 0x4e80ac00}};  // USMMLA Vd.4S, Vn.16B, Vm.16B
+constexpr std::initializer_list<Encoding> kSplats = {{0xffe7fc00, 0x4e040400}};    // DUP Vd.4S, Vn.S[i]
 constexpr std::initializer_list<Encoding> kSpills = {
     // Q registers at [sp]
     {0xffc003e0, 0x3d8003e0},  // STR, unsigned offset
@@ -178,6 +179,14 @@ std::string refusal(const Program& p, const char* target) {
 TEST_F(LlvmOps, AreRefusedWhereTheTargetLacksThem) {
   for (const char* target : {"neon", "neon_dot"})
     EXPECT_EQ(refusal(one_dot(Op::dot4, 0, 16), target), "one_dot: dot4 in a Program for a target without i8mm");
+  Builder product("product");
+  const Reg sum = product.load(16, Role::acc, {OCTET_BIAS, 0});
+  product.op(Op::mmla, 16, sum, product.load(16, Role::act, {OCTET_SRC, 0}), Mem{OCTET_WEIGHTS, 0});
+  product.store(16, {OCTET_DST, 0}, sum);
+  const Program matrix = product.finish();
+  for (const char* target : {"neon", "neon_dot"})
+    EXPECT_EQ(refusal(matrix, target), "product: mmla in a Program for a target without i8mm");
+  EXPECT_EQ(refusal(matrix, "avx2"), "product: mmla, which x86 does not have");
   EXPECT_EQ(refusal(one_dot(Op::dot4s, 0, 16), "avx2"), "one_dot: dot4s in a Program for avx2");
   EXPECT_EQ(refusal(one_dot(Op::dot4, 2, 16), "avx512_vnni"),
             "one_dot: dot4 of element group 2, which x86 does not have");
@@ -208,13 +217,14 @@ TEST_F(LlvmOps, ConvolutionsKeepTheirRegistersAndDots) {
         int loops_of_dots = 0;
         for (const auto loop : innermost_loops(code)) {
           EXPECT_EQ(count(loop, kSpills), 0);
-          loops_of_dots += count(loop, kDotsByElement) > 0;
+          loops_of_dots += count(loop, kDotsByElement) + count(loop, kMatrices) > 0;
         }
         EXPECT_EQ(loops_of_dots > 0, !c.spec.is_depthwise());
         // Loops stay as they are, so each dot is one instruction.
-        int by_element = 0;
-        for (const Inst& i : p.code) by_element += i.op == Op::dot4 || i.op == Op::dot4s;
-        EXPECT_EQ(count(code, kDotsByElement) + count(code, kDotsOfVectors), by_element);
+        int dots = 0, matrices = 0;
+        for (const Inst& i : p.code) dots += i.op == Op::dot4 || i.op == Op::dot4s, matrices += i.op == Op::mmla;
+        EXPECT_EQ(count(code, kDotsByElement) + count(code, kDotsOfVectors), dots);
+        EXPECT_EQ(count(code, kMatrices), matrices);
         EXPECT_EQ(count(code, kSplats), 0);
       }
   }

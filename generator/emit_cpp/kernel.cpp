@@ -212,6 +212,7 @@ class KernelEmitter {
         assign(i, fmt::format("{}({}, {}, {})", op, read(i.a, w), operand(i.b, i), operand(i.c, i)));
         break;
       case Op::blend8: assign(i, fmt::format("{}({}, {}, {})", op, read(i.a, w), operand(i.b, i), read(i.c, w))); break;
+      case Op::mmla:
       case Op::permute128:
         assign(i, fmt::format("{}({}, {}, {})", op, read(i.d, w), read(i.a, w), operand(i.b, i)));
         break;

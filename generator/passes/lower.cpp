@@ -193,8 +193,9 @@ Window settled_window(const Graph& graph, const Node& n) {
   constexpr int64_t kMostBytes = 1 << 30;
   const Image in = image_of(graph.tensor(n.inputs[0])), out = image_of(graph.tensor(n.outputs[0]));
   Window w = n.window;
-  if (out.h == 1) w.stride_h = 1;
-  if (out.w == 1) w.stride_w = 1;
+  // Not to 1: a pointwise convolution of stride 1 has as many outputs as inputs.
+  if (out.h == 1) w.stride_h = std::min(w.stride_h, in.h);
+  if (out.w == 1) w.stride_w = std::min(w.stride_w, in.w);
   if (w.kh == 1) w.dilation_h = 1;
   if (w.kw == 1) w.dilation_w = 1;
   const auto check = [&](const char* what, int step, int64_t bytes) {

@@ -41,8 +41,9 @@ PairFormula pair_formula(const Graph& graph, const Node& node);  // maximum, min
 // Whether a mean's channels are not all rounded alike: pool_formula is then not the whole of it.
 bool is_images_mean(const Graph& graph, const Node& node);
 PoolSpec pool_formula(const Graph& graph, const Node& node);
-// The window of a node over images: a stride is 1 where there is one output and a dilation where there is one tap, for
-// they say nothing. User error where a step or a padding spans more bytes than kernels step over at once.
+// The window of a node over images: a stride is at most the image's side where there is one output, and a dilation is 1
+// where there is one tap, for they say nothing. User error where a step or a padding spans more bytes than kernels step
+// over at once.
 Window settled_window(const Graph& graph, const Node& node);
 // Per channel; user error where a scale or shift is not finite.
 std::vector<Affine> affine_channels(const Graph& graph, const Node& node);

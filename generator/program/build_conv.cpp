@@ -92,7 +92,7 @@ class ConvBuilder {
         b_(std::move(name)) {
     ic_ = spec_.ic / spec_.groups;
     oc_ = spec_.oc / spec_.groups;
-    steps_ = (ic_ + 3) / 4;
+    steps_ = step_count(ic_, schedule.dot);
     act_ = b_.ptr();
     weight_ = b_.ptr();
     if (schedule_.dot == DotForm::matched) chunk_ = b_.ptr(), staged_ = b_.ptr();
@@ -116,7 +116,7 @@ class ConvBuilder {
     if (spec_.src_pitch < (spec_.groups > 1 ? round_up(spec_.ic, 4) : spec_.ic)) fail("source pixels overlap");
     if (spec_.flips.src && schedule_.dot != DotForm::flipped) fail("only a flipped dot reads flipped activations");
     for (const OcBlock& block : schedule_.blocks) {
-      const int resident = target_.act_groups == 1 ? 1 : block.pixels + 1;
+      const int resident = target_.act_groups == 1 ? 1 : block.pixels + 1;  // a matrix has an even tile's activations
       const int need = block.pixels * block.vectors() + resident + DotEmitter::extra_registers(schedule_.dot);
       if (need > schedule_.registers)
         fail(fmt::format("a tile of {} pixels x {} vectors needs {} registers, the budget is {}", block.pixels,
@@ -219,6 +219,7 @@ class ConvBuilder {
   // Tiles of nearly equal width; neighbours of equal classes become one loop.
   std::vector<TileRun> tile_runs() const {
     const int tiles = (spec_.ow + block_->pixels - 1) / block_->pixels;
+    const int step = pixel_step(schedule_.dot), row = (spec_.ow + step - 1) / step;
     const AxisClasses& columns = classes_.columns;
     const auto alike = [&columns](int a, int b, int n) {
       const auto first = columns.of.begin();
@@ -226,7 +227,7 @@ class ConvBuilder {
     };
     std::vector<TileRun> runs;
     for (int k = 0, x = 0; k < tiles; ++k) {
-      const int n = spec_.ow / tiles + (k < spec_.ow % tiles);
+      const int n = std::min(step * (row / tiles + (k < row % tiles)), spec_.ow - x);
       if (!runs.empty() && runs.back().pixels == n && alike(x, runs.back().x, n))
         ++runs.back().count;
       else
@@ -265,10 +266,12 @@ class ConvBuilder {
     if (taps_ > 0 && !runs.empty()) {
       dot.begin();
       dot_ = &dot;
+      if (schedule_.dot == DotForm::matrix) cross_pixels();
       b_.ptr_set(weight_, {OCTET_WEIGHTS, static_cast<int32_t>(runs.front().taps.begin * tap_bytes())});
       // A second term lies behind all kernel rows of the first, of which `taps_` were read.
       b_.loop(spec_.weight_terms, {bump(weight_, (window_.kh - taps_) * window_.kw * tap_bytes())},
               [&] { build_taps(runs); });
+      if (schedule_.dot == DotForm::matrix) cross_pixels();
     }
     store(tile);
   }
@@ -293,6 +296,26 @@ class ConvBuilder {
           acc_[i].push_back(acc);
         }
     }
+  }
+
+  // Turns the vectors of two pixels, four channels each, into matrices of two pixels by two channels, and back. The
+  // last pixel of an odd tile stands beside itself.
+  void cross_pixels() {
+    if (acc_.size() % 2) {
+      acc_.push_back(acc_.back());
+      for (Reg& r : acc_.back()) {
+        const Reg same = r;
+        b_.copy(16, r = b_.reg(Role::acc), same);
+      }
+    }
+    for (size_t i = 0; i < acc_.size(); i += 2)
+      for (size_t v = 0; v < acc_[i].size(); ++v) {
+        Reg &x = acc_[i][v], &y = acc_[i + 1][v];
+        const Reg low = b_.reg(Role::acc);
+        b_.op(Op::zip_lo64, 16, low, x, y);
+        b_.op(Op::zip_hi64, 16, y, x, y);
+        x = low;
+      }
   }
 
   // All taps of one weight term.
@@ -401,7 +424,9 @@ class ConvBuilder {
   }
 
   void build_step(const TapRun& run, int groups, int step) {
-    if (target_.act_groups == 1)
+    if (schedule_.dot == DotForm::matrix)
+      matrices_stay(run, groups, step);
+    else if (target_.act_groups == 1)
       weights_stay(run, step);
     else
       activations_stay(run, groups, step);
@@ -436,6 +461,34 @@ class ConvBuilder {
         for (int i = run.lo; i < run.hi; ++i)
           dot_->dot(w, acc_[static_cast<size_t>(i)][v], act[static_cast<size_t>(i - run.lo)], weights, at, g);
       });
+  }
+
+  // The same for two pixels by eight channels in a register; a pixel that lacks the tap is zero there.
+  void matrices_stay(const TapRun& run, int groups, int step) {
+    std::vector<std::vector<Reg>> act(static_cast<size_t>(groups) / 2);  // [eight channels][pair of pixels]
+    const auto load = [&](int pixel) {
+      if (pixel < run.lo || pixel >= run.hi) return b_.load(16, Role::temp, b_.constant32(0));
+      return b_.load_act(16, source(act_, pixel, step), 4 * groups);
+    };
+    const int first = run.lo / 2 * 2;
+    for (int i = first; i < run.hi; i += 2) {
+      const Reg x = load(i), y = load(i + 1), low = b_.reg(Role::act);
+      b_.op(Op::zip_lo64, 16, low, x, y);
+      act[0].push_back(low);
+      if (groups < 4) continue;
+      b_.op(Op::zip_hi64, 16, x, x, y);
+      act[1].push_back(x);
+    }
+    int32_t at = step * step_;
+    for (const std::vector<Reg>& pairs : act)
+      for (size_t v = 0; v < static_cast<size_t>(block_->vectors()); ++v)
+        for (int half = 0; half < 2; ++half, at += 16) {
+          const Reg weights = b_.load(16, Role::weight, {weight_, at});
+          for (size_t p = 0; p < pairs.size(); ++p) {
+            const Reg acc = acc_[static_cast<size_t>(first + half) + 2 * p][v];
+            b_.op(Op::mmla, 16, acc, pairs[p], weights);
+          }
+        }
   }
 
   // visit(bytes, index, address) for every weight vector of the k-step `at` bytes behind weight_.

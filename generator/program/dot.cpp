@@ -55,6 +55,7 @@ int DotEmitter::extra_registers(DotForm form) {
     case DotForm::widened: return 3;  // mask, even, product; odd takes the place of the activation
     case DotForm::chained: return 4;  // ones, second activation, two products
     case DotForm::matched: return 5;  // those of maddubs and of widened
+    case DotForm::matrix: return 0;
     case DotForm::flipped: return 1;  // the sign bits
   }
   return 0;

@@ -105,6 +105,7 @@ class Machine {
       }
       case Op::dot4: v::dot4(d(), a(), b(), i.imm); break;
       case Op::dot4s: v::dot4s(d(), a(), b(), i.imm); break;
+      case Op::mmla: d() = v::mmla(d(), a(), b()); break;
       case Op::maddubs: d() = v::maddubs(a(), b()); break;
       case Op::madd16: d() = v::madd16(a(), b()); break;
       case Op::add32: d() = v::add32(a(), b()); break;
@@ -131,6 +132,8 @@ class Machine {
       case Op::zip_hi8: d() = v::zip_hi8(a(), b()); break;
       case Op::zip_lo16: d() = v::zip_lo16(a(), b()); break;
       case Op::zip_hi16: d() = v::zip_hi16(a(), b()); break;
+      case Op::zip_lo64: d() = v::zip_lo64(a(), b()); break;
+      case Op::zip_hi64: d() = v::zip_hi64(a(), b()); break;
       case Op::shuffle8: d() = v::shuffle8(a(), b()); break;
       case Op::blend8: d() = v::blend8(a(), b(), reg<W>(i.c)); break;
       case Op::permute128:

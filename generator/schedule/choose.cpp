@@ -21,6 +21,10 @@ bool matching_may_pay(const ConvSpec& spec) {
 // wide. `match` is filled in where the answer is matched.
 DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter,
                  const TilingChoice& choice, ChannelMatch& match, std::string& reason) {
+  if (target.best_dot == DotForm::matrix && flattened(spec).ow == 1) {
+    reason = "fused dot for one pixel";
+    return DotForm::fused;
+  }
   if (target.best_dot != DotForm::maddubs) {
     reason = fmt::format("{} dot", dot_name(target.best_dot));
     return target.best_dot;
@@ -85,12 +89,16 @@ std::vector<OcBlock> split_channels(int channels, int max_vectors, int vector_by
   return blocks;
 }
 
+int pixel_step(DotForm dot) {
+  return dot == DotForm::matrix ? 2 : 1;
+}
+
 Emitter emitter_of(const Target& target) {
   return target.backend == Backend::none ? Emitter::compiler : Emitter::jit;
 }
 
 const char* dot_name(DotForm dot) {
-  static const char* const names[] = {"fused", "maddubs", "widened", "chained", "matched", "flipped"};
+  static const char* const names[] = {"fused", "maddubs", "widened", "chained", "matched", "matrix", "flipped"};
   return names[static_cast<size_t>(dot)];
 }
 

@@ -115,7 +115,9 @@ std::string to_string(const DepthwiseSchedule& d) {
 }
 
 DepthwiseSchedule choose_depthwise(const ConvSpec& s, const ConvData& data, const Target& target, Emitter emitter) {
-  DepthwiseSchedule d = depthwise_schedule(s, target.best_dot, target, emitter);
+  // A matrix would need channels that see each other's sources.
+  const DotForm dot = target.best_dot == DotForm::matrix ? DotForm::fused : target.best_dot;
+  DepthwiseSchedule d = depthwise_schedule(s, dot, target, emitter);
   if (d.dot == DotForm::maddubs && !pairs_are_safe(s, d, data)) d.dot = DotForm::widened;
   return d;
 }

@@ -51,7 +51,7 @@ struct QuadRows {
         if (whole)
           std::memcpy(&w[c], row[c] + 4 * k, 4);
         else if (row[c])
-          std::memcpy(&w[c], row[c] + 4 * k, static_cast<size_t>(std::min(4, ic - 4 * k)));
+          std::memcpy(&w[c], row[c] + 4 * k, static_cast<size_t>(std::clamp(ic - 4 * k, 0, 4)));
       }
       put(w);
     }
@@ -75,6 +75,16 @@ void pack_words(const QuadRows& rows, int first, int last, int8_t* out, size_t s
   });
 }
 
+// Two k-steps side by side; `first` is even.
+void pack_pairs(const QuadRows& rows, int first, int last, int8_t* out, size_t step_bytes) {
+  size_t half = 0;
+  rows.each_step(first, last, [&](const std::array<uint32_t, 4>& w) {
+    for (size_t c = 0; c < 4; ++c) std::memcpy(out + 8 * c + 4 * half, &w[c], 4);
+    if (half) out += 2 * step_bytes;
+    half ^= 1;
+  });
+}
+
 // The input channel at byte i of a chunk's k-steps.
 int channel_at(const ChunkOrder& chunk, int i) {
   return chunk.channel + i / 16 * 16 + chunk.order[static_cast<size_t>(i)];
@@ -92,7 +102,7 @@ class Packer {
       : spec_(spec), schedule_(schedule), data_(data), classes_(pixel_classes(flattened(spec), schedule.dot)) {
     taps_ = spec.window.kh * spec.window.kw;
     ic_ = spec.ic / spec.groups;
-    steps_ = (ic_ + 3) / 4;
+    steps_ = step_count(ic_, schedule.dot);
     oc_ = spec.oc / spec.groups;
   }
 
@@ -166,6 +176,8 @@ class Packer {
     if (form == DotForm::widened) {
       const int vector = q.offset - 4 * q.lane;  // where the vector's bytes would start, unwidened
       pack_words(rows, k, last, out + 2 * vector + 4 * q.lane, bytes, q.bytes);
+    } else if (form == DotForm::matrix) {
+      pack_pairs(rows, k, last, out + 2 * q.offset, bytes);
     } else {
       pack_bytes(rows, k, last, out + q.offset, bytes);
     }
@@ -251,6 +263,10 @@ class Packer {
 
 }  // namespace
 
+int step_count(int ic, DotForm dot) {
+  return dot == DotForm::matrix ? (ic + 7) / 8 * 2 : (ic + 3) / 4;
+}
+
 int step_bytes(const OcBlock& block, DotForm dot) {
   return block.channels * 4 * (dot == DotForm::widened ? 2 : 1);
 }
@@ -292,6 +308,13 @@ void each_weight_of_tap(const OcBlock& block, const ConvSchedule& schedule, int 
     each_weight(block, form, in, [&](int oc, int e, int8_t w) { visit(oc, channel_of(4 * k + e), w); });
     in += step_bytes(block, form);
   };
+  if (schedule.dot == DotForm::matrix) {
+    for (int k = 0; k < steps; k += 2)
+      for (const VectorGroup& g : block.groups)
+        for (int j = 0; j < g.vectors; ++j)
+          for (int i = 0; i < 2 * g.bytes; ++i) visit(g.channel(j, i / 8), 4 * k + i % 8, *in++);
+    return;
+  }
   if (schedule.dot != DotForm::matched)
     for (int k = 0; k < steps; ++k) step_of(k, schedule.dot, [](int i) { return i; });
   const int8_t* headers = in;
@@ -316,13 +339,13 @@ std::vector<int8_t> unpack_weights(const ConvSpec& spec, const ConvSchedule& sch
       for (int n = 0; n < b.count; ++n)
         for (int term = 0; term < spec.weight_terms; ++term)
           for (int tap = 0; tap < taps; ++tap) {
-            each_weight_of_tap(b, schedule, (ic + 3) / 4, in, [&](int channel, int i, int8_t w) {
+            each_weight_of_tap(b, schedule, step_count(ic, schedule.dot), in, [&](int channel, int i, int8_t w) {
               const int of_group = b.oc + n * b.channels + channel;
               if (of_group >= oc || i >= ic) return;
               const int64_t row = (int64_t{term} * spec.oc + g * oc + of_group) * taps + tap;
               weights[static_cast<size_t>(row * ic + i)] = w;
             });
-            in += tap_bytes(b, schedule, (ic + 3) / 4);
+            in += tap_bytes(b, schedule, step_count(ic, schedule.dot));
           }
   return weights;
 }

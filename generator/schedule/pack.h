@@ -16,6 +16,7 @@ namespace octet {
 //            per vector first e = 0, 2 of every lane and then e = 1, 3, as s16; where it is matched, every tap begins
 //            with the headers of its chunks (ChunkHeader), in the order of the schedule's runs, and then come the
 //            k-steps of these chunks, widened or not as the run says;
+//            where it is a matrix, two k-steps together: vector, lane, eight input channels;
 //   bias     pixel class (rows outer), vector, lane: bias - zero_of(spec, dot) * sum of the weights of the taps that
 //   exist; scale    vector, word (scales.h), lane.
 // Channels beyond oc and beyond ic have zero weights, zero bias and zero scale.
@@ -36,6 +37,9 @@ struct ChunkHeader {
   std::array<uint8_t, 24> padding;
 };
 static_assert(sizeof(ChunkHeader) == 64);
+
+// K-steps of one tap with so many input channels: four each; matrices take them by twos.
+int step_count(int ic, DotForm dot);
 
 // Bytes of one k-step of a block; of the k-steps of a chunk; of all that one tap has.
 int step_bytes(const OcBlock& block, DotForm dot);

@@ -59,6 +59,7 @@ std::vector<OcBlock> split_channels(int channels, int max_vectors, int vector_by
 
 // Whose register budget a schedule keeps: a JIT's, or that of a C++ compiler (design/program.md 6.1).
 enum class Emitter : uint8_t { jit, compiler };
+int pixel_step(DotForm dot);  // pixels that are computed together: tiles are multiples of it, but for a row's last
 Emitter emitter_of(const Target& target);  // of `--engine jit`; what is interpreted is meant for compilers
 const char* dot_name(DotForm dot);
 

@@ -18,11 +18,17 @@ constexpr double kPerhapsAsFast = 1.1;    // within this the model cannot tell c
 
 // Accumulators of a tile of `vectors`, at most: so many that there is room for what else lives in the inner loop. One
 // activation and the weights of a step (fused); activation, ones, product (maddubs); mask, two halves of the
-// activation, product (widened). By element, every pixel's activation and one weight.
+// activation, product (widened). By element, every pixel's activation and one weight. For matrices the work beside the
+// products is that of putting two pixels into one register, in proportion to the pixels: more of them only crowd the
+// registers.
 int accumulators(const Target& target, int registers, DotForm dot, int vectors) {
-  if (target.act_groups > 1) return (registers - 1 - (dot == DotForm::flipped)) / (vectors + 1) * vectors;
+  if (target.act_groups > 1) {
+    const int most = (registers - 1 - (dot == DotForm::flipped)) / (vectors + 1) * vectors;
+    return dot == DotForm::matrix ? std::min(most, 16) : most;
+  }
   if (target.vector_bytes == 16) return 8;  // the loop's other work is in proportion
   switch (dot) {
+    case DotForm::matrix: break;
     case DotForm::flipped:
     case DotForm::fused: return registers - 4;
     case DotForm::maddubs:
@@ -33,8 +39,10 @@ int accumulators(const Target& target, int registers, DotForm dot, int vectors) 
   return 8;
 }
 
-// The widest tile of at most `most` accumulators such that all tiles of a row are equal or differ by one pixel.
-int tile_pixels(int row, int vectors, int most) {
+// The widest tile of at most `most` accumulators such that all tiles of a row are equal or differ by one step: a pixel,
+// or two of them.
+int tile_pixels(int row, int vectors, int most, int step) {
+  if (step > 1) return step * tile_pixels((row + step - 1) / step, vectors, most / step, 1);
   int widest = std::max(1, most / vectors);
   // One vector of channels: four pixels make one store, and more than 8 buy nothing, but a short row is one tile.
   if (vectors == 1 && row > 14) widest = std::min(widest, 8);
@@ -88,7 +96,7 @@ void apply(const Tiling& t, const ConvSpec& spec, const Target& target, ConvSche
   const int row = flattened(spec).ow;
   for (OcBlock& b : s.blocks) {
     const int most = accumulators(target, s.registers, s.dot, b.vectors());
-    b.pixels = tile_pixels(row, b.vectors(), std::min(t.accumulators, most));
+    b.pixels = tile_pixels(row, b.vectors(), std::min(t.accumulators, most), pixel_step(s.dot));
   }
   s.unroll = t.unroll;
 }

@@ -32,6 +32,12 @@ class Aarch64 final : public InstructionSet {
     return b.CreateAdd(sum, b.call(llvm::Intrinsic::aarch64_neon_addp, sum->getType(), {low, high}));
   }
 
+  Value* mmla(VectorBuilder& b, Value* acc, Value* x, Value* y) const override {
+    if (!i8mm_) internal_error(program_.name + ": mmla in a Program for a target without i8mm");
+    Value* sum = b.as_ints(acc, 32);
+    return b.call(llvm::Intrinsic::aarch64_neon_usmmla, sum->getType(), {sum, x, y});
+  }
+
   // Products of even and of odd bytes: a u8 times an s8 fits in 16 bits, and the sum of two saturates.
   Value* maddubs(VectorBuilder& b, Value* x, Value* y) const override {
     Value *u = b.as_ints(x, 16), *s = b.as_ints(y, 16);

@@ -234,6 +234,7 @@ class IrLowering {
       case Op::scale64: return isa_.scale64(b_, read(i.a, w), load_lanes(8, 2 * w, i.m));
       case Op::dot4:
       case Op::dot4s: return isa_.dot(b_, i.op, read(i.d, w), read(i.a, w), operand(i.b, i), i.imm);
+      case Op::mmla: return isa_.mmla(b_, read(i.d, w), read(i.a, w), operand(i.b, i));
       case Op::permute128: return isa_.permute128(b_, read(i.d, w), read(i.a, w), operand(i.b, i));
       case Op::blend8: {
         Value *x = read(i.a, w), *y = operand(i.b, i), *chooser = read(i.c, w);
@@ -282,6 +283,8 @@ class IrLowering {
       case Op::zip_hi8: return zipped(x, y, 8, 1);
       case Op::zip_lo16: return zipped(x, y, 16, 0);
       case Op::zip_hi16: return zipped(x, y, 16, 1);
+      case Op::zip_lo64: return zipped(x, y, 64, 0);
+      case Op::zip_hi64: return zipped(x, y, 64, 1);
       case Op::add_f32: return floats(I::FAdd);
       case Op::sub_f32: return floats(I::FSub);
       case Op::mul_f32: return floats(I::FMul);

@@ -45,6 +45,7 @@ class InstructionSet {
 
   // acc + the dots of `op`, which is dot4 or dot4s. Internal errors: a group or an op that the target does not have.
   virtual Value* dot(VectorBuilder& b, Op op, Value* acc, Value* act, Value* weights, int group) const = 0;
+  virtual Value* mmla(VectorBuilder& b, Value* acc, Value* x, Value* y) const = 0;
   virtual Value* maddubs(VectorBuilder& b, Value* x, Value* y) const = 0;
   virtual Value* madd16(VectorBuilder& b, Value* x, Value* y) const = 0;
   virtual Value* packs32(VectorBuilder& b, Value* x, Value* y) const = 0;

@@ -29,6 +29,10 @@ class X86 final : public InstructionSet {
                   sum->getType(), {sum, b.as_ints(act, 32), b.as_ints(weights, 32)});
   }
 
+  Value* mmla(VectorBuilder&, Value*, Value*, Value*) const override {
+    internal_error(program_.name + ": mmla, which x86 does not have");
+  }
+
   Value* maddubs(VectorBuilder& b, Value* x, Value* y) const override {
     return b.call(by_width(x, {Intrinsic::x86_ssse3_pmadd_ub_sw_128, Intrinsic::x86_avx2_pmadd_ub_sw,
                                Intrinsic::x86_avx512_pmaddubs_w_512}),

@@ -199,7 +199,8 @@ void Lowering::lower(const Inst& i, size_t k) {
     case Op::srl16: return vpsrlw(d(), a(), static_cast<uint8_t>(i.imm));
     case Op::sll32: return vpslld(d(), a(), static_cast<uint8_t>(i.imm));
     case Op::sra32: return vpsrad(d(), a(), static_cast<uint8_t>(i.imm));
-    case Op::dot4s: internal_error(program_.name + ": dot4s, which x86 does not have");
+    case Op::dot4s:
+    case Op::mmla: internal_error(fmt::format("{}: {}, which x86 does not have", program_.name, op_row(i.op).name));
     case Op::mulhi32: return mulhi32(i);
     case Op::scale64: return scale64(i);
     case Op::cvt_f32: return vcvtdq2ps(d(), a());
@@ -242,6 +243,8 @@ void Lowering::binary(const Inst& i, const Operand& b) {
     case Op::zip_hi8: return vpunpckhbw(d, a, b);
     case Op::zip_lo16: return vpunpcklwd(d, a, b);
     case Op::zip_hi16: return vpunpckhwd(d, a, b);
+    case Op::zip_lo64: return vpunpcklqdq(d, a, b);
+    case Op::zip_hi64: return vpunpckhqdq(d, a, b);
     case Op::add_f32: return vaddps(d, a, b);
     case Op::sub_f32: return vsubps(d, a, b);
     case Op::mul_f32: return vmulps(d, a, b);

@@ -163,6 +163,8 @@ void crossing_ops(Cases& cases) {
     crossing<uint16_t>(cases, half ? Op::zip_hi16 : Op::zip_lo16, Elem::s16, Elem::u8, [=](Bytes a, Bytes b, int i) {
       return get<uint16_t>(i % 2 ? b : a, i / 8 * 8 + half * 4 + i % 8 / 2);
     });
+    crossing<uint64_t>(cases, half ? Op::zip_hi64 : Op::zip_lo64, Elem::s32, Elem::u8,
+                       [=](Bytes a, Bytes b, int i) { return get<uint64_t>(i % 2 ? b : a, i / 2 * 2 + half); });
   }
 }
 
@@ -262,7 +264,31 @@ void dot_ops_of(Cases& cases, Op op, Elem activation) {
                        .act_groups = group + 1});
 }
 
+// The sum starts from src2.
+void matrix_op(Cases& cases) {
+  for (const bool from_memory : {false, true})
+    cases.push_back({.name = from_memory ? "mmla_mem" : "mmla",
+                     .inputs = {Elem::u8, Elem::s8, Elem::s32},
+                     .body =
+                         [=](Builder& b, int w) {
+                           const Reg acc = b.load(w, Role::acc, kC), act = b.load(w, Role::act, kA);
+                           b.op(Op::mmla, w, acc, act,
+                                from_memory ? Builder::Operand(kB) : b.load(w, Role::weight, kB));
+                           b.store(w, kDst, acc);
+                         },
+                     .expect =
+                         [](Bytes a, Bytes b, Bytes start, uint8_t* d, int w) {
+                           each<uint32_t>(d, w, [=](int i) {
+                             int64_t sum = get<int32_t>(start, i);
+                             for (int e = 0; e < 8; ++e)
+                               sum += a[i / 4 * 16 + i % 4 / 2 * 8 + e] * get<int8_t>(b, i / 4 * 16 + i % 2 * 8 + e);
+                             return sum;
+                           });
+                         }});
+}
+
 void dot_ops(Cases& cases) {
+  matrix_op(cases);
   dot_ops_of<uint8_t>(cases, Op::dot4, Elem::u8);
   dot_ops_of<int8_t>(cases, Op::dot4s, Elem::s8);
 }
@@ -453,8 +479,9 @@ bool suits(const OpCase& op, int w, const Target& target) {
   if (w < op.min_width || w > op.max_width || w > target.vector_bytes || op.act_groups > target.act_groups)
     return false;
   for (const Inst& i : program_of(op, w, 2).code)
-    if ((i.op == Op::dot4 && target.best_dot != DotForm::fused) ||
+    if ((i.op == Op::dot4 && target.best_dot != DotForm::fused && target.best_dot != DotForm::matrix) ||
         (i.op == Op::dot4s && target.best_dot != DotForm::flipped && target.arch != Arch::any) ||
+        (i.op == Op::mmla && target.best_dot != DotForm::matrix && target.arch != Arch::any) ||
         (i.op == Op::permute128 && target.table != TableForm::permute))
       return false;
   return true;
