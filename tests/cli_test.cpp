@@ -365,6 +365,9 @@ TEST_F(Cli, ExplainWorksForEveryTarget) {
       EXPECT_NE(o.out.find(word), std::string::npos) << t.name << ": " << word;
     EXPECT_EQ(o.out.find("predicted") != std::string::npos, cost_table(t) != nullptr);
     EXPECT_EQ(o.out.find("measured"), std::string::npos);
+    const bool of_cores =
+        o.out.find("llvm-mca") != std::string::npos || o.out.find("without LLVM") != std::string::npos;
+    EXPECT_EQ(of_cores, t.arch == Arch::aarch64) << o.out;
   }
   const Outcome o = run({"explain", kModel, "--measure"});
   ASSERT_EQ(o.status, 0) << o.err;

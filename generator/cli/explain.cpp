@@ -5,6 +5,7 @@
 #include <map>
 
 #include "generator/cli/common.h"
+#include "generator/cli/cores.h"
 #include "generator/cli/layers.h"
 #include "generator/import/model.h"
 #include "generator/io/file.h"
@@ -185,6 +186,7 @@ void explain_layers(const CompiledModel& model, const std::vector<double>& measu
   }
   const int64_t network_bytes = model.plan.arena_bytes + static_cast<int64_t>(model.plan.blob.size());
   double predicted_sum = 0, measured_sum = 0;
+  const CoreText cores = model.target->arch == Arch::aarch64 ? core_text(model) : CoreText();
   size_t width = 0;
   for (const KernelUnit& u : model.kernels) width = std::max(width, u.name.size());
   for (size_t k = 0; k < model.kernels.size(); ++k) {
@@ -198,11 +200,14 @@ void explain_layers(const CompiledModel& model, const std::vector<double>& measu
     more(model.steps[first[k]].reason);
     const double guess = predicted_seconds(u, network_bytes, *model.target), real = measured.empty() ? 0 : measured[k];
     more(time_text(guess, real));
+    if (!cores.kernels.empty())
+      for (const std::string& line : cores.kernels[k]) more(line);
     predicted_sum += guess * static_cast<double>(uses[k]);
     measured_sum += real * static_cast<double>(uses[k]);
   }
   const std::string sum = time_text(predicted_sum, measured_sum);
   if (!sum.empty()) fmt::print("  all steps on one core after the other: {}\n", sum);
+  if (!cores.sum.empty()) fmt::print("  {}\n", cores.sum);
 }
 
 void explain_islands(const Graph& graph) {
@@ -274,7 +279,8 @@ void add_explain(CLI::App& app) {
   verb->footer(R"(
 Shows the passes with what each changed, fusions made and refused, islands outside of int8 and why, channels and clamps that the weights prove needless,
 the schedule of every kernel and which dot product is exact for its weights, the time that the cost model predicts, the
-memory plan as a picture, and sizes. The target need not be this machine's, unless --measure runs it.
+memory plan as a picture, and sizes. The target need not be this machine's, unless --measure runs it. For AArch64 targets,
+instructions a call, and dot products a cycle by llvm-mca's models of three cores, where llvm-mca-19 is installed.
 
 Example:
   octet explain resnet50.onnx --target avx2)");

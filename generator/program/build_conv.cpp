@@ -407,10 +407,7 @@ class ConvBuilder {
   void build_steps(const TapRun& run, int count) {
     const int chunk = target_.act_groups * schedule_.unroll;
     const auto some = [&](int steps) {
-      for (int u = 0, groups = target_.act_groups; u < steps; u += groups) {
-        while (groups > steps - u) groups /= 2;  // activations are loaded 16, 8 or 4 bytes at a time
-        build_step(run, groups, u);
-      }
+      for (int u = 0; u < steps; u += target_.act_groups) build_step(run, std::min(target_.act_groups, steps - u), u);
     };
     b_.loop(count / chunk, {bump(act_, 4 * chunk), bump(weight_, int64_t{chunk} * step_)}, [&] { some(chunk); });
     const int rest = count % chunk;
@@ -449,18 +446,37 @@ class ConvBuilder {
   }
 
   // Several k-steps of every pixel stay in registers; one weight register at a time goes against all pixels.
+  // Activations are loaded in full, where fewer steps are left too: buffers have slack, and a shorter load takes as
+  // long. Weights are loaded before the dots in front of theirs where there is room, for cores that keep the order of
+  // instructions.
   void activations_stay(const TapRun& run, int groups, int step) {
     std::vector<Reg> act;
     for (int i = run.lo; i < run.hi; ++i) {
-      act.push_back(b_.load_act(block_->widest(), source(act_, i, step), 4 * groups));
+      act.push_back(b_.load_act(block_->widest(), source(act_, i, step), 4 * target_.act_groups));
       dot_->activation(act.back());
     }
+    struct Weights {
+      int bytes, group;
+      size_t vector;
+      Mem at;
+    };
+    std::vector<Weights> weights;
     for (int g = 0; g < groups; ++g)
       each_vector((step + g) * step_, schedule_.dot, [&](int w, size_t v, Mem at) {
-        const Reg weights = b_.load(w, Role::weight, at);
-        for (int i = run.lo; i < run.hi; ++i)
-          dot_->dot(w, acc_[static_cast<size_t>(i)][v], act[static_cast<size_t>(i - run.lo)], weights, at, g);
+        weights.push_back({w, g, v, at});
       });
+    const int others =
+        static_cast<int>(acc_.size()) * (block_->vectors() + 1) + DotEmitter::extra_registers(schedule_.dot);
+    const size_t ahead = others + 2 <= schedule_.registers ? 1 : 0;
+    std::vector<Reg> loaded;
+    for (size_t k = 0; k < weights.size(); ++k) {
+      while (loaded.size() < std::min(weights.size(), k + ahead + 1))
+        loaded.push_back(b_.load(weights[loaded.size()].bytes, Role::weight, weights[loaded.size()].at));
+      const Weights& w = weights[k];
+      for (int i = run.lo; i < run.hi; ++i)
+        dot_->dot(w.bytes, acc_[static_cast<size_t>(i)][w.vector], act[static_cast<size_t>(i - run.lo)], loaded[k],
+                  w.at, w.group);
+    }
   }
 
   // The same for two pixels by eight channels in a register; a pixel that lacks the tap is zero there.
