@@ -26,7 +26,7 @@ inline constexpr A64Encodings kDotsOfVectors = {
     {0xffe0fc00, 0x4e809c00},  // USDOT
 };
 inline constexpr A64Encodings kMatrices = {{0xffe0fc00, 0x4e80ac00}};  // USMMLA Vd.4S, Vn.16B, Vm.16B
-inline constexpr A64Encodings kSplats = {{0xffe0fc00, 0x4e000400}};    // DUP Vd.T, Vn.T[i]
+inline constexpr A64Encodings kSplats = {{0xffe7fc00, 0x4e040400}};    // DUP Vd.4S, Vn.S[i]
 inline constexpr A64Encodings kMoves = {{0xffe0fc00, 0x4ea01c00}};     // ORR Vd.16B, Vn.16B, Vm.16B
 inline constexpr A64Encodings kSpills = {
     // Q registers at [sp]
@@ -74,7 +74,7 @@ bool multiplies_matrices(const A64Loop& loop);
 const A64Loop* hot_loop(const A64Code& code);
 
 // What no good schedule asks for, a line each: dots that are not the one instruction that they should be, spills in
-// innermost loops, splats and moves in those that do nothing but dots. Only for targets with dot products.
+// innermost loops, splats and moves in those that do nothing but dots by element. Only for targets with dot products.
 std::string faults(const A64Code& code);
 
 }  // namespace octet

@@ -20,11 +20,11 @@ constexpr double kPerhapsAsFast = 1.1;    // within this the model cannot tell c
 // activation and the weights of a step (fused); activation, ones, product (maddubs); mask, two halves of the
 // activation, product (widened). By element, every pixel's activation and one weight. For matrices the work beside the
 // products is that of putting two pixels into one register, in proportion to the pixels: more of them only crowd the
-// registers.
+// registers, and with few vectors sooner.
 int accumulators(const Target& target, int registers, DotForm dot, int vectors) {
   if (target.act_groups > 1) {
     const int most = (registers - 1 - (dot == DotForm::flipped)) / (vectors + 1) * vectors;
-    return dot == DotForm::matrix ? std::min(most, 16) : most;
+    return dot == DotForm::matrix ? std::min(most, vectors < kMostVectors ? 12 : 16) : most;
   }
   if (target.vector_bytes == 16) return 8;  // the loop's other work is in proportion
   switch (dot) {
