@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "jit/align_up.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -16,10 +17,6 @@ namespace {
 
 constexpr size_t kAlignment = 64;
 constexpr size_t kBlockBytes = size_t{4} << 20;  // of address space: pages that are never written cost nothing
-
-size_t round_up(size_t bytes, size_t to) {
-  return (bytes + to - 1) / to * to;
-}
 
 size_t page_bytes() {
   static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -43,7 +40,7 @@ CodeMemory::~CodeMemory() {
 
 std::span<uint8_t> CodeMemory::reserve(size_t bytes) {
   if (blocks_.empty() || blocks_.back().sealed || blocks_.back().bytes - blocks_.back().used < bytes) {
-    const size_t mapped = std::max(kBlockBytes, round_up(bytes, page_bytes()));
+    const size_t mapped = std::max(kBlockBytes, align_up(bytes, page_bytes()));
     void* begin = mmap(nullptr, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (begin == MAP_FAILED) user_error(std::string("no memory for generated code: ") + std::strerror(errno));
     blocks_.push_back({static_cast<uint8_t*>(begin), mapped, 0, false});
@@ -56,13 +53,13 @@ void CodeMemory::commit(const std::string& name, size_t bytes) {
   Block& b = blocks_.back();
   if (b.sealed || bytes > b.bytes - b.used) internal_error(name + ": code committed outside of the room given");
   append_to_perf_map(name, b.begin + b.used, bytes);
-  b.used = std::min(b.bytes, round_up(b.used + bytes, kAlignment));
+  b.used = std::min(b.bytes, align_up(b.used + bytes, kAlignment));
 }
 
 void CodeMemory::seal() {
   for (Block& b : blocks_) {
     if (b.sealed) continue;
-    const size_t kept = round_up(std::max(b.used, size_t{1}), page_bytes());
+    const size_t kept = align_up(std::max(b.used, size_t{1}), page_bytes());
     if (kept < b.bytes) munmap(b.begin + kept, b.bytes - kept);
     b.bytes = kept;
     // Other machines than x86 may hold something older in their instruction caches.

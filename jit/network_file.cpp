@@ -9,6 +9,7 @@
 #include <new>
 #include <type_traits>
 
+#include "jit/align_up.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -36,12 +37,8 @@ static_assert(std::has_unique_object_representations_v<Header>);
   user_error(std::string("not a stored network as it was written: ") + why);
 }
 
-size_t round_up(size_t bytes, size_t to) {
-  return (bytes + to - 1) / to * to;
-}
-
 size_t file_bytes(const Header& h) {
-  return round_up(h.blob_offset + h.blob_bytes + OCTET_SLACK_BYTES, kPage);
+  return align_up(h.blob_offset + h.blob_bytes + OCTET_SLACK_BYTES, kPage);
 }
 
 // ---- plan <-> bytes -----------------------------------------------------------------------------------------------
@@ -304,7 +301,7 @@ bool write_network(int file, const NetworkKey& key, const std::string& name, con
   std::vector<CodePiece> pieces;
   std::vector<uint8_t> code;
   for (const StoredKernel& k : kernels) {
-    code.resize(round_up(code.size(), OCTET_ALIGNMENT));
+    code.resize(align_up(code.size(), OCTET_ALIGNMENT));
     pieces.push_back({k.name, code.size(), k.code.size()});
     code.insert(code.end(), k.code.begin(), k.code.end());
   }
@@ -316,9 +313,9 @@ bool write_network(int file, const NetworkKey& key, const std::string& name, con
 
   Header h{.key = key};
   h.plan_bytes = writer.bytes.size();
-  h.code_offset = round_up(sizeof(Header) + h.plan_bytes, OCTET_ALIGNMENT);
+  h.code_offset = align_up(sizeof(Header) + h.plan_bytes, OCTET_ALIGNMENT);
   h.code_bytes = code.size();
-  h.blob_offset = round_up(h.code_offset + h.code_bytes, kPage);
+  h.blob_offset = align_up(h.code_offset + h.code_bytes, kPage);
   h.blob_bytes = blob.size();
 
   std::vector<uint8_t> head = std::move(writer.bytes);  // from the header's end to the blob

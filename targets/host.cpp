@@ -1,27 +1,50 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
+#include <algorithm>
 #include <array>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <sstream>
+#include <string_view>
+#include <utility>
 
 #include "targets/target.h"
 
 namespace octet {
 namespace {
 
+// Of the words in the rows of all_targets().
+bool has_feature([[maybe_unused]] std::string_view feature) {
+#if defined(__x86_64__)
+  const std::pair<std::string_view, int> known[] = {
+      {"avx2", __builtin_cpu_supports("avx2")},
+      {"fma", __builtin_cpu_supports("fma")},
+      {"avx512f", __builtin_cpu_supports("avx512f")},
+      {"avx512bw", __builtin_cpu_supports("avx512bw")},
+      {"avx512dq", __builtin_cpu_supports("avx512dq")},
+      {"avx512vl", __builtin_cpu_supports("avx512vl")},
+      {"avx512vnni", __builtin_cpu_supports("avx512vnni")},
+      {"avx512vbmi", __builtin_cpu_supports("avx512vbmi")},
+  };
+  for (const auto& [name, has] : known)
+    if (feature == name) return has != 0;
+#elif defined(__aarch64__)
+  if (feature == "dotprod") return getauxval(AT_HWCAP) & HWCAP_ASIMDDP;
+  if (feature == "i8mm") return getauxval(AT_HWCAP2) & HWCAP2_I8MM;
+#endif
+  return false;
+}
+
 bool cpu_has(const Target& t) {
   if (!is_native(t)) return false;
-#if defined(__x86_64__)
-  if (std::strcmp(t.name, "avx2") == 0) return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  const bool vbmi = std::strcmp(t.name, "avx512_vbmi") == 0;
-  if (vbmi || std::strcmp(t.name, "avx512_vnni") == 0)
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512vnni") && (!vbmi || __builtin_cpu_supports("avx512vbmi"));
-#endif
-  return std::strcmp(t.name, "scalar") == 0;
+  std::istringstream words(t.features);
+  return std::all_of(std::istream_iterator<std::string>(words), {}, has_feature);
 }
 
 std::string cpu_name() {
@@ -34,6 +57,16 @@ std::string cpu_name() {
       __get_cpuid(leaf, &r[0], &r[1], &r[2], &r[3]);
       name.append(reinterpret_cast<const char*>(r.data()), sizeof r);
     }
+#elif defined(__aarch64__)
+  // Its name is two numbers of a register that Linux lets programs read.
+  if (getauxval(AT_HWCAP) & HWCAP_CPUID) {
+    uint64_t midr = 0;
+    asm("mrs %0, MIDR_EL1" : "=r"(midr));
+    char text[64];
+    std::snprintf(text, sizeof text, "AArch64 implementer 0x%02x part 0x%03x", static_cast<unsigned>(midr >> 24 & 0xff),
+                  static_cast<unsigned>(midr >> 4 & 0xfff));
+    name = text;
+  }
 #endif
   name.resize(std::strlen(name.c_str()));
   for (char& c : name)
@@ -43,13 +76,12 @@ std::string cpu_name() {
   return name.empty() ? "unknown" : name;
 }
 
-// The rank up to which OCTET_MAX_TARGET lets targets be used.
-size_t cap() {
-  const auto& rows = all_targets();
-  if (const char* name = std::getenv("OCTET_MAX_TARGET"))
-    for (size_t i = 0; i < rows.size(); ++i)
-      if (std::strcmp(rows[i].name, name) == 0) return i;
-  return rows.size() - 1;
+// Whether OCTET_MAX_TARGET lets it be used: a cap says nothing of other architectures.
+bool allowed(const Target& t) {
+  const char* name = std::getenv("OCTET_MAX_TARGET");
+  const Target* best = name ? find_target(name) : nullptr;
+  if (!best || (best->arch != Arch::any && best->arch != t.arch)) return true;
+  return find_target(t.name) <= best;  // rows of one vector, in their order
 }
 
 }  // namespace
@@ -66,10 +98,7 @@ bool is_native(const Target& target) {
 }
 
 bool host_runs(const Target& target) {
-  const auto& rows = all_targets();
-  for (size_t i = 0; i <= cap(); ++i)
-    if (std::strcmp(rows[i].name, target.name) == 0) return cpu_has(target);
-  return false;
+  return allowed(target) && cpu_has(target);
 }
 
 const std::string& host_cpu() {
@@ -79,9 +108,7 @@ const std::string& host_cpu() {
 
 const Target& host_target() {
   const auto& rows = all_targets();
-  for (size_t i = cap(); i > 0; --i)
-    if (cpu_has(rows[i])) return rows[i];
-  return rows[0];
+  return *std::find_if(rows.rbegin(), rows.rend(), host_runs);
 }
 
 }  // namespace octet

@@ -51,11 +51,12 @@ const std::vector<Target>& all_targets();
 // The row of that name, or nullptr.
 const Target* find_target(std::string_view name);
 
-// The best target that this machine runs, capped by OCTET_MAX_TARGET (a target name; unknown names are ignored with a
-// warning on stderr by the command line, not here).
+// The best target that this machine runs, capped by OCTET_MAX_TARGET: a target name, which caps its own architecture,
+// or `scalar`, which caps all; unknown names are ignored with a warning on stderr by the command line, not here.
 const Target& host_target();
 
-// The processor's own name, such as "AMD EPYC 9B14"; "unknown" where it tells none.
+// The processor's own name, such as "AMD EPYC 9B14" or "AArch64 implementer 0x41 part 0xd0b"; "unknown" where it tells
+// none.
 const std::string& host_cpu();
 
 // Whether `target` is of this machine's architecture, or of any.

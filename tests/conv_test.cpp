@@ -33,7 +33,7 @@ enum class Speed { any, fast };
 
 // A C++ compiler takes seconds per kernel, LLVM hundredths: they meet every fifth shape with one kind of numbers.
 bool compiles_slowly(const Engine& e) {
-  return e.name.starts_with("cpp") || e.name.starts_with("llvm");
+  return e.name.starts_with("cpp") || e.name.starts_with("llvm") || e.target->backend == Backend::llvm;
 }
 
 std::vector<Runner> runners(Speed speed) {

@@ -165,7 +165,7 @@ void raise(Edit& edit, int i) {
   }
 }
 
-bool is_float(const Graph& graph, const Node& node) {
+bool gives_f32(const Graph& graph, const Node& node) {
   return !node.outputs.empty() && graph.tensor(node.outputs[0]).dtype == DType::f32;
 }
 
@@ -174,16 +174,16 @@ bool is_float(const Graph& graph, const Node& node) {
 void move_quantization(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order())
-    if (moves_values(edit.node(i)) && is_float(graph, edit.node(i))) sink(edit, i);
+    if (moves_values(edit.node(i)) && gives_f32(graph, edit.node(i))) sink(edit, i);
   std::vector<int> upwards = edit.order();
   std::reverse(upwards.begin(), upwards.end());
   for (int i : upwards) {
     if (edit.removed(i)) continue;
-    if (moves_bytes(edit.node(i)) && is_float(graph, edit.node(i))) raise(edit, i);
+    if (moves_bytes(edit.node(i)) && gives_f32(graph, edit.node(i))) raise(edit, i);
   }
   // Padding and joining that no quantize follows: exact where the parameters allow it.
   for (int i : edit.order())
-    if (moves_bytes(edit.node(i)) && is_float(graph, edit.node(i))) sink(edit, i);
+    if (moves_bytes(edit.node(i)) && gives_f32(graph, edit.node(i))) sink(edit, i);
   edit.finish();
 }
 

@@ -36,7 +36,7 @@ std::vector<Run> runs(int outputs, int in, int kernel, int stride, int dilation,
 }
 
 // The taps of an output that lie inside the image, from the first of them on.
-struct Taps {
+struct WindowTaps {
   int rows = 0, columns = 0;
   int32_t row_step = 0, column_step = 0;  // bytes
   int divisor = 1;
@@ -163,7 +163,7 @@ class PoolBuilder {
     const int left = c.first * w.stride_w - w.pad_left + c.begin * w.dilation_w;
     b_.ptr_set(src_, {src_row_, c.begin < c.end ? left * s_.src_pitch : 0});
     b_.ptr_set(dst_, {dst_row_, c.first * s_.dst_pitch});
-    Taps taps = {r.end - r.begin, c.end - c.begin, w.dilation_h * row_bytes(), w.dilation_w * s_.src_pitch};
+    WindowTaps taps = {r.end - r.begin, c.end - c.begin, w.dilation_h * row_bytes(), w.dilation_w * s_.src_pitch};
     const int inside = taps.rows * taps.columns, all = w.kh * w.kw;
     taps.divisor = s_.count_include_pad ? all : std::max(1, inside);
     const std::vector<Walk> walks = {{src_, w.stride_w * s_.src_pitch}, {dst_, s_.dst_pitch}};
@@ -181,7 +181,7 @@ class PoolBuilder {
     });
   }
 
-  void max_tile(const Tile& t, const Taps& taps, Ptr src, Ptr dst) {
+  void max_tile(const Tile& t, const WindowTaps& taps, Ptr src, Ptr dst) {
     const int w = t.bytes;
     Reg best = kNone;
     for (int tap = 0; tap < taps.rows * taps.columns; ++tap) {
@@ -201,7 +201,7 @@ class PoolBuilder {
 
   // body(tap's pointer) for every tap, row by row.
   template <class Body>
-  void for_each_tap(const Taps& taps, Ptr src, Body body) {
+  void for_each_tap(const WindowTaps& taps, Ptr src, Body body) {
     b_.ptr_set(tap_row_, {src, 0});
     b_.loop(taps.columns > 0 ? taps.rows : 0, {{tap_row_, taps.row_step}}, [&] {
       b_.ptr_set(tap_, {tap_row_, 0});
@@ -210,7 +210,7 @@ class PoolBuilder {
   }
 
   // The sum of dequantized values from left to right, then mean, scale, zero point, all in float.
-  void average_tile(const Tile& t, const Taps& taps, Ptr src, Ptr dst) {
+  void average_tile(const Tile& t, const WindowTaps& taps, Ptr src, Ptr dst) {
     const int w = t.bytes, offset = f_.offset_out;
     std::vector<Reg> sums;
     for (int piece = 0; piece < t.pieces; ++piece) sums.push_back(b_.load(w, Role::acc, b_.constant_f32(0)));
@@ -233,7 +233,7 @@ class PoolBuilder {
     });
   }
 
-  void integer_tile(const Tile& t, const Taps& taps, Ptr src, Ptr dst) {
+  void integer_tile(const Tile& t, const WindowTaps& taps, Ptr src, Ptr dst) {
     const int inside = taps.rows * taps.columns;
     const std::vector<Reg> sums = zero_sums(t, inside);
     for_each_tap(taps, src, [&](Ptr tap) {

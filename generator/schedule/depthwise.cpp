@@ -144,9 +144,9 @@ DepthwiseSchedule depthwise_schedule(const ConvSpec& s, DotForm dot, const Targe
 
 namespace {
 
-class Packer {
+class DepthwisePacker {
  public:
-  Packer(const ConvSpec& spec, const DepthwiseSchedule& d, const ConvData& data) : s_(spec), d_(d), data_(data) {}
+  DepthwisePacker(const ConvSpec& spec, const DepthwiseSchedule& d, const ConvData& data) : s_(spec), d_(d), data_(data) {}
 
   PackedConv run() {
     for (int start : d_.starts) pack_block(start);
@@ -225,7 +225,7 @@ class Packer {
 }  // namespace
 
 PackedConv pack_depthwise(const ConvSpec& spec, const DepthwiseSchedule& schedule, const ConvData& data) {
-  return Packer(spec, schedule, data).run();
+  return DepthwisePacker(spec, schedule, data).run();
 }
 
 }  // namespace octet
