@@ -98,8 +98,8 @@ def mobilenet(folder):
     cat = Network(folder, model, "--input", SHARED / "images/cat.bmp", "--top", "1", "--labels",
                   SHARED / "images/imagenet_labels.txt")
     for cpu, best in BEST.items():
-        cat.same_on(cpu, "--target", best, "--cache", folder / "cache", shows="Egyptian cat")
-    cat.same_on("max", "--cache", folder / "cache", shows="Egyptian cat")  # from the cache
+        cat.same_on(cpu, "--target", best, "--cache", str(folder / "cache"), shows="Egyptian cat")
+    cat.same_on("max", "--cache", str(folder / "cache"), shows="Egyptian cat")  # from the cache
     cat.same_on("max", "--target", "neon_dot", shows="Egyptian cat")
     cat.same_on("max", "--engine", "reference", shows="Egyptian cat")
 
