@@ -394,6 +394,19 @@ TEST(Windows, StepsThatAreNeverTakenCostNothingAndOthersHaveALimit) {
             std::string::npos);
 }
 
+TEST(Broadcast, AConstantThatWouldFillMemoryIsRefused) {
+  QuantizedNet net(kFlavours[0]);
+  const TensorId x = net.start({1, 5, 4096, 4096});  // layout moves the channels last
+  net.output(net.out_q(net.add("add", x, net.some_constant("k", {1, 4096})), "y"));
+  try {
+    run_passes(net.graph, {});
+    FAIL() << "is not refused";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::user);
+    EXPECT_NE(std::string(e.what()).find("bytes; supported are 67108864"), std::string::npos) << e.what();
+  }
+}
+
 TEST(Transposed, MoreWeightsThanMemoryAreRefused) {
   QuantizedNet net(kFlavours[0]);
   const Window far{.kh = 2, .kw = 2, .dilation_h = 20000, .dilation_w = 20000};

@@ -10,6 +10,7 @@
 #include "generator/passes/edit.h"
 #include "generator/passes/lowering.h"
 #include "generator/passes/passes.h"
+#include "runtime/status.h"
 
 namespace octet {
 namespace {
@@ -123,6 +124,11 @@ TensorId expanded(Edit& edit, int i, TensorId from, const Shape& shape) {
   to.shape = shape;
   to.file_shape.clear();
   if (t.is_constant()) {
+    constexpr int64_t kMostBytes = int64_t{1} << 26;
+    const int64_t bytes = element_count(shape) * static_cast<int64_t>(dtype_bytes(t.dtype));
+    if (bytes > kMostBytes)
+      user_error(fmt::format("{}: its constant operand {} spread over {} takes {} bytes; supported are {}",
+                             describe(edit.node(i)), t.name, to_string(shape), bytes, kMostBytes));
     to.data = std::make_shared<const ConstantBytes>(repeated(t, shape));
     return graph.add(std::move(to));
   }
