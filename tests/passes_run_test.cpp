@@ -407,6 +407,20 @@ TEST(Broadcast, AConstantThatWouldFillMemoryIsRefused) {
   }
 }
 
+TEST(Windows, GapsBetweenPixelsCountAsMemory) {
+  QuantizedNet net(kFlavours[0]);
+  const TensorId x = net.start({1, 1, 1 << 14, 1 << 15});
+  net.output(net.out_q(net.conv1("conv", x, 1), "y"));
+  run_passes(net.graph, {});
+  try {
+    lower(net.graph, place_tensors(net.graph));
+    FAIL() << "is not refused";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::user);
+    EXPECT_NE(std::string(e.what()).find("takes 2147483648 bytes in memory"), std::string::npos) << e.what();
+  }
+}
+
 TEST(Transposed, MoreWeightsThanMemoryAreRefused) {
   QuantizedNet net(kFlavours[0]);
   const Window far{.kh = 2, .kw = 2, .dilation_h = 20000, .dilation_w = 20000};

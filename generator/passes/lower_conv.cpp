@@ -255,6 +255,17 @@ std::vector<ChannelScale> channel_scales(const Graph& graph, const Node& n) {
   return scales;
 }
 
+namespace {
+
+// Kernels step over whole images in 32 bits, and pixels have gaps in memory.
+void check_bytes(const Node& n, int64_t bytes) {
+  constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
+  if (bytes > kMost)
+    user_error(fmt::format("{}: an operand takes {} bytes in memory; supported are {}", describe(n), bytes, kMost));
+}
+
+}  // namespace
+
 void lower_conv(Lowering& to, int node) {
   const Node& n = to.graph.nodes[static_cast<size_t>(node)];
   const TensorId src = n.inputs[0], dst = n.outputs[0];
@@ -262,6 +273,8 @@ void lower_conv(Lowering& to, int node) {
   set_shape(to, n, spec);
   spec.src_pitch = to.pitch(src);
   spec.dst_pitch = to.pitch(dst);
+  check_bytes(n, int64_t{spec.n} * spec.ih * spec.iw * spec.src_pitch);
+  check_bytes(n, int64_t{spec.n} * spec.oh * spec.ow * spec.dst_pitch);
   spec.src_zero = to.view(src).zero();
   TensorId other = kNoTensor;
   if (n.fused_add) {
