@@ -421,6 +421,19 @@ TEST(Windows, GapsBetweenPixelsCountAsMemory) {
   }
 }
 
+TEST(Reshapes, RowsThatMeetInTooManyPiecesAreRefused) {
+  QuantizedNet net(kFlavours[0]);
+  net.output(net.out_q(net.reshape("r", net.start({100003, 6}), {6, 100003}), "y"));
+  run_passes(net.graph, {});
+  try {
+    lower(net.graph, place_tensors(net.graph));
+    FAIL() << "is not refused";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::user);
+    EXPECT_NE(std::string(e.what()).find("meet in 100009 pieces; supported are 65536"), std::string::npos) << e.what();
+  }
+}
+
 TEST(Transposed, MoreWeightsThanMemoryAreRefused) {
   QuantizedNet net(kFlavours[0]);
   const Window far{.kh = 2, .kw = 2, .dilation_h = 20000, .dilation_w = 20000};

@@ -211,6 +211,11 @@ void lower_reshape(Lowering& to, int node) {
     add_copy(to, node, spec, in, out);
     return;
   }
+  constexpr int64_t kMostPieces = 1 << 16;
+  if (const int64_t pieces = period / la + period / lb; pieces > kMostPieces)
+    user_error(
+        fmt::format("{}: rows of {} and of {} elements, with gaps between them, meet in {} pieces; supported are {}",
+                    describe(n), la, lb, pieces, kMostPieces));
   for (int64_t at = 0; at < period;) {
     const int64_t count = std::min(la - at % la, lb - at % lb);
     CopySpec spec{.dims = {repeats, count}, .bytes = static_cast<int>(bytes)};
