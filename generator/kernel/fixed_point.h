@@ -15,7 +15,8 @@ struct FixedPoint {
   bool operator==(const FixedPoint&) const = default;
 };
 
-// The nearest to a real factor >= 0, ties away from zero; factors below 2^-32 give 0. Factors must lie below 2^31.
+// The nearest to a real factor >= 0, ties away from zero; factors below 2^-32 give 0. User error for factors from 2^31
+// on.
 FixedPoint fixed_point(double real);
 
 // x times the factor; x << exponent must fit s32.
