@@ -43,8 +43,7 @@ class Compiler {
     reserve_blob();
     choose_flips();
     const std::vector<std::vector<Share>> shares = share_among_threads();
-    lower_each(graph_, places_, [&](LoweredNode& node) {
-      flip_operands(node);
+    each_layer([&](LoweredNode& node) {
       add_node(node, shares.empty() ? std::vector<Share>{{unsplit(node.spec), 0}} : shares[groups_]);
     });
     plan_arena();
@@ -69,10 +68,13 @@ class Compiler {
       flipped_ = between_convs(graph_, places_);
   }
 
-  void flip_operands(LoweredNode& n) const {
-    auto* conv = std::get_if<ConvSpec>(&n.spec);
+  // Every kernel call, in order, with specs as they are compiled.
+  void each_layer(const std::function<void(LoweredNode&)>& take) const {
     const auto flipped = [this](TensorId t) { return t != kNoTensor && flipped_[static_cast<size_t>(t)]; };
-    if (conv) conv->flips = {flipped(n.src), flipped(n.src2), flipped(n.dst)};
+    lower_each(graph_, places_, [&](LoweredNode& n) {
+      if (auto* conv = std::get_if<ConvSpec>(&n.spec)) conv->flips = {flipped(n.src), flipped(n.src2), flipped(n.dst)};
+      take(n);
+    });
   }
 
   // Who does what; empty where there is one thread. Layers are lowered for it once more, because all must be known
@@ -86,7 +88,7 @@ class Compiler {
     };
     std::vector<Layer> layers;
     int64_t constants = 0;
-    lower_each(graph_, places_, [&](const LoweredNode& n) {
+    each_layer([&](const LoweredNode& n) {
       layers.push_back({n.spec, operand(n.src, n.src_offset), operand(n.src2, 0), operand(n.dst, n.dst_offset)});
       constants += traffic(n.spec).constants;
     });
