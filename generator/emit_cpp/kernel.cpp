@@ -9,20 +9,15 @@
 #include "generator/emit_cpp/embedded.h"
 #include "generator/emit_cpp/scopes.h"
 #include "generator/emit_cpp/writer.h"
+#include "generator/program/names.h"
 #include "runtime/status.h"
 
 namespace octet {
 namespace {
 
-const char* const kArguments[OCTET_ARG_COUNT] = {"src",   "weights", "dst",       "bias",
-                                                 "scale", "src2",    "constants", "scratch"};
 const char* const kArgumentConstants[OCTET_ARG_COUNT] = {"OCTET_SRC",       "OCTET_WEIGHTS", "OCTET_DST",
                                                          "OCTET_BIAS",      "OCTET_SCALE",   "OCTET_SRC2",
                                                          "OCTET_CONSTANTS", "OCTET_SCRATCH"};
-
-std::string pointer_name(Ptr p) {
-  return p < OCTET_ARG_COUNT ? kArguments[p] : fmt::format("p{}", p);
-}
 
 std::string address(Mem m) {
   if (m.offset == 0) return pointer_name(m.ptr);
@@ -244,8 +239,8 @@ std::string kernel_namespace(const Target& target) {
 
 std::vector<std::string> kernel_headers(const Target& target) {
   std::vector<std::string> names = {"abi.h", fmt::format("vec_{}.h", target.name)};
-  for (const char* header : {"vec_avx512.h", "vec_x86.h", "vec_neon_base.h", "vec_inline.h",
-                             "vec_split.h", "exact_math.h"}) {
+  for (const char* header :
+       {"vec_avx512.h", "vec_x86.h", "vec_neon_base.h", "vec_inline.h", "vec_split.h", "exact_math.h"}) {
     const std::string include = fmt::format("\"{}\"", header);
     if (std::any_of(names.begin(), names.end(),
                     [&](const std::string& name) { return embedded(name).find(include) != std::string_view::npos; }))

@@ -13,6 +13,7 @@
 #include "generator/emit_cpp/machines.h"
 #include "generator/emit_cpp/writer.h"
 #include "generator/io/file.h"
+#include "generator/program/names.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -20,7 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* kTypes[] = {"f32", "u8", "s8", "s32", "s64", "boolean"};
-constexpr const char* kArguments[] = {"src", "weights", "dst", "bias", "scale", "src2", "constants", "scratch"};
 
 std::string float_literal(float x) {
   std::string text = fmt::format("{}", x);  // the shortest that reads back as x
@@ -252,7 +252,8 @@ class ModelEmitter {
     };
     for (const int a :
          {OCTET_SRC, OCTET_SRC2, OCTET_DST, OCTET_WEIGHTS, OCTET_BIAS, OCTET_SCALE, OCTET_CONSTANTS, OCTET_SCRATCH})
-      if (step.args[a].space != OCTET_NONE) add(fmt::format("{}({})", kArguments[a], pointer(step.args[a])));
+      if (step.args[a].space != OCTET_NONE)
+        add(fmt::format("{}({})", argument_name(static_cast<OctetArg>(a)), pointer(step.args[a])));
     return text + line + ");\n";
   }
 

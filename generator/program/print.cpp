@@ -1,17 +1,23 @@
 #include <fmt/format.h>
 
+#include "generator/program/names.h"
 #include "generator/program/program.h"
 
 namespace octet {
-namespace {
 
-std::string pointer(Ptr p) {
+const char* argument_name(OctetArg arg) {
   static const char* const names[] = {"src", "weights", "dst", "bias", "scale", "src2", "constants", "scratch"};
-  return p < OCTET_ARG_COUNT ? names[p] : fmt::format("p{}", p);
+  return names[arg];
 }
 
+std::string pointer_name(Ptr p) {
+  return p < OCTET_ARG_COUNT ? argument_name(static_cast<OctetArg>(p)) : fmt::format("p{}", p);
+}
+
+namespace {
+
 std::string memory(Mem m) {
-  return fmt::format("[{}{:+}]", pointer(m.ptr), m.offset);
+  return fmt::format("[{}{:+}]", pointer_name(m.ptr), m.offset);
 }
 
 }  // namespace
@@ -35,11 +41,11 @@ std::string print(const Program& p) {
       case Op::loop_end:
         line += "}";
         for (const Bump& b : p.bumps[static_cast<size_t>(i.extra)])
-          if (b.step) line += fmt::format(" {} {:+}", pointer(b.ptr), b.step);
+          if (b.step) line += fmt::format(" {} {:+}", pointer_name(b.ptr), b.step);
         break;
-      case Op::ptr_set: line += fmt::format("{} = {}", pointer(i.target), memory(i.m)); break;
-      case Op::ptr_add: line += fmt::format("{} {:+}", pointer(i.target), i.imm); break;
-      case Op::ptr_index: line += fmt::format("{} += s64 at {}", pointer(i.target), memory(i.m)); break;
+      case Op::ptr_set: line += fmt::format("{} = {}", pointer_name(i.target), memory(i.m)); break;
+      case Op::ptr_add: line += fmt::format("{} {:+}", pointer_name(i.target), i.imm); break;
+      case Op::ptr_index: line += fmt::format("{} += s64 at {}", pointer_name(i.target), memory(i.m)); break;
       case Op::note: line += "; " + p.notes[static_cast<size_t>(i.extra)]; break;
       default:
         line += fmt::format("{}.{}", row.name, i.bytes);
