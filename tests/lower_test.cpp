@@ -385,15 +385,41 @@ TEST(LowerTable, StorageBytesOnBothSides) {
   }
 }
 
-TEST(LowerTable, TheSameBytesAreACopy) {
+TEST(LowerTable, TheSameBytesAreAView) {
   Net net;
   const TensorId x = net.qdq(net.input("x", {1, 6}), "x_q", 0.5f, -128, DType::s8);
   net.output(net.qdq(x, "y", 0.5f, 0, DType::u8));
+  EXPECT_EQ(count<LutSpec>(lowered(net)), 0);
+}
+
+TEST(LowerTable, TheSameBytesInAConcatAreACopy) {
+  Net net;
+  const TensorId x = net.qdq(net.input("x", {1, 8}), "x_q", 0.5f, -128, DType::s8);
+  const TensorId a = net.qdq(x, "a", 0.5f, 0, DType::u8), b = net.qdq(net.unary("neg", x, Unary::neg), "b", 0.5f, 0);
+  net.output(net.qdq(net.node({.op = OpKind::concat, .name = "cat", .axis = 1}, {a, b}, {1, 16}), "y", 0.5f, 0));
   const auto nodes = lowered(net);
+  ASSERT_EQ(count<LutSpec>(nodes), 2);
   const LoweredNode* n = find<LutSpec>(nodes);
-  ASSERT_TRUE(n);
   EXPECT_TRUE(std::get<LutSpec>(n->spec).copy);
   EXPECT_TRUE(n->data[OCTET_WEIGHTS].empty());
+}
+
+// LiteRT's networks of u8 begin so, and their convolutions are of s8.
+TEST(LowerTable, ImagesThatOnlyChangeTheirTypeStayWithoutGaps) {
+  Net net;
+  const TensorId image =
+      net.graph.add({.name = "x", .dtype = DType::u8, .shape = {1, 3, 3, 3}, .quant = QuantParams{{0.5f}, {127}, -1}});
+  net.graph.inputs.push_back(image);
+  net.graph.channels_last = true;
+  const TensorId x = net.qdq(net.dequantize(image), "x_q", 0.5f, -1, DType::s8);
+  const TensorId w = net.weights("w", DType::s8, {4, 3, 1, 1}, std::vector<int32_t>(12, 1), {{0.25f}, {0}, -1});
+  net.output(net.qdq(net.conv("conv", x, w, kNoTensor, {}, {1, 3, 3, 4}), "y", 1.0f, 3));
+  const auto nodes = lowered(net);
+  EXPECT_EQ(count<LutSpec>(nodes), 0);
+  const LoweredNode *edge = find<EdgeSpec>(nodes), *conv = find<ConvSpec>(nodes);
+  ASSERT_TRUE(edge && conv);
+  EXPECT_EQ(std::get<EdgeSpec>(edge->spec).pitch, 3);
+  EXPECT_EQ(std::get<ConvSpec>(conv->spec).src_pitch, 3);
 }
 
 TEST(LowerSoftmax, AlongTheChannels) {

@@ -333,6 +333,21 @@ const std::vector<Case> kCases = {
        const TensorId a = n.qdq(x, "a", kIn, shifted, other);
        n.output(n.out_q(n.conv1("conv", n.qdq(a, "b", kOut, 3, other), 4), "y"));
      }},
+    {"requantized_views",
+     [](QuantizedNet& n) {
+       const DType other = n.flavour().activations == DType::u8 ? DType::s8 : DType::u8;
+       const auto turned = [&](TensorId t, const std::string& name, float scale, int32_t zero) {
+         return n.qdq(t, name, scale, zero + (other == DType::s8 ? -128 : 128), other);
+       };
+       const TensorId x = n.start({1, 3, 3, 4});
+       const TensorId a = n.out_q(n.conv1("conv1", x, 8), "a");
+       const TensorId b = turned(a, "b", kOut, n.flavour().zero_out);
+       const TensorId c = n.slice("c", b, {0, 4, 0, 0}, {1, 1, 1, 1}, {1, 4, 3, 4});
+       const TensorId d = n.out_q(c, "d");  // back again
+       n.output(n.out_q(n.concat("cat", {d, a, n.out_q(b, "again")}, 1), "y"));
+       n.output(n.out_q(n.conv1("conv2", b, 4), "z"));
+       n.output(turned(n.reshape("flat", d, {1, 48}), "w", kOut, n.flavour().zero_out));
+     }},
     {"quantized_edges",
      [](QuantizedNet& n) {
        const DType t = n.flavour().activations;

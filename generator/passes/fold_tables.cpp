@@ -58,6 +58,17 @@ Table table_of(const Graph& graph, const Node& node) {
   return table;
 }
 
+Lut storage_table(const Graph& graph, const Node& node) {
+  const Table values = table_of(graph, node);
+  const int from = quant_view(graph.tensor(node.inputs[0])).offset();
+  const int to = quant_view(graph.tensor(node.outputs[0])).offset();
+  Lut table;
+  for (int byte = 0; byte < 256; ++byte)
+    table[static_cast<size_t>(byte)] =
+        static_cast<uint8_t>(values[static_cast<size_t>(byte_of_value(byte - from))] + to);
+  return table;
+}
+
 BinaryFormula::BinaryFormula(const Graph& graph, const Node& node)
     : a_(quant_view(graph.tensor(node.inputs[0]))),
       b_(quant_view(graph.tensor(node.inputs[1]))),

@@ -312,22 +312,16 @@ void lower_pool(Lowering& to, int node) {
 void lower_table(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const TensorId src = n.inputs[0], dst = n.outputs[0];
-  const Table values = table_of(to.graph, n);
-  const int in_offset = to.view(src).offset(), out_offset = to.view(dst).offset();
-  std::vector<uint8_t> table(256);
-  bool identity = true;
-  for (int byte = 0; byte < 256; ++byte) {
-    const int32_t q = values[static_cast<size_t>(byte_of_value(byte - in_offset))];
-    table[static_cast<size_t>(byte)] = static_cast<uint8_t>(q + out_offset);
-    identity = identity && q + out_offset == byte;
-  }
+  if (to.placed_in(dst, src, 0)) return;
+  const Lut table = storage_table(to.graph, n);
+  const bool identity = is_identity(table);
   const LutSpec spec{.pixels = to.rows(dst),
                      .channels = to.channels(dst),
                      .src_pitch = to.pitch(src),
                      .dst_pitch = to.pitch(dst),
                      .copy = identity};
   LoweredNode& lowered = to.add(node, spec, src, dst);
-  if (!identity) put(lowered, OCTET_WEIGHTS, table);
+  if (!identity) put(lowered, OCTET_WEIGHTS, std::vector<uint8_t>(table.begin(), table.end()));
 }
 
 void lower_batch_norm(Lowering& to, int node) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "generator/kernel/spec.h"
+#include "generator/passes/table.h"
 #include "runtime/abi.h"
 
 namespace octet {
@@ -28,6 +29,7 @@ class Placer {
         if (n.op == OpKind::concat) join_concat(n);
     for (const Node& n : graph_.nodes) {
       if (n.op == OpKind::reshape || n.op == OpKind::identity) view_reshape(n);
+      if (keeps_storage(n)) view_requantized(n);
       if (views && (n.op == OpKind::slice || n.op == OpKind::split)) view_slice(n);
     }
     std::vector<Place> places(graph_.tensors.size());
@@ -67,12 +69,18 @@ class Placer {
     return std::all_of(readers.begin(), readers.end(), [&](int i) {
       const Node& n = graph_.nodes[static_cast<size_t>(i)];
       const Tensor& out = graph_.tensor(n.outputs[0]);
-      if (n.op == OpKind::reshape)
+      if (n.op == OpKind::reshape || keeps_storage(n))
         return last_dim(out) == last_dim(graph_.tensor(t)) && !is_edge(n.outputs[0]) &&
                only_dense_convs_read(n.outputs[0]);
       return n.op == OpKind::conv && n.group == 1 && std::count(n.inputs.begin(), n.inputs.end(), t) == 1 &&
              n.inputs[0] == t;
     });
+  }
+
+  // Whether a table changes no storage byte: u8 that becomes s8 at a zero point 128 lower, and the like.
+  bool keeps_storage(const Node& n) const {
+    const bool has_table = n.op == OpKind::requantize || (n.op == OpKind::unary && n.inputs.size() == 2);
+    return has_table && graph_.tensor(n.outputs[0]).is_quantized() && is_identity(storage_table(graph_, n));
   }
 
   Link& link(TensorId t) { return link_[static_cast<size_t>(t)]; }
@@ -126,6 +134,12 @@ class Placer {
                        natural_pitch(in) == last_dim(a) * static_cast<int64_t>(dtype_bytes(a.dtype)) &&
                        natural_pitch(out) == last_dim(b) * static_cast<int64_t>(dtype_bytes(b.dtype));
     if (last_dim(a) == last_dim(b) || dense) link(out) = {in, 0, last_dim(a) != last_dim(b)};
+  }
+
+  void view_requantized(const Node& n) {
+    const TensorId in = n.inputs[0], out = n.outputs[0];
+    if (is_edge(in) || is_edge(out) || graph_.tensor(in).is_constant() || link(out).parent != kNoTensor) return;
+    link(out) = {in, 0};
   }
 
   void view_slice(const Node& n) {

@@ -1,5 +1,6 @@
 // Where each tensor lives: which root buffer, at which offset, at which pitch. Concats are free where their inputs can
-// be written straight into a slice of the output; reshapes and channel slices are views.
+// be written straight into a slice of the output; reshapes, channel slices and requantizations that keep every storage
+// byte are views.
 #pragma once
 
 #include <vector>
@@ -14,8 +15,8 @@ struct Place {
   int64_t pitch = 0;          // bytes between rows of the last dimension (pixels)
 };
 
-// One place per tensor of the (channels-last) graph. With `views` false only reshapes are views, and concats copy:
-// for bisecting.
+// One place per tensor of the (channels-last) graph. With `views` false channel slices and concats copy: for
+// bisecting.
 std::vector<Place> place_tensors(const Graph& graph, bool views = true);
 
 // A constant as kernels read it, with slack behind: of a quantized one storage bytes (spec.h) in rows of `pitch` bytes.

@@ -23,6 +23,8 @@ Table values_of(const Lut& table, const Tensor& from, const Tensor& to);
 
 // The table of a unary node that carries one, or of a requantize.
 Table table_of(const Graph& graph, const Node& node);
+// The same on storage bytes (generator/kernel/spec.h).
+Lut storage_table(const Graph& graph, const Node& node);
 
 // What a quantized op of two tensors (is_binary) gives for two quantized values, its range included.
 class BinaryFormula {

@@ -7,8 +7,9 @@ namespace octet {
 std::optional<Program> build_edge(const EdgeSpec& s, const Target& target, std::string name) {
   constexpr int kSmallest = 16;
   const bool same_order = !s.channels_first || s.pixels == 1 || s.channels == 1;
+  const bool dense = s.pitch == s.channels || int64_t{s.n} * s.pixels == 1;
   const int64_t bytes = int64_t{s.n} * s.pixels * s.channels;
-  if (!same_order || s.pitch != s.channels || bytes < kSmallest) return std::nullopt;
+  if (!same_order || !dense || bytes < kSmallest) return std::nullopt;
   Builder b(std::move(name));
   int w = target.vector_bytes;
   while (w > bytes) w /= 2;

@@ -415,12 +415,15 @@ std::vector<KernelSpec> edge_byte_specs() {
   std::vector<KernelSpec> specs;
   for (const bool to_storage : {true, false})
     for (const QuantView& q : {kU8, kS8})
-      for (const auto& [pixels, channels] :
-           std::vector<std::pair<int, int>>{{1, 16}, {1, 15}, {17, 3}, {64, 1}, {1, 640}, {211, 3}, {43, 4}, {9, 7}})
+      for (const auto& [pixels, channels] : std::vector<std::pair<int, int>>{
+               {1, 16}, {1, 15}, {1, 133}, {17, 3}, {64, 1}, {1, 640}, {211, 3}, {43, 4}, {9, 7}})
         for (const bool first : {false, true}) {
           EdgeSpec s;
           s.n = 1 + pixels % 2, s.pixels = pixels, s.channels = channels, s.channels_first = first;
           s.pitch = channels, s.quant = q, s.to_storage = to_storage;
+          specs.push_back(s);
+          if (s.pixels > 1 || channels % 4 == 0) continue;
+          s.n = 1, s.pitch = round_up(channels, 4);  // one row: nothing lies behind its gap
           specs.push_back(s);
         }
   return specs;
