@@ -55,6 +55,17 @@ OCTET_VEC void dot4(V& d, V a, const uint8_t* b) {
   dot4<G>(d, a, load<static_cast<int>(sizeof(V))>(b));
 }
 
+// Neither this one: schedules spell it out as well.
+template <class V>
+OCTET_VEC void dot2(V& d, V a, V b) {
+  d = add32(d, madd16(a, b));
+}
+
+template <class V>
+OCTET_VEC void dot2(V& d, V a, const uint8_t* b) {
+  dot2(d, a, load<static_cast<int>(sizeof(V))>(b));
+}
+
 }  // namespace octet_avx2
 
 #endif

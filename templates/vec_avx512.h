@@ -36,6 +36,23 @@ OCTET_VEC void dot4(V& d, V a, const uint8_t* b) {
   asm("vpdpbusd %2, %1, %0" : "+v"(d) : "v"(a), "m"(*reinterpret_cast<const V*>(b)));
 }
 
+// Pairs of words: as dot4, for the same reason.
+template <class V>
+OCTET_VEC void dot2(V& d, V a, V b) {
+#if defined(__clang__)
+  if constexpr (sizeof(V) == 16) d = _mm_dpwssd_epi32(d, a, b);
+  if constexpr (sizeof(V) == 32) d = _mm256_dpwssd_epi32(d, a, b);
+  if constexpr (sizeof(V) == 64) d = _mm512_dpwssd_epi32(d, a, b);
+#else
+  asm("vpdpwssd %2, %1, %0" : "+v"(d) : "v"(a), "v"(b));
+#endif
+}
+
+template <class V>
+OCTET_VEC void dot2(V& d, V a, const uint8_t* b) {
+  asm("vpdpwssd %2, %1, %0" : "+v"(d) : "v"(a), "m"(*reinterpret_cast<const V*>(b)));
+}
+
 }  // namespace OCTET_VEC_NAMESPACE
 
 #endif

@@ -126,6 +126,7 @@ OCTET_VEC Bytes gather_pieces(Bytes a) {
   OCTET_VEC Bytes name(Bytes a, Bytes b) { return bytes(intrinsic##_##type(as_##type(a), as_##type(b))); }
 
 OCTET_OP(add16, vaddq, u16)
+OCTET_OP(sub16, vsubq, u16)
 OCTET_OP(sub32, vsubq, u32)
 OCTET_OP(max_i32, vmaxq, s32)
 OCTET_OP(min_i32, vminq, s32)
@@ -165,6 +166,9 @@ OCTET_VEC Bytes madd16(Bytes a, Bytes b) {
   return bytes(vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
 }
 
+OCTET_VEC void dot2(Bytes& d, Bytes a, Bytes b) { d = add32(d, madd16(a, b)); }
+OCTET_VEC void dot2(Bytes& d, Bytes a, const uint8_t* b) { dot2(d, a, vld1q_u8(b)); }
+
 // The high halves of the products of the low and of the high dwords.
 OCTET_VEC Bytes mulhi32(Bytes a, Bytes b) {
   const int32x4_t x = as_s32(a), y = as_s32(b);
@@ -192,6 +196,7 @@ OCTET_VEC Bytes blend8(Bytes a, Bytes b, Bytes c) { return vbslq_u8(vcltzq_s8(as
   }
 
 OCTET_SHIFT(srl16, vshrq, u16)
+OCTET_SHIFT(sll16, vshlq, s16)
 OCTET_SHIFT(sll32, vshlq, s32)
 OCTET_SHIFT(sra32, vshrq, s32)
 #undef OCTET_SHIFT

@@ -191,6 +191,13 @@ OCTET_CALL Vec<W> madd16(const Vec<W>& a, const Vec<W>& b) {
   return bytes(d);
 }
 
+OCTET_CALL void dot2(Vec<W>& d, const Vec<W>& a, const Vec<W>& b) {
+  const auto pairs = lanes<uint32_t>(madd16(a, b));
+  auto sum = lanes<uint32_t>(d);
+  for (int i = 0; i < W / 4; ++i) sum.v[i] += pairs.v[i];
+  d = bytes(sum);
+}
+
 // A lane-wise op of two operands, as an expression of the lanes x and y.
 #define OCTET_LANEWISE(name, T, expression)                     \
   OCTET_CALL Vec<W> name(const Vec<W>& a, const Vec<W>& b) {    \
@@ -204,6 +211,7 @@ OCTET_CALL Vec<W> madd16(const Vec<W>& a, const Vec<W>& b) {
   }
 
 OCTET_LANEWISE(add16, uint16_t, x + y)
+OCTET_LANEWISE(sub16, uint16_t, x - y)
 OCTET_LANEWISE(add32, uint32_t, x + y)
 OCTET_LANEWISE(sub32, uint32_t, x - y)
 OCTET_LANEWISE(max_i32, int32_t, x > y ? x : y)
@@ -230,6 +238,12 @@ OCTET_LANEWISE(min_f32, float, x < y ? x : y)
 OCTET_CALL Vec<W> srl16(const Vec<W>& a, int n) {
   auto x = lanes<uint16_t>(a);
   for (int i = 0; i < W / 2; ++i) x.v[i] = static_cast<uint16_t>(x.v[i] >> n);
+  return bytes(x);
+}
+
+OCTET_CALL Vec<W> sll16(const Vec<W>& a, int n) {
+  auto x = lanes<uint16_t>(a);
+  for (int i = 0; i < W / 2; ++i) x.v[i] = static_cast<uint16_t>(x.v[i] << n);
   return bytes(x);
 }
 
@@ -370,9 +384,19 @@ static inline void dot4s(Vec<W>& d, const Vec<W>& a, const uint8_t* b) {
   dot4s(d, a, load<W>(b), G);
 }
 
+template <int W>
+static inline void dot2(Vec<W>& d, const Vec<W>& a, const uint8_t* b) {
+  dot2(d, a, load<W>(b));
+}
+
 template <int N, int W>
 static inline Vec<W> srl16(const Vec<W>& a) {
   return srl16(a, N);
+}
+
+template <int N, int W>
+static inline Vec<W> sll16(const Vec<W>& a) {
+  return sll16(a, N);
 }
 
 template <int N, int W>

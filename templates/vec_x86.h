@@ -176,6 +176,7 @@ OCTET_512(template <int W> OCTET_VEC Vec<W> extend(__m256i a) { return _mm512_ze
 OCTET_OP(maddubs, maddubs_epi16)
 OCTET_OP(madd16, madd_epi16)
 OCTET_OP(add16, add_epi16)
+OCTET_OP(sub16, sub_epi16)
 OCTET_OP(sub32, sub_epi32)
 OCTET_OP(max_i32, max_epi32)
 OCTET_OP(min_i32, min_epi32)
@@ -250,6 +251,7 @@ OCTET_512(OCTET_VEC __m512i blend8(__m512i a, __m512i b, __m512i c) {
   OCTET_512(template <int N> OCTET_VEC __m512i name(__m512i a) { return _mm512_##shift(a, N); })
 
 OCTET_OP(srl16, srli_epi16)
+OCTET_OP(sll16, slli_epi16)
 OCTET_OP(sll32, slli_epi32)
 OCTET_OP(sra32, srai_epi32)
 #undef OCTET_OP

@@ -115,13 +115,15 @@ class KernelEmitter {
 
   void dot(const Inst& i) {
     const std::string b = i.b == kNone ? address(i.m) : read(i.b, i.bytes);
+    const char* op = op_row(i.op).name;
+    const std::string call = i.op == Op::dot2 ? op : fmt::format("{}<{}>", op, i.imm);
     if (variable(i.d).bytes == i.bytes) {
-      out_.line(fmt::format("{}<{}>({}, {}, {});", op_row(i.op).name, i.imm, name(i.d), read(i.a, i.bytes), b));
+      out_.line(fmt::format("{}({}, {}, {});", call, name(i.d), read(i.a, i.bytes), b));
       return;
     }
     out_.open("{");
     out_.line(fmt::format("Vec<{}> part = {};", i.bytes, read(i.d, i.bytes)));
-    out_.line(fmt::format("{}<{}>(part, {}, {});", op_row(i.op).name, i.imm, read(i.a, i.bytes), b));
+    out_.line(fmt::format("{}(part, {}, {});", call, read(i.a, i.bytes), b));
     out_.line(fmt::format("{} = extend<{}>(part);", name(i.d), variable(i.d).bytes));
     out_.close();
   }
@@ -196,8 +198,10 @@ class KernelEmitter {
       case Op::store_low: out_.line(fmt::format("store_low<{}>({}, {});", i.imm, address(i.m), read(i.a, w))); break;
       case Op::store_split: store_split(i); break;
       case Op::dot4:
-      case Op::dot4s: dot(i); break;
+      case Op::dot4s:
+      case Op::dot2: dot(i); break;
       case Op::srl16:
+      case Op::sll16:
       case Op::sll32:
       case Op::sra32: assign(i, fmt::format("{}<{}>({})", op, i.imm, read(i.a, w))); break;
       case Op::cvt_f32:

@@ -106,6 +106,7 @@ class Machine {
       case Op::dot4: v::dot4(d(), a(), b(), i.imm); break;
       case Op::dot4s: v::dot4s(d(), a(), b(), i.imm); break;
       case Op::mmla: d() = v::mmla(d(), a(), b()); break;
+      case Op::dot2: v::dot2(d(), a(), b()); break;
       case Op::maddubs: d() = v::maddubs(a(), b()); break;
       case Op::madd16: d() = v::madd16(a(), b()); break;
       case Op::add32: d() = v::add32(a(), b()); break;
@@ -116,6 +117,7 @@ class Machine {
       case Op::or_: d() = v::or_(a(), b()); break;
       case Op::xor_: d() = v::xor_(a(), b()); break;
       case Op::srl16: d() = v::srl16(a(), i.imm); break;
+      case Op::sll16: d() = v::sll16(a(), i.imm); break;
       case Op::sll32: d() = v::sll32(a(), i.imm); break;
       case Op::sra32: d() = v::sra32(a(), i.imm); break;
       case Op::sllv32: d() = v::sllv32(a(), b()); break;
@@ -125,6 +127,7 @@ class Machine {
       case Op::max_u8: d() = v::max_u8(a(), b()); break;
       case Op::min_u8: d() = v::min_u8(a(), b()); break;
       case Op::add16: d() = v::add16(a(), b()); break;
+      case Op::sub16: d() = v::sub16(a(), b()); break;
       case Op::adds16: d() = v::adds16(a(), b()); break;
       case Op::packs32: d() = v::packs32(a(), b()); break;
       case Op::packus16: d() = v::packus16(a(), b()); break;

@@ -107,9 +107,10 @@ class Builder {
 
   void dot4(int w, Reg d, Reg a, Operand b, int group) { dot(Op::dot4, w, d, a, b, group); }
   void dot4s(int w, Reg d, Reg a, Operand b, int group) { dot(Op::dot4s, w, d, a, b, group); }
+  void dot2(int w, Reg d, Reg a, Operand b) { dot(Op::dot2, w, d, a, b, 0); }
   // d = op(a, b); d may equal a unless the op's row says kEarlyClobber.
   void op(Op op, int w, Reg d, Reg a, Operand b);
-  void unary(Op op, int w, Reg d, Reg a, int imm = 0);  // cvt_f32, cvt_i32, srl16, sll32, sra32
+  void unary(Op op, int w, Reg d, Reg a, int imm = 0);  // cvt_f32, cvt_i32, srl16, sll16, sll32, sra32
   void scale64(int w, Reg d, Reg a, Mem m);
   void fma(int w, Reg d, Reg a, Operand b, Operand c);  // at most one of b and c is memory
   void blend8(int w, Reg d, Reg a, Operand b, Reg c);

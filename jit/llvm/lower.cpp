@@ -224,6 +224,7 @@ class IrLowering {
       case Op::widen8_32: return widened(32, w, i.m);
       case Op::broadcast32: return repeated(4, w, i.m);
       case Op::srl16: return b_.CreateLShr(a(16), imm(16));
+      case Op::sll16: return b_.CreateShl(a(16), imm(16));
       case Op::sll32: return b_.CreateShl(a(32), imm(32));
       case Op::sra32: return b_.CreateAShr(a(32), imm(32));
       case Op::cvt_f32: {
@@ -234,6 +235,10 @@ class IrLowering {
       case Op::scale64: return isa_.scale64(b_, read(i.a, w), load_lanes(8, 2 * w, i.m));
       case Op::dot4:
       case Op::dot4s: return isa_.dot(b_, i.op, read(i.d, w), read(i.a, w), operand(i.b, i), i.imm);
+      case Op::dot2: {
+        Value *sum = b_.as_ints(read(i.d, w), 32), *pairs = isa_.madd16(b_, read(i.a, w), operand(i.b, i));
+        return b_.CreateAdd(sum, b_.as_ints(pairs, 32));
+      }
       case Op::mmla: return isa_.mmla(b_, read(i.d, w), read(i.a, w), operand(i.b, i));
       case Op::permute128: return isa_.permute128(b_, read(i.d, w), read(i.a, w), operand(i.b, i));
       case Op::blend8: {
@@ -266,6 +271,7 @@ class IrLowering {
       case Op::shuffle8: return isa_.shuffle8(b_, x, y);
       case Op::add16: return ints(I::Add, 16);
       case Op::add32: return ints(I::Add, 32);
+      case Op::sub16: return ints(I::Sub, 16);
       case Op::sub32: return ints(I::Sub, 32);
       case Op::max_i32: return lanewise(32, llvm::Intrinsic::smax);
       case Op::min_i32: return lanewise(32, llvm::Intrinsic::smin);

@@ -197,6 +197,7 @@ void Lowering::lower(const Inst& i, size_t k) {
     case Op::store_low: return store_low(i);
     case Op::store_split: return store_split(i);
     case Op::srl16: return vpsrlw(d(), a(), static_cast<uint8_t>(i.imm));
+    case Op::sll16: return vpsllw(d(), a(), static_cast<uint8_t>(i.imm));
     case Op::sll32: return vpslld(d(), a(), static_cast<uint8_t>(i.imm));
     case Op::sra32: return vpsrad(d(), a(), static_cast<uint8_t>(i.imm));
     case Op::dot4s:
@@ -218,6 +219,7 @@ void Lowering::binary(const Inst& i, const Operand& b) {
       if (i.imm > 0)
         internal_error(fmt::format("{}: dot4 of element group {}, which x86 does not have", program_.name, i.imm));
       return dot4(d, a, b);
+    case Op::dot2: return dot2(d, a, b);
     case Op::and_:
     case Op::or_:
     case Op::xor_: return bitwise(i.op, d, a, b);
@@ -227,6 +229,7 @@ void Lowering::binary(const Inst& i, const Operand& b) {
     case Op::maddubs: return vpmaddubsw(d, a, b);
     case Op::madd16: return vpmaddwd(d, a, b);
     case Op::add16: return vpaddw(d, a, b);
+    case Op::sub16: return vpsubw(d, a, b);
     case Op::add32: return vpaddd(d, a, b);
     case Op::sub32: return vpsubd(d, a, b);
     case Op::max_i32: return vpmaxsd(d, a, b);

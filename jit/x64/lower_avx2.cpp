@@ -15,6 +15,9 @@ class LoweringAvx2 final : public Lowering {
   void dot4(const Xmm&, const Xmm&, const Operand&) override {
     internal_error(program_.name + ": dot4 in a Program for avx2, whose dot form is maddubs or widened");
   }
+  void dot2(const Xmm&, const Xmm&, const Operand&) override {
+    internal_error(program_.name + ": dot2 in a Program for avx2, which has no such instruction");
+  }
 
   void bitwise(Op op, const Xmm& d, const Xmm& a, const Operand& b) override {
     if (op == Op::and_) return vpand(d, a, b);

@@ -20,6 +20,8 @@ class LoweringAvx512Vnni final : public Lowering {
  private:
   void dot4(const Xmm& d, const Xmm& a, const Operand& b) override { vpdpbusd(d, a, b, Xbyak::EvexEncoding); }
 
+  void dot2(const Xmm& d, const Xmm& a, const Operand& b) override { vpdpwssd(d, a, b, Xbyak::EvexEncoding); }
+
   void bitwise(Op op, const Xmm& d, const Xmm& a, const Operand& b) override {
     if (op == Op::and_) return vpandd(d, a, b);
     return op == Op::or_ ? vpord(d, a, b) : vpxord(d, a, b);

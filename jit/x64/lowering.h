@@ -29,6 +29,7 @@ class Lowering : protected Xbyak::CodeGenerator {
 
   // The ops that differ between the targets.
   virtual void dot4(const Xmm& d, const Xmm& a, const Operand& b) = 0;
+  virtual void dot2(const Xmm& d, const Xmm& a, const Operand& b) = 0;
   virtual void bitwise(Op op, const Xmm& d, const Xmm& a, const Operand& b) = 0;
   virtual void blend8(const Xmm& d, const Xmm& a, const Operand& b, const Xmm& c) = 0;
   virtual void permute128(const Xmm& d, const Xmm& a, const Operand& b) = 0;

@@ -72,6 +72,7 @@ void unary(Cases& cases, Op op, Elem elem, int imm, F f) {
 
 void integer_ops(Cases& cases) {
   lanewise<uint16_t>(cases, Op::add16, Elem::s16, [](uint32_t x, uint32_t y) { return x + y; });
+  lanewise<uint16_t>(cases, Op::sub16, Elem::s16, [](uint32_t x, uint32_t y) { return x - y; });
   lanewise<uint32_t>(cases, Op::add32, Elem::s32, [](uint32_t x, uint32_t y) { return x + y; });
   lanewise<uint32_t>(cases, Op::sub32, Elem::s32, [](uint32_t x, uint32_t y) { return x - y; });
   lanewise<int32_t>(cases, Op::max_i32, Elem::s32, [](int32_t x, int32_t y) { return std::max(x, y); });
@@ -84,6 +85,8 @@ void integer_ops(Cases& cases) {
   lanewise<int16_t>(cases, Op::adds16, Elem::s16, [](int64_t x, int64_t y) { return saturate<int16_t>(x + y); });
   for (const int n : {1, 8, 15})
     unary<uint16_t, uint16_t>(cases, Op::srl16, Elem::s16, n, [=](uint32_t x) { return x >> n; });
+  for (const int n : {1, 2, 15})
+    unary<uint16_t, uint16_t>(cases, Op::sll16, Elem::s16, n, [=](uint32_t x) { return x << n; });
   for (const int n : {1, 16, 31})
     unary<uint32_t, uint32_t>(cases, Op::sll32, Elem::s32, n, [=](uint64_t x) { return x << n; });
 }
@@ -264,6 +267,28 @@ void dot_ops_of(Cases& cases, Op op, Elem activation) {
                        .act_groups = group + 1});
 }
 
+// Pairs of words. The sum starts from src2.
+void pair_op(Cases& cases) {
+  for (const bool from_memory : {false, true})
+    cases.push_back({.name = from_memory ? "dot2_mem" : "dot2",
+                     .inputs = {Elem::s16, Elem::s16, Elem::s32},
+                     .body =
+                         [=](Builder& b, int w) {
+                           const Reg acc = b.load(w, Role::acc, kC), act = b.load(w, Role::act, kA);
+                           b.dot2(w, acc, act, from_memory ? Builder::Operand(kB) : b.load(w, Role::weight, kB));
+                           b.store(w, kDst, acc);
+                         },
+                     .expect =
+                         [](Bytes a, Bytes b, Bytes start, uint8_t* d, int w) {
+                           each<uint32_t>(d, w, [=](int i) {
+                             int64_t sum = get<int32_t>(start, i);
+                             for (const int k : {2 * i, 2 * i + 1})
+                               sum += int64_t{get<int16_t>(a, k)} * get<int16_t>(b, k);
+                             return sum;
+                           });
+                         }});
+}
+
 // The sum starts from src2.
 void matrix_op(Cases& cases) {
   for (const bool from_memory : {false, true})
@@ -288,6 +313,7 @@ void matrix_op(Cases& cases) {
 }
 
 void dot_ops(Cases& cases) {
+  pair_op(cases);
   matrix_op(cases);
   dot_ops_of<uint8_t>(cases, Op::dot4, Elem::u8);
   dot_ops_of<int8_t>(cases, Op::dot4s, Elem::s8);
@@ -480,6 +506,7 @@ bool suits(const OpCase& op, int w, const Target& target) {
     return false;
   for (const Inst& i : program_of(op, w, 2).code)
     if ((i.op == Op::dot4 && target.best_dot != DotForm::fused && target.best_dot != DotForm::matrix) ||
+        (i.op == Op::dot2 && target.best_dot == DotForm::maddubs) ||
         (i.op == Op::dot4s && target.best_dot != DotForm::flipped && target.arch != Arch::any) ||
         (i.op == Op::mmla && target.best_dot != DotForm::matrix && target.arch != Arch::any) ||
         (i.op == Op::permute128 && target.table != TableForm::permute))
