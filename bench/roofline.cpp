@@ -5,7 +5,6 @@
 #include <thread>
 
 #include "bench/peak.h"
-#include "generator/schedule/cost.h"
 
 namespace octet {
 namespace {
@@ -36,12 +35,12 @@ const char* Roofline::bound() const {
   return compute > memory ? "compute" : level;
 }
 
-Roofline roofline(const KernelSpec& spec, int64_t network_bytes, const Machine& machine) {
+Roofline roofline(const KernelSpec& spec, const Cost& cost, int64_t network_bytes, const Machine& machine) {
   Roofline r;
   if (machine.bandwidth.empty() || machine.macs_per_second <= 0) return r;
   if (const auto* conv = std::get_if<ConvSpec>(&spec))
-    r.compute = static_cast<double>(executed_macs(*conv)) / machine.macs_per_second;
-  const Traffic moved = traffic(spec);
+    r.compute = static_cast<double>(cost.macs > 0 ? cost.macs : executed_macs(*conv)) / machine.macs_per_second;
+  const Traffic moved = cost.core > 0 ? cost.traffic : traffic(spec);
   const Residence from = residence(moved, network_bytes);
   // Cores have the first two levels for themselves and share the others.
   const auto rate = [&](Level level, double Bandwidth::*kind) {

@@ -6,6 +6,7 @@
 
 #include "bench/bandwidth.h"
 #include "generator/kernel/spec.h"
+#include "generator/schedule/cost.h"
 #include "targets/target.h"
 
 namespace octet {
@@ -28,8 +29,8 @@ struct Roofline {
   const char* bound() const;
 };
 
-// In a network that touches `network_bytes` (constants and arena) in a run; taps that lie in the padding are no work.
-// All zero where nothing was measured.
-Roofline roofline(const KernelSpec& spec, int64_t network_bytes, const Machine& machine);
+// In a network that touches `network_bytes` (constants and arena) in a run. Work and bytes are those of the kernel's
+// own form, where `cost` knows them: taps that lie in the padding are no work. All zero where nothing was measured.
+Roofline roofline(const KernelSpec& spec, const Cost& cost, int64_t network_bytes, const Machine& machine);
 
 }  // namespace octet

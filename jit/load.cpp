@@ -175,7 +175,7 @@ LoadedModel load(Graph graph, const LoadOptions& options) {
                                  .threads = options.threads,
                                  .sharing = options.sharing,
                                  .keep_all = options.keep_all,
-                                 .tilings = {options.tuned.get(), options.tiling_candidate},
+                                 .tilings = {options.tuned.get(), options.tiling_candidate, options.winograd},
                                  .views = options.views});
   m.compile_seconds = watch.lap();
   if (!options.dump_dir.empty()) {

@@ -34,8 +34,9 @@ struct LoadOptions {
   bool prove = true;               // false: needless channels and clamps are computed; keep_all then shows them all
   std::shared_ptr<const TunedTilings> tuned;  // measured choices of register tiles; read_tuned() reads them
   int tiling_candidate = 0;                   // octet tune: TilingChoice::candidate
-  std::string compiler = "c++";               // engine cpp
-  std::filesystem::path dump_dir;             // where graph, programs and code are written; empty: nowhere
+  WinogradUse winograd = WinogradUse::where_it_pays;
+  std::string compiler = "c++";    // engine cpp
+  std::filesystem::path dump_dir;  // where graph, programs and code are written; empty: nowhere
 };
 
 struct LoadedModel {

@@ -18,17 +18,16 @@ namespace {
 // not compile until it has its place here.
 std::string made_how(const std::filesystem::path& path, const LoadOptions& options, const Target& target) {
   const auto& [given_target, engine, threads, sharing, batch, profile, keep_all, fuse, views, strict_int8, prove, tuned,
-               tiling_candidate, compiler, dump_dir] = options;
+               tiling_candidate, winograd, compiler, dump_dir] = options;
   static_cast<void>(given_target);                           // nullptr for the host's; `target` is what it became
   static_cast<void>(engine);                                 // only jit is cached
   static_cast<void>(compiler), static_cast<void>(dump_dir);  // of other engines; not cached
   return fmt::format(
       "{} {} threads {} sharing {} {} {} {} batch {} profile {} keep {} fuse {} views {} strict {} prove {} tilings {} "
-      "{} name "
-      "{}",
+      "{} winograd {} name {}",
       build_id() + (target.backend == Backend::llvm ? " llvm " + llvm_build() : ""), target.name, threads, sharing.wake,
       sharing.step, sharing.remote_byte, sharing.shared_row, batch, profile ? profile_name(*profile) : "", keep_all,
-      fuse, views, strict_int8, prove, tiling_candidate, tuned ? tuned->text() : "",
+      fuse, views, strict_int8, prove, tiling_candidate, tuned ? tuned->text() : "", static_cast<int>(winograd),
       path.stem().string());  // the name of graphs that have none
 }
 

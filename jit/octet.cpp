@@ -64,6 +64,7 @@ Model Model::load(const std::string& path, const Options& options) {
       .strict_int8 = options.strict_int8,
       .prove = options.prove,
       .tuned = options.tuned.empty() ? nullptr : std::make_shared<const TunedTilings>(read_tuned(options.tuned)),
+      .winograd = options.winograd ? WinogradUse::where_it_pays : WinogradUse::never,
       .dump_dir = options.dump_dir};
   return guarded([&] {
     auto impl = std::make_shared<Impl>();

@@ -55,7 +55,8 @@ octet::Options options_of(const octet_options& o) {
                      .keep_all = o.keep_all != 0,
                      .fuse = o.fuse != 0,
                      .strict_int8 = o.strict_int8 != 0,
-                     .prove = o.prove != 0};
+                     .prove = o.prove != 0,
+                     .winograd = o.winograd != 0};
   if (o.target) out.target = o.target;
   if (o.engine) out.engine = o.engine;
   if (o.profile) out.profile = o.profile;
@@ -102,6 +103,7 @@ void octet_options_init(octet_options* options) {
                 .threads = 1,
                 .batch = 1,
                 .fuse = 1,
+                .winograd = 1,
                 .prove = 1,
                 .cache_bytes = octet::Options{}.cache_bytes};
 }

@@ -40,7 +40,9 @@ struct Options {
   bool keep_all = false;     // every quantized tensor keeps its memory, for Context::read; costs memory
   bool fuse = true;          // false: residual adds stay kernels of their own, so that every tensor exists
   bool strict_int8 = false;  // true: a network of which anything would run in f32 is refused
-  bool prove = true;     // false: channels that the weights prove needless are computed, so that every tensor exists
+  bool prove = true;  // false: channels that the weights prove needless are computed, so that every tensor exists
+  // false: no 3x3 convolution takes Winograd's form, which is faster but makes its weights eight times as large.
+  bool winograd = true;
   std::string tuned;     // a file that `octet tune` wrote: measured choices of register tiles; empty: none
   std::string dump_dir;  // graph, programs and code as text are written here; empty: nowhere
   // Folder that keeps loaded networks for the next load, which then maps them: no parsing, no packing, no code

@@ -45,6 +45,7 @@ typedef struct octet_options {
   int keep_all;          /* every tensor inside can be read after a run; 0 */
   int fuse;              /* 0: residual adds stay kernels of their own; 1 */
   int strict_int8;       /* 1: a network of which anything would run in f32 is refused; 0 */
+  int winograd;          /* 0: no 3x3 convolution in Winograd's form, whose weights are eight times as large; 1 */
   int prove;             /* 0: channels that the weights prove needless are computed; 1 */
   const char* dump_dir;  /* where graph, programs and code are written; NULL: nowhere */
   const char* tuned;     /* measured choices of register tiles, a file that `octet tune` wrote; NULL: none */

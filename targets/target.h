@@ -10,14 +10,15 @@ namespace octet {
 
 // How a target forms `acc.s32 += sum of four u8 * s8` without ever saturating (design/numerics.md 3).
 enum class DotForm : uint8_t {
-  fused,    // one instruction, exact for every operand (vpdpbusd)
-  maddubs,  // vpmaddubsw + vpmaddwd + vpaddd: exact only where the weights prove that no pair saturates
-  widened,  // both operands widened to 16 bits, two vpmaddwd: always exact, half the rate
-  chained,  // two vpmaddubsw added in 16 bits before the vpmaddwd: exact where the weights of both stay small together
-  matched,  // input channels re-ordered per block of output channels, so that most are exact chained or as maddubs
-  matrix,   // two pixels by two output channels, eight input channels at a time (usmmla); alone, a pixel is `fused`
-  flipped,  // activations turned from u8 to s8 (xor 0x80, 128 * sum of weights in the bias), then one instruction
-            // (sdot)
+  fused,     // one instruction, exact for every operand (vpdpbusd)
+  maddubs,   // vpmaddubsw + vpmaddwd + vpaddd: exact only where the weights prove that no pair saturates
+  widened,   // both operands widened to 16 bits, two vpmaddwd: always exact, half the rate
+  chained,   // two vpmaddubsw added in 16 bits before the vpmaddwd: exact where the weights of both stay small together
+  matched,   // input channels re-ordered per block of output channels, so that most are exact chained or as maddubs
+  matrix,    // two pixels by two output channels, eight input channels at a time (usmmla); alone, a pixel is `fused`
+  flipped,   // activations turned from u8 to s8 (xor 0x80, 128 * sum of weights in the bias), then one instruction
+             // (sdot)
+  winograd,  // 3x3 windows: 36 products of 16-bit words for 16 outputs instead of 144 of bytes (schedule/winograd.h)
 };
 
 // How a target looks bytes up in a table of 256 entries.

@@ -75,9 +75,9 @@ class Cache : public testing::Test {
 };
 
 TEST_F(Cache, AHitGivesTheBytesOfAMiss) {
-  for (const LoadOptions& o :
-       {LoadOptions{}, LoadOptions{.threads = 2}, LoadOptions{.target = find_target("avx2")},
-        LoadOptions{.keep_all = true}, LoadOptions{.fuse = false}, LoadOptions{.views = false}}) {
+  for (const LoadOptions& o : {LoadOptions{}, LoadOptions{.threads = 2}, LoadOptions{.target = find_target("avx2")},
+                               LoadOptions{.keep_all = true}, LoadOptions{.fuse = false}, LoadOptions{.views = false},
+                               LoadOptions{.winograd = WinogradUse::everywhere}}) {
     if (o.target && (!host_runs(*o.target) || o.target == &host_target())) continue;  // the host's came first
     const ReadyModel plain = load_ready(kDigits, o, {});
     EXPECT_EQ(plain.cache, "off");

@@ -8,6 +8,7 @@
 
 #include "generator/program/plan_conv.h"
 #include "generator/program/registers.h"
+#include "generator/schedule/winograd.h"
 #include "tests/support/conv_case.h"
 #include "tests/support/engines.h"
 #include "tests/support/random.h"
@@ -53,17 +54,18 @@ std::vector<Runner> runners(Speed speed) {
   return all;
 }
 
-// Schedules, packs and builds every case, loads all at once, runs and compares each. `candidate`: of the tilings that
-// might be measured. Where the target's dot wants activations flipped, operands lie so in every combination.
-void check(const Runner& r, std::vector<ConvCase> cases, int candidate = 0) {
+// Schedules, packs and builds every case, loads all at once, runs and compares each. Where the target's dot wants
+// activations flipped, operands lie so in every combination.
+void check(const Runner& r, std::vector<ConvCase> cases, const TilingChoice& choice = {}) {
   if (!r.engine->unavailable.empty()) GTEST_SKIP() << r.engine->unavailable;
-  if (r.target->best_dot == DotForm::flipped)
+  const bool flips = r.target->best_dot == DotForm::flipped && choice.winograd != WinogradUse::everywhere;
+  if (flips)
     for (size_t i = 0; i < cases.size(); ++i) cases[i].spec.flips = {i % 2 == 1, i % 4 >= 2, i % 8 >= 4};
   std::vector<Program> programs;
   std::vector<PlannedConv> plans;
   for (const ConvCase& c : cases) {
     SCOPED_TRACE(c.name);
-    PlannedConv plan = plan_conv(c.spec, c.data, *r.target, r.emitter, {.candidate = candidate});
+    PlannedConv plan = plan_conv(c.spec, c.data, *r.target, r.emitter, choice);
     programs.push_back(plan.build(fmt::format("conv_{}", programs.size())));
     EXPECT_NO_THROW(allocate(programs.back(), plan.registers)) << plan.schedule;
     plans.push_back(std::move(plan));
@@ -94,6 +96,23 @@ TEST_P(Conv, TailsEqualTheReference) {
       if (!few || n == only) cases.push_back(make_conv_case(shape, numbers[n], seed));
   }
   check(GetParam(), cases);
+}
+
+// The form winograd, whether it pays or not.
+TEST_P(Conv, WinogradEqualsTheReference) {
+  std::vector<ConvCase> cases;
+  uint32_t seed = 1;
+  const bool few = compiles_slowly(*GetParam().engine);
+  for (const char* file : {"winograd.txt", "tails.txt"})
+    for (const ConvShape& shape : read_conv_shapes(std::string(kShapes) + file)) {
+      if (!has_winograd(shape.spec)) continue;
+      const auto& numbers = conv_numbers();
+      for (size_t n = 0; n < numbers.size(); ++n, ++seed)
+        if (!few || n == 5 * cases.size() % numbers.size()) cases.push_back(make_conv_case(shape, numbers[n], seed));
+      if (few && cases.size() == 6) break;
+    }
+  for (const ConvCase& c : cases) ASSERT_TRUE(fits_winograd(c.spec, c.data)) << c.name;
+  check(GetParam(), cases, {.winograd = WinogradUse::everywhere});
 }
 
 // Every form of requantization on every engine: of a row with a tail of pixels and channels, and of a depthwise layer.
@@ -156,12 +175,14 @@ TEST_P(ConvNetworks, EqualTheReference) {
 TEST_P(ConvNetworks, EveryCandidateTilingEqualsTheReference) {
   std::vector<ConvCase> cases;
   uint32_t seed = 2000;
-  for (const ConvShape& shape : read_conv_shapes(std::string(kShapes) + "tails.txt"))
-    for (int k = 0; k < 2; ++k, ++seed)
-      cases.push_back(make_conv_case(shape, conv_numbers()[seed % conv_numbers().size()], seed));
+  for (const char* file : {"tails.txt", "winograd.txt"})
+    for (const ConvShape& shape : read_conv_shapes(std::string(kShapes) + file))
+      for (int k = 0; k < 2; ++k, ++seed)
+        cases.push_back(make_conv_case(shape, conv_numbers()[seed % conv_numbers().size()], seed));
   for (int candidate = 1; candidate < 6; ++candidate) {
     SCOPED_TRACE(candidate);
-    check(GetParam(), cases, candidate);
+    const auto winograd = candidate % 2 ? WinogradUse::never : WinogradUse::everywhere;
+    check(GetParam(), cases, {.candidate = candidate, .winograd = winograd});
     if (HasFatalFailure() || IsSkipped()) return;
   }
 }

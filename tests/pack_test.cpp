@@ -7,6 +7,7 @@
 #include <set>
 
 #include "generator/schedule/edges.h"
+#include "generator/schedule/winograd.h"
 #include "tests/support/conv_case.h"
 
 namespace octet {
@@ -26,7 +27,7 @@ TEST_P(Pack, UnpackGivesTheWeightsBack) {
       if (shape.spec.is_depthwise()) continue;
       ConvCase c = make_conv_case(shape, numbers, 7);
       merge_groups(c.spec, c.data);
-      const ConvSchedule s = choose_conv(c.spec, c.data, target, Emitter::jit);
+      const ConvSchedule s = choose_conv(c.spec, c.data, target, Emitter::jit, {.winograd = WinogradUse::never});
       forms.insert(s.dot);
       ASSERT_EQ(unpack_weights(c.spec, s, pack_conv(c.spec, s, c.data)), c.data.weights) << c.name;
     }
@@ -34,6 +35,21 @@ TEST_P(Pack, UnpackGivesTheWeightsBack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, Pack, testing::Values("scalar", "avx2", "avx512_vnni", "neon_dot", "neon_i8mm"));
+
+TEST_P(Pack, UnpackGivesTheSumsOfWinogradTermsBack) {
+  const Target& target = *find_target(GetParam());
+  for (const ConvShape& shape : read_conv_shapes(OCTET_SOURCE_DIR "/tests/shapes/winograd.txt"))
+    for (const ConvNumbers& numbers : conv_numbers()) {
+      const ConvCase c = make_conv_case(shape, numbers, 7);
+      const ConvSchedule s = choose_conv(c.spec, c.data, target, Emitter::jit, {.winograd = WinogradUse::everywhere});
+      ASSERT_EQ(s.dot, DotForm::winograd) << c.name;
+      const size_t one = c.data.weights.size() / static_cast<size_t>(c.spec.weight_terms);
+      std::vector<int16_t> sums(one);
+      for (size_t i = 0; i < c.data.weights.size(); ++i)
+        sums[i % one] = static_cast<int16_t>(sums[i % one] + c.data.weights[i]);
+      ASSERT_EQ(unpack_winograd(c.spec, s, pack_conv(c.spec, s, c.data)), sums) << c.name;
+    }
+}
 
 // The bias of a class holds the zero point times the weights of the taps that the class has, and no others.
 TEST(PackBias, HoldsTheZeroPointPerClass) {

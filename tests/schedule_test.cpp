@@ -13,12 +13,13 @@
 namespace octet {
 namespace {
 
-ConvSchedule schedule(const std::string& line, const char* target, Emitter emitter, int weight = 1) {
+ConvSchedule schedule(const std::string& line, const char* target, Emitter emitter, int weight = 1,
+                      WinogradUse winograd = WinogradUse::never) {
   const ConvSpec s = parse_conv_shape(line + " test:layer").spec;
   ConvData d;
   const int products = s.ic / s.groups * s.window.kh * s.window.kw;
   d.weights.assign(static_cast<size_t>(s.oc * products), static_cast<int8_t>(weight));
-  return choose_conv(s, d, *find_target(target), emitter);
+  return choose_conv(s, d, *find_target(target), emitter, {.winograd = winograd});
 }
 
 std::string tiles(const ConvSchedule& s) {
@@ -57,6 +58,30 @@ INSTANTIATE_TEST_SUITE_P(
                     Expected{"112x112x16 -> 96", "avx512_vnni", kJit, 1, "4x(4x64B)*1 8x(2x64B)*1"},
                     Expected{"1x1x2048 -> 1000", "avx512_vnni", kJit, 1, "1x(4x64B)*15 1x(2x64B+1x32B)*1"},
                     Expected{"1x1x2048 -> 1000", "avx512_vnni", kCompiler, 1, "1x(4x64B)*15 1x(2x64B+1x32B)*1"}));
+
+TEST(Schedule, WinogradTilesHaveSingleVectors) {
+  const auto chosen = [](const char* layer, const char* target, Emitter emitter) {
+    const ConvSchedule s = schedule(layer, target, emitter, 1, WinogradUse::everywhere);
+    EXPECT_EQ(s.dot, DotForm::winograd) << layer;
+    return tiles(s);
+  };
+  EXPECT_EQ(chosen("28x28x128 -> 128 k3 p1", "avx512_vnni", kJit), "7x(4*1x64B)*2");
+  EXPECT_EQ(chosen("14x14x128 -> 72 k3 p1", "avx512_vnni", kJit), "4x(4*1x64B+1x32B)*1");
+  EXPECT_EQ(chosen("28x28x128 -> 128 k3 p1", "avx2", kJit), "3x(4*1x32B)*4");
+  EXPECT_EQ(chosen("28x28x128 -> 128 k3 p1", "avx2", kCompiler), "2x(4*1x32B)*4");
+}
+
+// Sums beyond 26 bits cannot be told from others by what is left of them: then bytes it is.
+TEST(Schedule, WinogradWantsSmallSums) {
+  const auto dot = [](const char* layer, int weight) {
+    return schedule(layer, "avx512_vnni", kJit, weight, WinogradUse::everywhere).dot;
+  };
+  // 9 * 114 * 255 * 128 < 2^25 <= 9 * 115 * 255 * 128
+  EXPECT_EQ(dot("4x4x114 -> 4 k3 p1", -128), DotForm::winograd);
+  EXPECT_EQ(dot("4x4x115 -> 4 k3 p1", -128), DotForm::fused);
+  EXPECT_EQ(dot("4x4x115 -> 4 k3 p1", 127), DotForm::winograd);
+  EXPECT_EQ(dot("4x4x116 -> 4 k3 p1", 127), DotForm::fused);
+}
 
 TEST(Schedule, TextTellsEverythingThatMakesAnotherKernel) {
   ConvSchedule s = schedule("28x28x128 -> 72 k3 p1", "avx512_vnni", kJit);
@@ -99,9 +124,11 @@ TEST(Schedule, CandidatesDifferAndFit) {
   for (const Target& target : all_targets())
     for (const char* layer :
          {"28x28x128 -> 128 k3 p1", "13x13x24 -> 40", "1x1x2048 -> 1000", "56x56x16 -> 96", "1x3x4 -> 4"})
-      for (const int weight : {1, 127}) {
+      for (const int weight : {0, 1, 127}) {  // 0: winograd where the shape has it
         const ConvSpec s = parse_conv_shape(std::string(layer) + " test:layer").spec;
-        const ConvSchedule chosen = schedule(layer, target.name, kJit, weight);
+        const ConvSchedule chosen =
+            schedule(layer, target.name, kJit, weight, weight ? WinogradUse::never : WinogradUse::everywhere);
+        const auto build = chosen.dot == DotForm::winograd ? build_winograd : build_conv;
         std::vector<std::string> seen;
         const std::vector<Tiling> all = tilings(s, chosen, target);
         EXPECT_LE(all.size(), 6u);
@@ -109,7 +136,7 @@ TEST(Schedule, CandidatesDifferAndFit) {
           ConvSchedule other = chosen;
           apply(t, s, target, other);
           for (const OcBlock& b : other.blocks) EXPECT_LE(b.pixels * b.vectors(), 32) << layer;
-          EXPECT_NO_THROW(allocate(build_conv(s, other, target, "conv"), target.vector_registers)) << to_string(other);
+          EXPECT_NO_THROW(allocate(build(s, other, target, "conv"), target.vector_registers)) << to_string(other);
           EXPECT_EQ(std::count(seen.begin(), seen.end(), to_string(other)), 0) << to_string(other);
           seen.push_back(to_string(other));
         }

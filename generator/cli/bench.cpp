@@ -136,6 +136,10 @@ void print_result(const BenchOptions& o, const LoadedModel& model, const Result&
       fmt::print(", {:.1f} % of the measured peak of {:.1f} GMAC/s",
                  100 * static_cast<double>(r.macs) / r.median / peak, peak / 1e9);
     fmt::print("\n");
+    if (std::any_of(r.layers.begin(), r.layers.end(),
+                    [](const Layer& l) { return l.schedule.starts_with("winograd"); }))
+      fmt::print(
+          "                  counted as the shapes say; 3x3 layers in Winograd's form carry out a quarter of them\n");
   }
   fmt::print("  load            {:.1f} ms: import {:.1f}, passes {:.1f}, compile {:.1f}, code {:.1f}\n", 1e3 * load,
              1e3 * model.import_seconds, 1e3 * model.passes_seconds, 1e3 * model.compile_seconds,

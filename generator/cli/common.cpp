@@ -57,6 +57,9 @@ void ModelOptions::add_bisecting(CLI::App& verb) {
   const char* bisect = "To bisect";
   verb.add_flag("--no-fuse", no_fuse, "Residual adds and tables stay kernels of their own")->group(bisect);
   verb.add_flag("--no-views", no_views, "Concats and slices copy")->group(bisect);
+  verb.add_flag("--no-winograd", no_winograd,
+                "No 3x3 convolution takes Winograd's form: slower, but weights stay an eighth as large")
+      ->group(bisect);
   verb.add_flag("--no-prove", no_prove, "Channels and clamps that the weights prove needless are computed")
       ->group(bisect);
 }
@@ -64,6 +67,10 @@ void ModelOptions::add_bisecting(CLI::App& verb) {
 ImportOptions ModelOptions::import_options() const {
   check_batch(batch);
   return {.batch = batch, .profile = profile.empty() ? std::nullopt : std::optional(profile_named(profile))};
+}
+
+WinogradUse ModelOptions::winograd() const {
+  return no_winograd ? WinogradUse::never : WinogradUse::where_it_pays;
 }
 
 PassOptions ModelOptions::pass_options() const {
@@ -90,6 +97,7 @@ LoadOptions ModelOptions::load_options() const {
           .strict_int8 = strict_int8,
           .prove = !no_prove,
           .tuned = tuned.empty() ? nullptr : std::make_shared<const TunedTilings>(read_tuned(tuned)),
+          .winograd = winograd(),
           .compiler = compiler,
           .dump_dir = dump_dir};
 }

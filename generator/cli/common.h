@@ -16,7 +16,7 @@ struct ModelOptions {
   std::string model, target = "host", engine = "jit", compiler = "c++", profile, dump_dir, tuned, cache_dir;
   int threads = 1;
   int64_t batch = 1;
-  bool no_fuse = false, no_views = false, no_prove = false, no_cache = false, strict_int8 = false;
+  bool no_fuse = false, no_views = false, no_prove = false, no_winograd = false, no_cache = false, strict_int8 = false;
 
   void add_model(CLI::App& verb);
   void add_target(CLI::App& verb);
@@ -27,6 +27,7 @@ struct ModelOptions {
   void add_bisecting(CLI::App& verb);  // what can be switched off; the bytes stay the same
   void add_cache(CLI::App& verb);
   ImportOptions import_options() const;
+  WinogradUse winograd() const;
   PassOptions pass_options() const;
   LoadOptions load_options() const;
   CacheOptions cache_options() const { return {.folder = no_cache ? "" : cache_dir}; }

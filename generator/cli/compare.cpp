@@ -45,7 +45,8 @@ ModelOptions read_settings(const std::string& flag, const std::string& model, co
                                                      {"compiler", &o.compiler},
                                                      {"profile", &o.profile},
                                                      {"tuned", &o.tuned}};
-  const std::map<std::string, bool*> switches = {{"fuse", &o.no_fuse}, {"views", &o.no_views}, {"prove", &o.no_prove}};
+  const std::map<std::string, bool*> switches = {
+      {"fuse", &o.no_fuse}, {"views", &o.no_views}, {"prove", &o.no_prove}, {"winograd", &o.no_winograd}};
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find(',', at), text.size());
     const std::string setting = text.substr(at, end - at);
@@ -63,7 +64,7 @@ ModelOptions read_settings(const std::string& flag, const std::string& model, co
     else
       user_error(
           fmt::format("{}: unknown setting '{}' (target=T, engine=E, profile=P, threads=N, batch=N, "
-                      "compiler=C, tuned=FILE, fuse=no, views=no, prove=no)",
+                      "compiler=C, tuned=FILE, fuse=no, views=no, prove=no, winograd=no)",
                       flag, setting));
   }
   return o;
@@ -289,7 +290,7 @@ void add_compare(CLI::App& app) {
       ->check(no_empty_name());
   const char* settings =
       "How A runs: any of target=T, engine=E, profile=P, threads=N, batch=N,\n"
-      "compiler=C, tuned=FILE, fuse=no, views=no, prove=no, with commas between";
+      "compiler=C, tuned=FILE, fuse=no, views=no, prove=no, winograd=no, with commas between";
   verb->add_option("--a", o->a_settings, settings);
   verb->add_option("--b", o->b_settings, "The same for B");
   verb->add_option("--json", o->json, "Also write all figures into this file")->check(no_empty_name());

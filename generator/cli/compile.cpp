@@ -62,7 +62,7 @@ void compile_verb(const CompileVerbOptions& o) {
   for (const Target* t : targets)
     models.push_back(compile(graph, {.target = t,
                                      .emitter = objects ? emitter_of(*t) : Emitter::compiler,
-                                     .tilings = {&tuned},
+                                     .tilings = {.tuned = &tuned, .winograd = o.model.winograd()},
                                      .views = !o.model.no_views}));
   emit_model(models, {.name = name,
                       .out_dir = o.out_dir,

@@ -256,7 +256,7 @@ void print_explanation(const ModelOptions& o, bool measure) {
   const CompiledModel model = compile(graph, {.target = options.target,
                                               .emitter = emitter_of(*options.target),
                                               .threads = options.threads,
-                                              .tilings = {options.tuned.get()},
+                                              .tilings = {.tuned = options.tuned.get(), .winograd = options.winograd},
                                               .views = options.views});
   if (options.tuned) fmt::print("\nTuned {}\n", tuned_text(o.tuned, *options.tuned, model));
   explain_layers(model, measure ? measured_kernels(o, options) : std::vector<double>());

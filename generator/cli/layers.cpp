@@ -131,7 +131,7 @@ void add_rooflines(std::vector<Layer>& layers, const LoadedModel& model, const M
   for (Layer& layer : layers)
     for (size_t s = layer.first_step; s < layer.first_step + layer.steps; ++s) {
       const KernelUnit& unit = model.compiled.kernels[model.executor->plan().steps[s].kernel];
-      const Roofline part = roofline(unit.spec, network_bytes(model), machine);
+      const Roofline part = roofline(unit.spec, unit.cost, network_bytes(model), machine);
       layer.roofline.compute += part.compute;
       layer.roofline.memory += part.memory;
       layer.roofline.level = part.level;

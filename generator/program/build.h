@@ -16,6 +16,9 @@ namespace octet {
 // Dense, grouped (groups as merge_groups leaves them) and linear convolution with packed data of pack_conv.
 Program build_conv(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target, std::string name);
 
+// The same where the schedule's dot form is winograd; OCTET_SCRATCH as WinogradLayout has it.
+Program build_winograd(const ConvSpec& spec, const ConvSchedule& schedule, const Target& target, std::string name);
+
 // Elementwise and pooling ops need no schedule: vectors of the target's width, narrower ones at the tail. They write
 // round_up(channels, 4) channels of a pixel and no more. Nothing where the plain op (generator/kernel/plain.h) has to
 // do: pooling windows of more than 25 taps, ReduceMean, quantize to other than pixels of one dword.

@@ -56,7 +56,8 @@ int DotEmitter::extra_registers(DotForm form) {
     case DotForm::chained: return 4;  // ones, second activation, two products
     case DotForm::matched: return 5;  // those of maddubs and of widened
     case DotForm::matrix: return 0;
-    case DotForm::flipped: return 1;  // the sign bits
+    case DotForm::winograd: return 1;  // products, where they are not added at once
+    case DotForm::flipped: return 1;   // the sign bits
   }
   return 0;
 }

@@ -28,12 +28,13 @@ PlannedConv plan_conv(const ConvSpec& given, ConvData data, const Target& target
   p.tiling = schedule.tiling;
   p.schedule = to_string(schedule);
   p.registers = schedule.registers;
-  p.scratch_bytes = schedule.scratch_bytes();
+  p.scratch_bytes = scratch_bytes(p.spec, schedule);
   if (costs) p.cost = cost_of(p.spec, schedule, *costs);
   p.packed = pack_conv(p.spec, schedule, data);
   schedule.orders.clear();  // they are in the weights now
   p.build = [spec = p.spec, schedule = std::move(schedule), &target](std::string name) {
-    return build_conv(spec, schedule, target, std::move(name));
+    const auto build = schedule.dot == DotForm::winograd ? build_winograd : build_conv;
+    return build(spec, schedule, target, std::move(name));
   };
   return p;
 }

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "generator/schedule/cost.h"
 #include "generator/schedule/edges.h"
 #include "generator/schedule/exactness.h"
 #include "generator/schedule/match.h"
 #include "generator/schedule/schedule.h"
 #include "generator/schedule/tiling.h"
+#include "generator/schedule/winograd.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -17,10 +19,29 @@ bool matching_may_pay(const ConvSpec& spec) {
   return flattened(spec).ow >= 4 && spec.oc / spec.groups >= 8 && spec.ic / spec.groups >= kChunkChannels / 2;
 }
 
+// Whether the form winograd wins although its weights are eight times as large: a clear gain even where they come from
+// memory in every run, and no layer so large that it fills the cache that the whole network lives from.
+bool winograd_pays(const ConvSpec& spec, const Target& target, Emitter emitter, const TilingChoice& choice) {
+  constexpr int64_t kMostBytes = 2 << 20;
+  constexpr double kClearGain = 0.9;
+  const CostTable* costs = cost_table(target);
+  if (!costs || costs->pair_dot == 0 || winograd_bytes(spec) > kMostBytes) return false;
+  const auto cycles = [&](DotForm dot) {
+    const Cost cost = cost_of(spec, conv_schedule(spec, dot, target, emitter, choice), *costs);
+    const double bytes_per_cycle = costs->bytes_per_cycle[static_cast<size_t>(Level::dram)];
+    return cost.core + static_cast<double>(cost.traffic.constants) / bytes_per_cycle;
+  };
+  return cycles(DotForm::winograd) < kClearGain * cycles(target.best_dot);
+}
+
 // Where the target's dot needs a proof: plain maddubs where no pair saturates, else channels in another order, else
 // wide. `match` is filled in where the answer is matched.
 DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter,
                  const TilingChoice& choice, ChannelMatch& match, std::string& reason) {
+  if (winograd_wanted(spec, target, emitter, choice) && fits_winograd(spec, data)) {
+    reason = "winograd: 36 products for 16 outputs";
+    return DotForm::winograd;
+  }
   if (target.best_dot == DotForm::matrix && flattened(spec).ow == 1) {
     reason = "fused dot for one pixel";
     return DotForm::fused;
@@ -57,6 +78,11 @@ DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& targe
 }
 
 }  // namespace
+
+bool winograd_wanted(const ConvSpec& spec, const Target& target, Emitter emitter, const TilingChoice& choice) {
+  if (choice.winograd == WinogradUse::never || spec.flips.src || !has_winograd(spec)) return false;
+  return choice.winograd == WinogradUse::everywhere || winograd_pays(spec, target, emitter, choice);
+}
 
 int OcBlock::vectors() const {
   int n = 0;
@@ -102,7 +128,8 @@ Emitter emitter_of(const Target& target) {
 }
 
 const char* dot_name(DotForm dot) {
-  static const char* const names[] = {"fused", "maddubs", "widened", "chained", "matched", "matrix", "flipped"};
+  static const char* const names[] = {"fused",   "maddubs", "widened", "chained",
+                                      "matched", "matrix",  "flipped", "winograd"};
   return names[static_cast<size_t>(dot)];
 }
 
@@ -128,11 +155,12 @@ int ConvSchedule::scratch_pitch() const {
   return (chunks() + 1) * kChunkChannels;  // one more: pixels a power of two apart would meet in the same cache sets
 }
 
-int ConvSchedule::scratch_bytes() const {
-  if (dot != DotForm::matched) return 0;
+int scratch_bytes(const ConvSpec& spec, const ConvSchedule& s) {
+  if (s.dot == DotForm::winograd) return static_cast<int>(WinogradLayout(spec, s).bytes);
+  if (s.dot != DotForm::matched) return 0;
   int widest = 0;
-  for (const OcBlock& b : blocks) widest = std::max(widest, b.pixels);
-  return widest * scratch_pitch();
+  for (const OcBlock& b : s.blocks) widest = std::max(widest, b.pixels);
+  return widest * s.scratch_pitch();
 }
 
 std::string to_string(const ConvSchedule& s) {
@@ -143,7 +171,12 @@ std::string to_string(const ConvSchedule& s) {
   text += fmt::format(" unroll {}, {} registers, tiles", s.unroll, s.registers);
   for (const OcBlock& b : s.blocks) {
     text += fmt::format(" {}x(", b.pixels);
-    for (const VectorGroup& g : b.groups) text += fmt::format("{}{}x{}B", g.oc ? "+" : "", g.vectors, g.bytes);
+    for (size_t k = 0, n; k < b.groups.size(); k += n) {
+      const VectorGroup& g = b.groups[k];
+      n = 1;
+      while (k + n < b.groups.size() && b.groups[k + n].vectors == g.vectors && b.groups[k + n].bytes == g.bytes) ++n;
+      text += fmt::format("{}{}{}x{}B", k ? "+" : "", n > 1 ? fmt::format("{}*", n) : "", g.vectors, g.bytes);
+    }
     text += fmt::format(")*{}", b.count);
   }
   return text;

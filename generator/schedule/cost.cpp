@@ -6,6 +6,7 @@
 
 #include "generator/schedule/edges.h"
 #include "generator/schedule/pack.h"
+#include "generator/schedule/winograd.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -181,6 +182,28 @@ double epilogue_cycles(const OcBlock& block, bool residual, int full_bytes, cons
   return cycles;
 }
 
+// Tiles of 4x4 outputs: inputs transformed, 36 products of matrices, sums transformed and requantized.
+double winograd_cycles(const ConvSpec& s, const ConvSchedule& schedule, const CostTable& t) {
+  const WinogradLayout at(s, schedule);
+  const int tiles = at.rows * at.columns, full = t.vector_bytes, pairs = (s.ic + 1) / 2;
+  double cycles = std::max(0.5, 2.0 * at.pixel / full) * tiles * t.tile_inputs;
+  for (const OcBlock& b : schedule.blocks) {
+    const int groups = (tiles + b.pixels - 1) / b.pixels;
+    double width = 0;
+    for (const VectorGroup& g : b.groups) width += g.bytes < full ? t.narrow : 1.0;
+    const bool near = int64_t{4} * b.channels * pairs <= kLevelBytes[0];
+    const double dots = static_cast<double>(tiles) / groups * width * t.pair_dot;
+    const double loads =
+        width * (near ? t.weight_load : t.weight_stream) + static_cast<double>(tiles) / groups * t.activation_load;
+    // A sum's start and end take as long as two products.
+    const double products =
+        kWinogradPoints * groups * (pairs * std::max({dots, loads, t.dot_latency}) + 2 * dots + t.tile);
+    cycles += b.count * (products + tiles * width * t.tile_sums +
+                         kWinogradTile * kWinogradTile * tiles * epilogue_cycles(b, s.residual, full, t));
+  }
+  return s.n * at.regions * cycles;
+}
+
 }  // namespace
 
 Traffic traffic(const KernelSpec& spec) {
@@ -207,6 +230,13 @@ int64_t executed_macs(const ConvSpec& s) {
 }
 
 Cost cost_of(const ConvSpec& spec, const ConvSchedule& schedule, const CostTable& t) {
+  if (schedule.dot == DotForm::winograd) {
+    Traffic moved = traffic(spec);
+    moved.constants = winograd_bytes(spec) + 8 * int64_t{spec.oc};
+    const WinogradLayout at(spec, schedule);
+    const int64_t tiles = int64_t{spec.n} * at.regions * at.rows * at.columns;
+    return {t.kernel + winograd_cycles(spec, schedule, t), moved, 2 * kWinogradPoints * tiles * spec.ic * spec.oc};
+  }
   const ConvSpec flat = flattened(spec);
   const PixelClasses classes = pixel_classes(flat);
   const int steps = (flat.ic / flat.groups + 3) / 4;  // of a tap
@@ -228,7 +258,7 @@ Cost cost_of(const ConvSpec& spec, const ConvSchedule& schedule, const CostTable
   Traffic moved = traffic(spec);
   if (schedule.dot == DotForm::widened) moved.constants *= 2;
   if (schedule.dot == DotForm::matched) moved.constants += moved.constants / 8;  // the chunks' headers
-  return {t.kernel + flat.groups * cycles, moved};
+  return {t.kernel + flat.groups * cycles, moved, executed_macs(spec)};
 }
 
 Cost cost_of(const ConvSpec& s, const DepthwiseSchedule& d, const CostTable& t) {
@@ -245,7 +275,7 @@ Cost cost_of(const ConvSpec& s, const DepthwiseSchedule& d, const CostTable& t) 
   const double dots = w.kw * d.quads(s) * t.dot_depthwise[static_cast<size_t>(d.dot)];
   const double epilogue = t.epilogue_depthwise + (s.residual ? t.residual : 0);
   const double width = d.group.bytes < t.vector_bytes ? t.narrow : 1;
-  return {t.kernel + vectors * width * (interleaves * each + dots + epilogue), traffic(s)};
+  return {t.kernel + vectors * width * (interleaves * each + dots + epilogue), traffic(s), executed_macs(s)};
 }
 
 Cost cost_of(const KernelSpec& spec, const CostTable& t) {
@@ -278,7 +308,8 @@ double predict_cycles(const KernelSpec& spec, const Target& target, int64_t netw
       return cost_of(*conv, depthwise_schedule(*conv, target.best_dot, target, Emitter::jit), *table);
     ConvSpec merged = *conv;
     merged.groups = merged_groups(merged);
-    return cost_of(merged, conv_schedule(merged, target.best_dot, target, Emitter::jit), *table);
+    const DotForm dot = winograd_wanted(merged, target, Emitter::jit) ? DotForm::winograd : target.best_dot;
+    return cost_of(merged, conv_schedule(merged, dot, target, Emitter::jit), *table);
   };
   return total_cycles(cost(), network_bytes, *table);
 }

@@ -42,6 +42,7 @@ int64_t executed_macs(const ConvSpec& spec);
 struct Cost {
   double core = 0;  // cycles; 0: nothing is known (no cost table, or a reference)
   Traffic traffic;
+  int64_t macs = 0;  // carried out, those of 16-bit words counted twice as the time that they take
 };
 // Convolutions as merge_groups leaves them.
 Cost cost_of(const ConvSpec& spec, const ConvSchedule& schedule, const CostTable& table);

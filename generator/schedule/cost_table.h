@@ -41,6 +41,11 @@ struct CostTable {
   double tile;                     // a register tile
   double kernel_row;               // the loops of one kernel row of a tile
 
+  // Winograd, per full vector: a pair of input channels against a vector of output channels; a vector of words of the
+  // inputs of one tile, from bytes to 36 points; a vector of sums of one tile, 36 points to 16 pixels, without what
+  // `epilogue` counts. pair_dot 0: never measured.
+  double pair_dot = 0, tile_inputs = 0, tile_sums = 0;
+
   // Depthwise, per vector.
   double interleave;                    // of one input column
   double interleave_unaligned;          // more, where pixels are no whole vectors apart

@@ -146,7 +146,8 @@ namespace {
 
 class DepthwisePacker {
  public:
-  DepthwisePacker(const ConvSpec& spec, const DepthwiseSchedule& d, const ConvData& data) : s_(spec), d_(d), data_(data) {}
+  DepthwisePacker(const ConvSpec& spec, const DepthwiseSchedule& d, const ConvData& data)
+      : s_(spec), d_(d), data_(data) {}
 
   PackedConv run() {
     for (int start : d_.starts) pack_block(start);

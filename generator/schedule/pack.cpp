@@ -7,6 +7,7 @@
 
 #include "generator/schedule/edges.h"
 #include "generator/schedule/scales.h"
+#include "generator/schedule/winograd.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -272,6 +273,7 @@ int step_bytes(const OcBlock& block, DotForm dot) {
 }
 
 PackedConv pack_conv(const ConvSpec& spec, const ConvSchedule& schedule, const ConvData& data) {
+  if (schedule.dot == DotForm::winograd) return pack_winograd(spec, schedule, data);
   return Packer(spec, schedule, data).run();
 }
 

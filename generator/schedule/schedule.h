@@ -26,7 +26,7 @@ struct VectorGroup {
 struct OcBlock {
   std::vector<VectorGroup> groups;
   int oc = 0, channels = 0, count = 1;
-  int pixels = 1;  // of the register tile; tiles narrower by one where the row does not divide
+  int pixels = 1;  // of the register tile (winograd: tiles of 4x4); narrower by one where the row does not divide
   int vectors() const;
   int widest() const;  // bytes of its widest vector
   bool operator==(const OcBlock&) const = default;
@@ -72,11 +72,15 @@ struct Tiling {
   bool operator==(const Tiling&) const = default;
 };
 
-// Who decides on the tiling.
+// Where 3x3 convolutions take the form `winograd`: nowhere, where it clearly pays, everywhere that it is exact (tests).
+enum class WinogradUse : uint8_t { never, where_it_pays, everywhere };
+
+// Who decides on the tiling, and what choose_conv may take.
 class TunedTilings;
 struct TilingChoice {
   const TunedTilings* tuned = nullptr;  // measurements, where they know the layer
   int candidate = 0;                    // of tilings_to_measure(), as far as there are so many; 0: cost model and rules
+  WinogradUse winograd = WinogradUse::where_it_pays;
 };
 
 struct ConvSchedule {
@@ -94,9 +98,11 @@ struct ConvSchedule {
   int vectors() const;
   int chunks() const;         // of a tap, where dot is matched
   int scratch_pitch() const;  // bytes of one pixel's permuted activations
-  int scratch_bytes() const;  // that the kernel wants at OCTET_SCRATCH
   bool operator==(const ConvSchedule&) const = default;
 };
+
+// What the kernel wants at OCTET_SCRATCH.
+int scratch_bytes(const ConvSpec& spec, const ConvSchedule& schedule);
 
 // One line; equal text if and only if the kernels are equal, given equal specs.
 std::string to_string(const ConvSchedule& schedule);
@@ -105,6 +111,9 @@ std::string to_string(const ConvSchedule& schedule);
 // target's dot form needs a proof.
 ConvSchedule choose_conv(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter,
                          const TilingChoice& choice = {});
+
+// Whether choose_conv takes the form winograd, given weights for which it is exact.
+bool winograd_wanted(const ConvSpec& spec, const Target& target, Emitter emitter, const TilingChoice& choice = {});
 
 // The same where the dot form is known already.
 ConvSchedule conv_schedule(const ConvSpec& spec, DotForm dot, const Target& target, Emitter emitter,

@@ -7,6 +7,7 @@
 #include "generator/schedule/cost.h"
 #include "generator/schedule/edges.h"
 #include "generator/schedule/tuned.h"
+#include "generator/schedule/winograd.h"
 
 namespace octet {
 namespace {
@@ -29,6 +30,7 @@ int accumulators(const Target& target, int registers, DotForm dot, int vectors) 
   if (target.vector_bytes == 16) return 8;  // the loop's other work is in proportion
   switch (dot) {
     case DotForm::matrix: break;
+    case DotForm::winograd:
     case DotForm::flipped:
     case DotForm::fused: return registers - 4;
     case DotForm::maddubs:
@@ -37,6 +39,14 @@ int accumulators(const Target& target, int registers, DotForm dot, int vectors) 
     case DotForm::widened: return registers - 4;
   }
   return 8;
+}
+
+// The same channels in groups of one vector, which hold them in their order.
+std::vector<VectorGroup> single_vectors(const std::vector<VectorGroup>& groups) {
+  std::vector<VectorGroup> all;
+  for (const VectorGroup& g : groups)
+    for (int j = 0; j < g.vectors; ++j) all.push_back({1, g.bytes, g.oc + j * g.bytes / 4});
+  return all;
 }
 
 // The widest tile of at most `most` accumulators such that all tiles of a row are equal or differ by one step: a pixel,
@@ -65,6 +75,7 @@ Tiling by_rule(const ConvSpec& flat, const ConvSchedule& s, const Target& target
   const int most = accumulators(target, s.registers, s.dot, kMostVectors);
   const bool few_pixels = static_cast<int64_t>(flat.n) * flat.oh * flat.ow * 4 <= most;
   const int steps = (flat.ic / flat.groups + 3) / 4;
+  if (s.dot == DotForm::winograd) return {.vectors = kMostVectors, .accumulators = most, .unroll = 1};
   // Where few dots stand before each epilogue, small tiles let the core run one tile's epilogue beside the next one's
   // dots: 1 to 6 % on a Zen 4 for up to 16 k-steps.
   const bool short_sums = steps * flat.window.kh * flat.window.kw <= 16;
@@ -93,7 +104,11 @@ std::string to_string(const Tiling& t) {
 void apply(const Tiling& t, const ConvSpec& spec, const Target& target, ConvSchedule& s) {
   s.tiling = t;
   s.blocks = split_channels(spec.oc / spec.groups, t.vectors, target.vector_bytes);
-  const int row = flattened(spec).ow;
+  int row = flattened(spec).ow;
+  if (s.dot == DotForm::winograd) {
+    row = winograd_tiles(spec);
+    for (OcBlock& b : s.blocks) b.groups = single_vectors(b.groups);
+  }
   for (OcBlock& b : s.blocks) {
     const int most = accumulators(target, s.registers, s.dot, b.vectors());
     b.pixels = tile_pixels(row, b.vectors(), std::min(t.accumulators, most), pixel_step(s.dot));

@@ -99,7 +99,7 @@ class SmallModel {
     s.args[OCTET_BIAS] = blob(packed.bias);
     s.args[OCTET_SCALE] = blob(packed.scale);
     s.args[OCTET_CONSTANTS] = blob(constants);
-    if (schedule.scratch_bytes() > 0) internal_error("small_model gives its kernels no scratch");
+    if (scratch_bytes(spec, schedule) > 0) internal_error("small_model gives its kernels no scratch");
   }
 
   Random random_;

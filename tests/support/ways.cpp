@@ -22,6 +22,7 @@ LoadOptions load_options(const Way& w) {
           .fuse = w.fuse,
           .views = w.views,
           .prove = w.prove,
+          .winograd = w.winograd,
           .compiler = w.compiler};
 }
 
@@ -87,6 +88,7 @@ std::string to_string(const Way& w) {
   if (!w.fuse) text += ",fuse=no";
   if (!w.prove) text += ",prove=no";
   if (!w.views) text += ",views=no";
+  if (w.winograd == WinogradUse::everywhere) text += ",winograd=everywhere";  // which the command line does not offer
   return text;
 }
 
@@ -97,6 +99,7 @@ std::vector<Way> ways() {
     all.push_back({.engine = engine, .target = target, .fuse = false});
     all.push_back({.engine = engine, .target = target, .prove = false});
     all.push_back({.engine = engine, .target = target, .threads = 3, .views = false});
+    if (target) all.push_back({.engine = engine, .target = target, .winograd = WinogradUse::everywhere});
   };
   add(Engine::reference, nullptr);
   for (const Target& t : all_targets())

@@ -16,6 +16,7 @@ struct Way {
   int threads = 1;
   bool fuse = true, prove = true, views = true;
   const char* compiler = "c++";  // engine cpp
+  WinogradUse winograd = WinogradUse::where_it_pays;
 };
 std::string to_string(const Way& way);
 
