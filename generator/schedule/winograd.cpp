@@ -108,10 +108,12 @@ bool has_winograd(const ConvSpec& s) {
   if (w.dilation_h != 1 || w.dilation_w != 1 || s.oh < kWinogradTile || s.ow < kWinogradTile) return false;
   if (std::min({w.pad_top, w.pad_left, w.pad_bottom, w.pad_right}) < 0) return false;
   if (s.oh + 2 != s.ih + w.pad_top + w.pad_bottom || s.ow + 2 != s.iw + w.pad_left + w.pad_right) return false;
-  // Offsets in the scratch are 32 bits.
-  const int64_t image = (int64_t{s.oh} + 2) * (s.ow + 2) * round_up(s.ic, 8);
-  const int64_t region = (int64_t{s.ow} + 8 * kEnoughTiles) * kWinogradInputs * 4 * (s.ic + 64);
-  return std::max(image, region) < std::numeric_limits<int32_t>::max() / 4;
+  // Offsets in the scratch have 32 bits.
+  constexpr int64_t kWidestBlock = 128;
+  const int64_t pixel = round_up(s.ic, 8), row = (int64_t{s.ow} + 2) * pixel, tiles = winograd_tiles(s);
+  const int64_t bytes = (int64_t{s.oh} + 2 + s.window.pad_left + 2 * kWinogradInputs) * row +
+                        kWinogradPoints * (2 * tiles * pixel + 4 * tiles * kWidestBlock) + (1 << 20);
+  return bytes < std::numeric_limits<int32_t>::max();
 }
 
 bool fits_winograd(const ConvSpec& s, const ConvData& data) {
