@@ -102,14 +102,14 @@ TEST_P(Conv, TailsEqualTheReference) {
 TEST_P(Conv, WinogradEqualsTheReference) {
   std::vector<ConvCase> cases;
   uint32_t seed = 1;
+  int seen = 0;
   const bool few = compiles_slowly(*GetParam().engine);
   for (const char* file : {"winograd.txt", "tails.txt"})
     for (const ConvShape& shape : read_conv_shapes(std::string(kShapes) + file)) {
-      if (!has_winograd(shape.spec)) continue;
+      if (!has_winograd(shape.spec) || (few && seen++ % 6 != 5)) continue;
       const auto& numbers = conv_numbers();
       for (size_t n = 0; n < numbers.size(); ++n, ++seed)
         if (!few || n == 5 * cases.size() % numbers.size()) cases.push_back(make_conv_case(shape, numbers[n], seed));
-      if (few && cases.size() == 6) break;
     }
   for (const ConvCase& c : cases) ASSERT_TRUE(fits_winograd(c.spec, c.data)) << c.name;
   check(GetParam(), cases, {.winograd = WinogradUse::everywhere});
