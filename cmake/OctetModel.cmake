@@ -1,5 +1,5 @@
 # octet_add_model(NAME <name> MODEL <file> TARGETS <target>... [PROFILE <name>] [BATCH <n>]
-#                 [KERNEL_FILES <n>] [EMIT cpp|obj] [STRICT_INT8])
+#                 [KERNEL_FILES <n>] [EMIT cpp|obj] [STRICT_INT8] [NO_WINOGRAD])
 #
 # Makes a static library <name> of a quantized network, with the header <name>.h: what `octet compile` writes, built with
 # this project's C++ compiler. Link to it; it needs nothing else, and it is made again when the model or octet changes.
@@ -13,6 +13,7 @@
 #   KERNEL_FILES  sources per target that the kernels are spread over, so that they compile side by side (default 4)
 #   EMIT          obj: kernels as machine code that octet makes itself, for targets of one architecture; default cpp
 #   STRICT_INT8   refuse networks of which anything would work outside of int8
+#   NO_WINOGRAD   smaller weights, slower 3x3 convolutions: none takes Winograd's form
 #
 # Works after find_package(octet) and inside of Octet's own build. A project that is cross-compiled includes this file
 # alone and needs the octet command of the machine that builds: the one of the package that this file belongs to, one in
@@ -38,7 +39,7 @@ function(octet_find_command result)
 endfunction()
 
 function(octet_add_model)
-  cmake_parse_arguments(PARSE_ARGV 0 ARG "STRICT_INT8" "NAME;MODEL;PROFILE;BATCH;KERNEL_FILES;EMIT" "TARGETS")
+  cmake_parse_arguments(PARSE_ARGV 0 ARG "STRICT_INT8;NO_WINOGRAD" "NAME;MODEL;PROFILE;BATCH;KERNEL_FILES;EMIT" "TARGETS")
   if(ARG_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "octet_add_model: what is \"${ARG_UNPARSED_ARGUMENTS}\"?")
   endif()
@@ -66,6 +67,9 @@ function(octet_add_model)
   endif()
   if(ARG_STRICT_INT8)
     list(APPEND command --strict-int8)
+  endif()
+  if(ARG_NO_WINOGRAD)
+    list(APPEND command --no-winograd)
   endif()
   if(ARG_BATCH)
     list(APPEND command --batch ${ARG_BATCH})
