@@ -39,7 +39,7 @@ bool winograd_pays(const ConvSpec& spec, const Target& target, Emitter emitter, 
 DotForm dot_form(const ConvSpec& spec, const ConvData& data, const Target& target, Emitter emitter,
                  const TilingChoice& choice, ChannelMatch& match, std::string& reason) {
   if (winograd_wanted(spec, target, emitter, choice) && fits_winograd(spec, data)) {
-    reason = "winograd: 36 products for 16 outputs";
+    reason = "winograd: 36 products for 16 outputs, and every sum fits in 26 bits";
     return DotForm::winograd;
   }
   if (target.best_dot == DotForm::matrix && flattened(spec).ow == 1) {
@@ -204,7 +204,8 @@ ConvSchedule conv_schedule(const ConvSpec& spec, DotForm dot, const Target& targ
   s.dot = dot;
   s.registers = emitter == Emitter::jit ? target.vector_registers : target.compiler_registers;
   apply(pick_tiling(spec, s, target, choice), spec, target, s);
-  s.reason = fmt::format("; tile {} pixels x {} vectors for {} registers", s.pixels(), s.vectors(), s.registers);
+  s.reason = fmt::format("; tile {} {} x {} vectors for {} registers", s.pixels(),
+                         dot == DotForm::winograd ? "times 4x4 pixels" : "pixels", s.vectors(), s.registers);
   return s;
 }
 
