@@ -409,8 +409,8 @@ static inline Vec<W> sra32(const Vec<W>& a) {
   return sra32(a, N);
 }
 
-template <int N>
-static inline void store_low(uint8_t* p, const Vec<16>& a) {
+template <int N, int W>
+static inline void store_low(uint8_t* p, const Vec<W>& a) {
   store_low(p, a, N);
 }
 

@@ -124,6 +124,19 @@ OCTET_VEC void store_low(uint8_t* p, __m128i a) {
   if constexpr (N == 12) store_quarter<2>(p + 8, a);
 }
 
+template <int N>
+OCTET_VEC void store_low(uint8_t* p, __m256i a) {
+  if constexpr (N >= 16) store_half<0>(p, a);
+  if constexpr (N > 16) store_low<N - 16>(p + 16, _mm256_extracti128_si256(a, 1));
+  if constexpr (N < 16) store_low<N>(p, _mm256_castsi256_si128(a));
+}
+
+OCTET_512(template <int N> OCTET_VEC void store_low(uint8_t* p, __m512i a) {
+  if constexpr (N >= 32) store_half<0>(p, a);
+  if constexpr (N > 32) store_low<N - 32>(p + 32, _mm512_extracti64x4_epi64(a, 1));
+  if constexpr (N < 32) store_low<N>(p, _mm512_castsi512_si256(a));
+})
+
 // Brings the N pieces of every block side by side.
 template <int N>
 OCTET_VEC __m128i gather_pieces(__m128i a) {

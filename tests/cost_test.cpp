@@ -42,8 +42,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Measured{"56x56x64 -> 64 k3 p1", false, 324.7}, Measured{"28x28x128 -> 128 k3 p1", false, 301.5},
                     Measured{"14x14x256 -> 256 k3 p1", false, 455.7},
                     Measured{"28x28x256 -> 256 k3 s2 p1", false, 481.3}, Measured{"14x14x1024 -> 256", false, 223.5},
-                    Measured{"28x28x128 -> 512", true, 277.3}, Measured{"28x28x192 -> 192 k3 p1 g192", false, 12.7},
-                    Measured{"14x14x576 -> 576 k3 p1 g576", false, 10.6}, Measured{"7x7x960 -> 320", false, 65.5}));
+                    Measured{"28x28x128 -> 512", true, 277.3}, Measured{"28x28x192 -> 192 k3 p1 g192", false, 12.3},
+                    Measured{"14x14x576 -> 576 k3 p1 g576", false, 10.1}, Measured{"7x7x960 -> 320", false, 65.5}));
 
 // The choice between the forms is the model's: what wins clearly is taken, and what hardly wins, loses, or needs too
 // much memory for it is not.

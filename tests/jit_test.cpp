@@ -150,7 +150,7 @@ Program many_pointers(int depth) {
   nest(0);
   for (const Ptr p : {OCTET_SRC, OCTET_WEIGHTS, OCTET_SCALE, OCTET_SCRATCH}) {
     b.op(Op::xor_, 16, acc, acc, Mem{p, 0});
-    b.store_low({OCTET_DST, 32 + 16 * p}, acc, 12);
+    b.store_low(16, {OCTET_DST, 32 + 16 * p}, acc, 12);
   }
   b.store_split(16, {OCTET_DST, 0}, acc, 4, {4, {0, 4, 12, 20}});
   return b.finish();

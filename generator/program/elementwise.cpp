@@ -39,7 +39,7 @@ void store_bytes(Builder& b, const Tile& t, Ptr dst, Reg bytes) {
   if (t.pieces == 4)
     b.store(t.bytes, {dst, t.at}, bytes);
   else
-    b.store_low({dst, t.at}, bytes, 4 * t.pieces);
+    b.store_low(16, {dst, t.at}, bytes, 4 * t.pieces);
 }
 
 Rows rows_of(int64_t pixels, int channels, bool dense, int vector_bytes, TilesOf* tiling) {

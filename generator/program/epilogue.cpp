@@ -142,6 +142,10 @@ void emit_bytes(Builder& b, const BytePack& pack, const OutputTile& t, const Fin
     if (pack.lo > 0) b.op(Op::max_u8, w, bytes, bytes, b.constant8(pack.lo));
     if (pack.hi < 255) b.op(Op::min_u8, w, bytes, bytes, b.constant8(pack.hi));
     if (pack.flipped) b.op(Op::xor_, w, bytes, bytes, b.constant8(0x80));
+    if (t.channels && t.channels < t.group.channels()) {
+      b.store_low(w, {t.dst, t.group.oc + t.dst_offset[static_cast<size_t>(i)]}, bytes, t.channels);
+      continue;
+    }
     Split split{.exist = std::min(at_once, pixels - i)};
     for (int q = 0; q < split.exist; ++q)
       split.offset[static_cast<size_t>(q)] = t.dst_offset[static_cast<size_t>(i + q)];

@@ -16,6 +16,7 @@ struct OutputTile {
   std::vector<std::vector<Reg>> acc;  // [pixel][vector of the group]: s32; destroyed
   Ptr dst = OCTET_DST;
   std::vector<int32_t> dst_offset;  // per pixel, bytes
+  int channels = 0;                 // of the group that are stored; 0: all. Fewer only where it has 4 vectors
   Ptr src2 = OCTET_SRC2;
   std::vector<int32_t> src2_offset;  // per pixel; residual only
   Ptr scale = OCTET_SCALE;           // of the group's first channel (ScaleSource)

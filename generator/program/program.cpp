@@ -75,8 +75,8 @@ void Builder::store(int w, Mem m, Reg a) {
   put({.op = Op::store, .bytes = static_cast<uint8_t>(w), .a = a, .m = m});
 }
 
-void Builder::store_low(Mem m, Reg a, int bytes) {
-  put({.op = Op::store_low, .bytes = 16, .a = a, .m = m, .imm = bytes});
+void Builder::store_low(int w, Mem m, Reg a, int bytes) {
+  put({.op = Op::store_low, .bytes = uint8_t(w), .a = a, .m = m, .imm = bytes});
 }
 
 void Builder::store_split(int w, Mem m, Reg a, int pieces, const Split& split) {
@@ -190,8 +190,7 @@ const char* fault(const Program& p, const Inst& i, const std::vector<bool>& writ
     case Op::ptr_add: return is_ptr(i.target) ? nullptr : "no pointer to change";
     case Op::note: return indexes(p.notes) ? nullptr : "no such note";
     case Op::load_act: return i.imm == 4 || i.imm == 8 || i.imm == 16 ? nullptr : "activation bytes not 4, 8 or 16";
-    case Op::store_low:
-      return i.bytes == 16 && i.imm >= 4 && i.imm <= 12 && i.imm % 4 == 0 ? nullptr : "stores not 4, 8 or 12 bytes";
+    case Op::store_low: return i.imm >= 4 && i.imm < i.bytes && i.imm % 4 == 0 ? nullptr : "stores no dwords, or all";
     case Op::store_split:
       if (i.imm != 1 && i.imm != 2 && i.imm != 4) return "pieces not 1, 2 or 4";
       if (!indexes(p.splits)) return "no such split";

@@ -102,7 +102,7 @@ class Builder {
   void load_into(int w, Reg d, Mem m) { put_mem(Op::load, w, d, m); }
   void copy(int w, Reg d, Reg a) { put({Op::copy, uint8_t(w), d, a}); }
   void store(int w, Mem m, Reg a);
-  void store_low(Mem m, Reg a, int bytes);
+  void store_low(int w, Mem m, Reg a, int bytes);
   void store_split(int w, Mem m, Reg a, int pieces, const Split& split);
 
   void dot4(int w, Reg d, Reg a, Operand b, int group) { dot(Op::dot4, w, d, a, b, group); }

@@ -264,7 +264,9 @@ Cost cost_of(const ConvSpec& spec, const ConvSchedule& schedule, const CostTable
 Cost cost_of(const ConvSpec& s, const DepthwiseSchedule& d, const CostTable& t) {
   const Window& w = s.window;
   const double outputs = static_cast<double>(d.tiles.size()) * d.rows * round_up(s.ow, d.columns);
-  const double vectors = s.n * outputs * static_cast<double>(d.starts.size()) * d.group.vectors;
+  double vectors = 0;  // of a pixel, in full ones
+  for (const DepthwiseBlocks& b : d.blocks)
+    vectors += static_cast<double>(b.starts.size()) * b.group.vectors * (b.group.bytes < t.vector_bytes ? t.narrow : 1);
   // Input columns that a row of tiles interleaves: tiles share none, unless two columns are carried from one to the
   // next between the borders.
   const int tiles = (s.ow + d.columns - 1) / d.columns;
@@ -274,8 +276,7 @@ Cost cost_of(const ConvSpec& s, const DepthwiseSchedule& d, const CostTable& t) 
   const double each = t.interleave + (s.src_pitch % t.vector_bytes ? t.interleave_unaligned : 0);
   const double dots = w.kw * d.quads(s) * t.dot_depthwise[static_cast<size_t>(d.dot)];
   const double epilogue = t.epilogue_depthwise + (s.residual ? t.residual : 0);
-  const double width = d.group.bytes < t.vector_bytes ? t.narrow : 1;
-  return {t.kernel + vectors * width * (interleaves * each + dots + epilogue), traffic(s), executed_macs(s)};
+  return {t.kernel + s.n * outputs * vectors * (interleaves * each + dots + epilogue), traffic(s), executed_macs(s)};
 }
 
 Cost cost_of(const KernelSpec& spec, const CostTable& t) {

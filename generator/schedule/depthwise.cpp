@@ -36,20 +36,28 @@ void add_tiles(const ConvSpec& s, DepthwiseSchedule& d) {
   d.row_quads = static_cast<int>(most + 3) / 4;
 }
 
-// One width for all blocks: the one that computes the fewest bytes. 16-byte vectors count as 32, because they take as
-// long, and each pass over the image counts as another 32: narrow blocks fetch the same cache lines again.
+// As few vectors as there can be; a vector of 16 bytes takes as long as one of 32. Each pass over the image fetches the
+// same cache lines again, so blocks are as wide as possible.
 void choose_blocks(int channels, int vector_bytes, DepthwiseSchedule& d) {
   const int end = round_up(channels, 4);
-  d.group = {.vectors = 4, .bytes = 16};
-  if (end < 16) {
-    d.group.vectors = end >= 8 ? 2 : 1;  // 16-byte reads, 8 or 4 channels kept
-  } else {
-    const auto cost = [end](int bytes) { return (end + bytes - 1) / bytes * (std::max(bytes, 32) + 32); };
-    for (int bytes = 32; bytes <= std::min(end, vector_bytes); bytes *= 2)
-      if (cost(bytes) <= cost(d.group.bytes)) d.group.bytes = bytes;
+  const auto add = [&d](int vectors, int bytes, std::vector<int> starts, int stored) {
+    d.blocks.push_back({{.vectors = vectors, .bytes = bytes}, std::move(starts), stored});
+  };
+  if (end < 16) {  // 16-byte reads
+    const int vectors = end >= 8 ? 2 : 1;
+    const int width = 4 * vectors;
+    return add(vectors, 16, end > width ? std::vector<int>{0, end - width} : std::vector<int>{0}, width);
   }
-  const int width = d.group.channels();
-  for (int c = 0; c < end; c += width) d.starts.push_back(std::min(c, end - width));
+  int width = 16;
+  while (width < std::min(end, vector_bytes)) width *= 2;
+  if (end <= width) return add(4, width, {0}, end);
+  std::vector<int> starts;
+  for (int c = 0; c + width <= end; c += width) starts.push_back(c);
+  const int rest = end % width, half = width / 2;
+  const bool halved = rest > 0 && rest <= half && half >= 32;
+  if (rest > 0 && !halved) starts.push_back(end - width);
+  add(4, width, std::move(starts), width);
+  if (halved) add(4, half, {end - half}, half);
 }
 
 int weight_at(const ConvSpec& s, const ConvData& data, int term, int channel, int ky, int kx) {
@@ -99,19 +107,29 @@ bool DepthwiseSchedule::is_tap(const ConvSpec& s, int y, int quad) const {
   return false;
 }
 
-int DepthwiseSchedule::weight_offset(const ConvSpec& s, int row_class, int kx, int quad, int y) const {
+bool DepthwiseSchedule::is_read(const ConvSpec& s, int quad, int e) const {
+  for (int c = 0; c < static_cast<int>(row_classes.size()); ++c)
+    for (int y = 0; y < rows; ++y)
+      if (tap(s, c, y, quad, e) >= 0) return true;
+  return false;
+}
+
+int DepthwiseSchedule::weight_offset(const ConvSpec& s, const VectorGroup& group, int row_class, int kx, int quad,
+                                     int y) const {
   return group.vectors * group.bytes * dot_bytes() * (((row_class * s.window.kw + kx) * quads(s) + quad) * rows + y);
 }
 
-int DepthwiseSchedule::bias_offset(int row_class, int y, int column_class) const {
+int DepthwiseSchedule::bias_offset(const VectorGroup& group, int row_class, int y, int column_class) const {
   return group.vectors * group.bytes *
          ((row_class * rows + y) * static_cast<int>(columns_at.classes.size()) + column_class);
 }
 
 std::string to_string(const DepthwiseSchedule& d) {
-  return fmt::format("{}x{} pixels a tile, rows interleaved by 4, {} dot{}, {} registers, channels {}x({}x{}B)", d.rows,
-                     d.columns, dot_name(d.dot), d.carry ? ", two columns carried" : "", d.registers, d.starts.size(),
-                     d.group.vectors, d.group.bytes);
+  std::string text = fmt::format("{}x{} pixels a tile, rows interleaved by 4, {} dot{}, {} registers, channels", d.rows,
+                                 d.columns, dot_name(d.dot), d.carry ? ", two columns carried" : "", d.registers);
+  for (const DepthwiseBlocks& b : d.blocks)
+    text += fmt::format(" {}x({}x{}B)", b.starts.size(), b.group.vectors, b.group.bytes);
+  return text;
 }
 
 DepthwiseSchedule choose_depthwise(const ConvSpec& s, const ConvData& data, const Target& target, Emitter emitter) {
@@ -150,7 +168,10 @@ class DepthwisePacker {
       : s_(spec), d_(d), data_(data) {}
 
   PackedConv run() {
-    for (int start : d_.starts) pack_block(start);
+    for (const DepthwiseBlocks& blocks : d_.blocks) {
+      group_ = blocks.group;
+      for (int start : blocks.starts) pack_block(start);
+    }
     return std::move(out_);
   }
 
@@ -159,8 +180,8 @@ class DepthwisePacker {
 
   template <class Each>
   void each_lane(Each each) {
-    for (int v = 0; v < d_.group.vectors; ++v)
-      for (int l = 0; l < d_.group.bytes / 4; ++l) each(d_.group.channel(v, l));
+    for (int v = 0; v < group_.vectors; ++v)
+      for (int l = 0; l < group_.bytes / 4; ++l) each(group_.channel(v, l));
   }
 
   void pack_block(int start) {
@@ -168,17 +189,17 @@ class DepthwisePacker {
       for (int kx = 0; kx < s_.window.kw; ++kx)
         for (int quad = 0; quad < d_.quads(s_); ++quad)
           for (int y = 0; y < d_.rows; ++y)
-            for (int v = 0; v < d_.group.vectors; ++v) pack_vector(start, v, c, kx, quad, y);
+            for (int v = 0; v < group_.vectors; ++v) pack_vector(start, v, c, kx, quad, y);
     for (int c = 0; c < classes(); ++c)
       for (int y = 0; y < d_.rows; ++y)
         for (const Taps& columns : d_.columns_at.classes)
           each_lane([&](int channel) { out_.bias.push_back(bias(start + channel, c, y, columns)); });
-    const int lanes = d_.group.bytes / 4;
-    for (int v = 0; v < d_.group.vectors; ++v) {
+    const int lanes = group_.bytes / 4;
+    for (int v = 0; v < group_.vectors; ++v) {
       const size_t vector = out_.scale.size();
       out_.scale.resize(vector + static_cast<size_t>(lanes * scale_words(s_.requant)));
       for (int l = 0; l < lanes; ++l) {
-        const int channel = start + d_.group.channel(v, l);
+        const int channel = start + group_.channel(v, l);
         if (channel < s_.oc)
           put_scale(data_.scale[static_cast<size_t>(channel)], s_.requant, &out_.scale[vector], lanes, l);
       }
@@ -186,11 +207,11 @@ class DepthwisePacker {
   }
 
   void pack_vector(int start, int v, int row_class, int kx, int quad, int y) {
-    const int lanes = d_.group.bytes / 4;
+    const int lanes = group_.bytes / 4;
     std::array<int, 4> ky;
     for (int e = 0; e < 4; ++e) ky[static_cast<size_t>(e)] = d_.tap(s_, row_class, y, quad, e);
     const auto weight = [&](int l, int e) {
-      const int channel = start + d_.group.channel(v, l), k = ky[static_cast<size_t>(e)];
+      const int channel = start + group_.channel(v, l), k = ky[static_cast<size_t>(e)];
       return channel >= s_.oc || k < 0 ? 0 : weight_at(s_, data_, quad / d_.row_quads, channel, k, kx);
     };
     if (d_.dot != DotForm::widened) {
@@ -220,6 +241,7 @@ class DepthwisePacker {
   const ConvSpec& s_;
   const DepthwiseSchedule& d_;
   const ConvData& data_;
+  VectorGroup group_;  // of the block at hand
   PackedConv out_;
 };
 

@@ -5,8 +5,9 @@
 // interleave serve every output row of the tile (weights are zero where a row is no tap of it).
 //
 // All row tiles share one body: where a tile meets the top or bottom border, its missing rows are replaced by any row
-// that exists, with zero weights. Rows, weights and outputs of each tile come from a table of steps. Likewise all
-// channel blocks have one width; where it does not divide, blocks overlap and some channels are computed twice.
+// that exists, with zero weights. Rows, weights and outputs of each tile come from a table of steps. Channel blocks
+// have one width, or the last one half of it; where that does not divide, blocks overlap and some channels are computed
+// twice. A single block may be wider than there are channels.
 #pragma once
 
 #include <string>
@@ -32,13 +33,19 @@ struct RowTile {
   int row_class = 0;
 };
 
+// Channel blocks of one width, which share a body.
+struct DepthwiseBlocks {
+  VectorGroup group;        // of one block: 4, 2 or 1 vectors
+  std::vector<int> starts;  // first channel of every block
+  int channels = 4;         // of a block that are stored
+};
+
 struct DepthwiseSchedule {
   int rows = 1, columns = 1;  // of a tile; the last tiles overlap their neighbours where they do not divide
   bool carry = false;         // 3 wide, stride 1: two columns stay in registers between tiles
   DotForm dot = DotForm::fused;
-  int registers = 16;       // vector registers that the kernel may keep alive
-  VectorGroup group;        // of one channel block: 4, 2 or 1 vectors
-  std::vector<int> starts;  // first channel of every block
+  int registers = 16;  // vector registers that the kernel may keep alive
+  std::vector<DepthwiseBlocks> blocks;
   std::vector<RowClass> row_classes;
   std::vector<RowTile> tiles;
   int row_quads = 1;       // interleaves of four rows that any tile needs
@@ -50,16 +57,20 @@ struct DepthwiseSchedule {
   int input_row(const ConvSpec& spec, const RowTile& tile, int quad, int e) const;
   // The kernel row that the slot is for output row y of a tile of that class; -1: none, weight zero.
   int tap(const ConvSpec& spec, int row_class, int y, int quad, int e) const;
-  // Whether any class has a tap there, so that a dot is needed.
+  // Whether any class has a tap of output row y in the quad, so that a dot is needed.
   bool is_tap(const ConvSpec& spec, int y, int quad) const;
+  // Whether the slot is a tap of any output row of any class, so that its bytes matter.
+  bool is_read(const ConvSpec& spec, int quad, int e) const;
 
   // Packed bytes of one block: row class, kx, quad, output row, vector; biases by row class, output row, column class.
-  int weight_offset(const ConvSpec& spec, int row_class, int kx, int quad, int y) const;
-  int bias_offset(int row_class, int y, int column_class) const;
-  int weight_bytes(const ConvSpec& spec) const {
-    return weight_offset(spec, static_cast<int>(row_classes.size()), 0, 0, 0);
+  int weight_offset(const ConvSpec& spec, const VectorGroup& group, int row_class, int kx, int quad, int y) const;
+  int bias_offset(const VectorGroup& group, int row_class, int y, int column_class) const;
+  int weight_bytes(const ConvSpec& spec, const VectorGroup& group) const {
+    return weight_offset(spec, group, static_cast<int>(row_classes.size()), 0, 0, 0);
   }
-  int bias_bytes() const { return bias_offset(static_cast<int>(row_classes.size()), 0, 0); }
+  int bias_bytes(const VectorGroup& group) const {
+    return bias_offset(group, static_cast<int>(row_classes.size()), 0, 0);
+  }
 };
 
 std::string to_string(const DepthwiseSchedule& schedule);

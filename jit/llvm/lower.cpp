@@ -335,10 +335,13 @@ class IrLowering {
   }
 
   void store_low(const Inst& i) {
-    Value *a = read(i.a, 16), *to = address(i.m);
-    if (i.imm == 4) return store_part(a, 0, 4, to);
-    store_part(a, 0, 8, to);
-    if (i.imm == 12) store_part(a, 8, 4, at(to, 8));
+    Value *a = read(i.a, i.bytes), *to = address(i.m);
+    int from = 0;
+    for (int part = i.bytes / 2; part >= 4; part /= 2) {
+      if (i.imm - from < part) continue;
+      store_part(a, from, part, at(to, from));
+      from += part;
+    }
   }
 
   void store_split(const Inst& i) {

@@ -334,10 +334,20 @@ void Lowering::load_act(const Inst& i) {
 
 void Lowering::store_low(const Inst& i) {
   const Reg64 to = base(i.m.ptr);
+  int64_t at = i.m.offset;
+  int left = i.imm;
+  for (int half = i.bytes / 2; half >= 16; half /= 2) {
+    if (left < half) continue;
+    vmovups(address(to, at), vector(i.a, half));
+    at += half;
+    left -= half;
+    if (left == 0) return;
+    upper_half(vector(i.a, half), vector(i.a, 2 * half));
+  }
   const Xmm a = vector(i.a, 16);
-  if (i.imm == 4) return vmovd(address(to, i.m.offset), a);
-  vmovq(address(to, i.m.offset), a);
-  if (i.imm == 12) vpextrd(address(to, int64_t{i.m.offset} + 8), a, 2);
+  if (left == 4) return vmovd(address(to, at), a);
+  vmovq(address(to, at), a);
+  if (left == 12) vpextrd(address(to, at + 8), a, 2);
 }
 
 // Pieces that lie side by side in memory too are stored together.

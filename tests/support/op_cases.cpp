@@ -350,13 +350,15 @@ void memory_ops(Cases& cases) {
   loading(cases, "widen8_32", 1, widen8_32, [](Bytes a, int i) { return i % 4 ? 0 : a[i / 4]; });
   auto broadcast32 = [](Builder& b, int w) { return b.broadcast32(w, kA); };
   loading(cases, "broadcast32", 1, broadcast32, [](Bytes a, int i) { return a[i % 4]; });
-  for (const int n : {4, 8, 12})
+  for (int n = 4; n < 64; n += 4) {
+    const int more_than_half = n < 16 ? 16 : n < 32 ? 32 : 64;
     cases.push_back(
         {.name = "store_low" + std::to_string(n),
          .inputs = {Elem::u8, Elem::u8, Elem::u8},
-         .body = [=](Builder& b, int w) { b.store_low(kDst, b.load(w, Role::temp, kA), n); },
+         .body = [=](Builder& b, int w) { b.store_low(w, kDst, b.load(w, Role::temp, kA), n); },
          .expect = [=](Bytes a, Bytes, Bytes, uint8_t* d, int) { std::memcpy(d, a, static_cast<size_t>(n)); },
-         .max_width = 16});
+         .min_width = more_than_half});
+  }
 }
 
 // Some or all pieces stored: side by side, which lowerings may merge, in pairs, or apart and backwards.
