@@ -75,10 +75,11 @@ TEST(Refusals, TwoActivations) {
 
 TEST(Refusals, ConstantOperands) {
   Net net;
-  const TensorId x = net.qdq(net.input("x", {1, 2}), "x_q", 0.5f, 7);
-  const TensorId c = net.weights("c", DType::u8, {1, 2}, {1, 2}, {{0.5f}, {7}, -1});
-  net.output(net.qdq(net.node({.op = OpKind::concat, .name = "cat", .axis = 1}, {x, c}, {1, 4}), "y", 0.5f, 7));
-  EXPECT_THAT(refusal(net), HasSubstr("concat 'cat': constant operand 'c' (u8 1x2) is not supported"));
+  const TensorId c = net.weights("c", DType::u8, {1, 1, 2, 2}, {1, 2, 3, 4}, {{0.5f}, {7}, -1});
+  const TensorId y =
+      net.node({.op = OpKind::max_pool, .name = "pool", .window = {.kh = 2, .kw = 2}}, {c}, {1, 1, 1, 1});
+  net.output(net.qdq(y, "y", 0.5f, 7));
+  EXPECT_THAT(refusal(net), HasSubstr("max_pool 'pool': constant operand 'c' (u8 1x1x2x2) is not supported"));
 }
 
 TEST(Refusals, OperandsWithAScalePerChannel) {

@@ -68,6 +68,12 @@ const std::vector<Case> kCases = {
        n.output(n.out_q(n.conv1("conv4", y, 3), "z"));
        n.output(y);
      }},
+    {"concat_with_constants",
+     [](QuantizedNet& n) {
+       const TensorId x = n.start({1, 3, 4, 5}), k = n.some_constant("k", {1, 5, 4, 5});
+       n.output(n.out_q(n.concat("first", {k, x}, 1), "y"));
+       n.output(n.out_q(n.concat("height", {x, n.some_constant("rows", {1, 3, 2, 5}), x}, 2), "z"));
+     }},
     {"concat_in_place",
      [](QuantizedNet& n) {
        const TensorId x = n.start({1, 4, 4, 5});
@@ -160,6 +166,13 @@ const std::vector<Case> kCases = {
            n.add("bias", n.node({.op = OpKind::linear, .name = "fc"}, {x, n.transpose("turned", w, {1, 0})}, {2, 3, 6}),
                  n.some_bias("b", 6)),
            "y"));
+     }},
+    {"matmul_with_stacks_of_constants",
+     [](QuantizedNet& n) {
+       const TensorId x = n.start({2, 1, 3, 5}), stack = n.some_constant("stack", {4, 5, 6});
+       n.output(n.out_q(n.node({.op = OpKind::matmul, .name = "each"}, {x, stack}, {2, 4, 3, 6}), "y"));
+       const TensorId one = n.some_constant("one", {1, 1, 1, 5, 2});
+       n.output(n.out_q(n.node({.op = OpKind::matmul, .name = "shared"}, {x, one}, {1, 2, 1, 3, 2}), "z"));
      }},
     {"global_pool_and_excite",
      [](QuantizedNet& n) {

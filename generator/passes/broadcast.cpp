@@ -10,6 +10,7 @@
 #include "generator/passes/edit.h"
 #include "generator/passes/lowering.h"
 #include "generator/passes/passes.h"
+#include "generator/passes/table.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -57,13 +58,8 @@ TensorId with_parameters(Edit& edit, int i, TensorId from, const Tensor& like) {
   if (same_quant(t, like)) return from;
   Tensor to{.name = name_for(graph, from, edit.node(i)), .dtype = like.dtype, .shape = t.shape, .quant = like.quant};
   if (t.is_constant()) {
-    const QuantView in = quant_view(t), out = quant_view(like);
-    const Lut table = requantize_table(graph.profile, in, out);
-    std::vector<int32_t> values = integers(t);
-    for (int32_t& v : values) v = table[static_cast<size_t>(v + in.offset())] - out.offset();
-    const TensorId constant = add_integers(graph, to.name, to.dtype, to.shape, values);
-    graph.tensor(constant).quant = to.quant;
-    return constant;
+    const Lut table = requantize_table(graph.profile, quant_view(t), quant_view(like));
+    return mapped_constant(graph, to.name, t, like, values_of(table, t, like));
   }
   const TensorId out = edit.add_tensor(to);
   edit.add_node(

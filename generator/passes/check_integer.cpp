@@ -93,10 +93,17 @@ std::string why_not_per_tensor(const Tensor& t) {
   return "";
 }
 
+// Ops of several activations, some of which may be constants.
+bool takes_constants(OpKind op) {
+  return is_binary(op) || op == OpKind::concat || op == OpKind::matmul;
+}
+
 std::string why_not_activation(const Node& n, const Tensor& t) {
-  if (t.is_constant() && !is_binary(n.op))
+  if (t.is_constant() && !takes_constants(n.op))
     return fmt::format(
-        "constant operand {} is not supported; supported are constants in elementwise ops of two tensors", quoted(t));
+        "constant operand {} is not supported; supported are constants in elementwise ops of two tensors, among the "
+        "pieces of a concatenation and in matrix products",
+        quoted(t));
   return why_not_per_tensor(t);
 }
 

@@ -25,6 +25,16 @@ Table values_of(const Lut& lut, const Tensor& from, const Tensor& to) {
   return table;
 }
 
+TensorId mapped_constant(Graph& graph, std::string name, const Tensor& from, const Tensor& like, const Table& table) {
+  const Shape shape = from.shape;  // adding a tensor may move `from` and `like`
+  const std::optional<QuantParams> quant = like.quant;
+  std::vector<int32_t> values = integers(from);
+  for (int32_t& v : values) v = table[static_cast<size_t>(byte_of_value(v))];
+  const TensorId constant = add_integers(graph, std::move(name), like.dtype, shape, values);
+  graph.tensor(constant).quant = quant;
+  return constant;
+}
+
 namespace {
 
 // LiteRT's optimized kernels round the last elements of a tensor in another way than the others.

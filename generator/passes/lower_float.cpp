@@ -81,12 +81,12 @@ f::Operator operator_of(const Node& n) {
 
 void lower_binary(Lowering& to, int node) {
   const Node& n = node_of(to, node);
-  const Walk walk = broadcast_walk(to, node);
   f::Binary p{};
+  p.op = operator_of(n);
+  const Walk walk = broadcast_walk(to, node);
   fill_last(to, node, p.dims, walk.dims, 1);
   fill_last(to, node, p.a, walk.strides[0], 0);
   fill_last(to, node, p.b, walk.strides[1], 0);
-  p.op = operator_of(n);
   p.type = type_of(to, n.inputs[0]);
   add_float(to, node, p, n.inputs[0], n.inputs[1]);
 }

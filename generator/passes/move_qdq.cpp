@@ -224,7 +224,13 @@ void requantize_moves(Graph& graph) {
       const Tensor like = graph.tensor(node.outputs[0]);
       const Tensor& from = graph.tensor(node.inputs[k]);
       if (same_quant(from, like)) continue;
-      const TensorId q = requantized(edit, i, node.inputs[k], like, fmt::format("{}_for_{}", from.name, node.name));
+      const std::string name = fmt::format("{}_for_{}", from.name, node.name);
+      if (from.is_constant() && node.op == OpKind::concat) {
+        const Lut table = concat_table(graph.profile, quant_view(from), quant_view(like));
+        edit.set_input(i, k, mapped_constant(graph, name, from, like, values_of(table, from, like)));
+        continue;
+      }
+      const TensorId q = requantized(edit, i, node.inputs[k], like, name);
       if (node.op == OpKind::concat && graph.profile != Profile::ort) become_concat_table(edit, edit.producer(q));
       edit.set_input(i, k, q);
     }
@@ -248,6 +254,21 @@ void requantize_moves(Graph& graph) {
   edit.finish();
 }
 
+namespace {
+
+// What node i, a requantize or as good as one, gives for a constant.
+TensorId requantized_constant(Edit& edit, int i, TensorId from) {
+  Graph& graph = edit.graph();
+  Node node = edit.node(i);
+  node.op = OpKind::requantize;
+  node.inputs = {from};
+  const Tensor like = graph.tensor(node.outputs[0]);
+  edit.node(i).range = {};
+  return mapped_constant(graph, like.name, graph.tensor(from), like, table_of(graph, node));
+}
+
+}  // namespace
+
 void fold_requantize(Graph& graph) {
   Edit edit(graph);
   for (int i : edit.order()) {
@@ -258,7 +279,10 @@ void fold_requantize(Graph& graph) {
     if (node.op == OpKind::requantize) from = node.inputs[0];
     const TensorId out = node.outputs.empty() ? kNoTensor : node.outputs[0];
     if (from == kNoTensor || !graph.tensor(out).quant->per_tensor()) continue;
-    if (same_quant(graph.tensor(from), graph.tensor(out)) && node.range == QRange{}) {
+    // Otherwise, in TensorFlow Lite, it is two float operations.
+    const bool is_one = node.op == OpKind::requantize || !is_tflite(graph.profile);
+    if (is_one && graph.tensor(from).is_constant()) from = requantized_constant(edit, i, from);
+    if (same_quant(graph.tensor(from), graph.tensor(out)) && edit.node(i).range == QRange{}) {
       if (edit.is_output(out)) {
         edit.node(i).op = OpKind::identity;
         edit.set_input(i, 0, from);
@@ -266,7 +290,7 @@ void fold_requantize(Graph& graph) {
         edit.replace_uses(out, from);
         edit.remove(i);
       }
-    } else if (node.op == OpKind::quantize && !is_tflite(graph.profile)) {  // there it is two float operations
+    } else if (node.op == OpKind::quantize && is_one) {
       edit.node(i).op = OpKind::requantize;
       edit.set_input(i, 0, from);
     }

@@ -44,6 +44,7 @@ const std::vector<Pass>& all_passes() {
       {"pool_reductions", pool_reductions},
       {"requantize_moves", requantize_moves},
       {"fold_requantize", fold_requantize},
+      {"split_matmul", split_matmul},
       {"match_functions", match_functions},
       {"check_integer", check_integer, Pass::strict},
       {"expand_matmul", expand_matmul},

@@ -21,13 +21,13 @@ void fold_batch_norm(Graph& graph);    // conv or linear, factors per channel, b
 void merge_quantize(Graph& graph);     // equal quantize nodes on one tensor
 void move_quantization(Graph& graph);  // dequantize sinks, quantize rises through ops that only move values
 void fold_qdq(Graph& graph);           // dequantize -> op -> relu, clip -> quantize becomes the quantized op
-void expand_matmul(Graph& graph);      // quantized products of activations: sums, and their rounding in f32
 void align_operands(Graph& graph);     // operands of add and mul get the result's rank, and ORT's order
 void quantize_biases(Graph& graph);    // every bias s32 with scale s_x * s_w, or f32 where the profile adds it in float
 void fold_tables(Graph& graph);        // elementwise functions of one quantized tensor become a 256-entry table
 void requantize_moves(Graph& graph);   // ops that only move bytes get equal parameters on both sides
 void fold_requantize(Graph& graph);    // dequantize -> quantize becomes requantize, or nothing
 void pool_reductions(Graph& graph);    // TensorFlow Lite's means and sums over any axes become pools
+void split_matmul(Graph& graph);       // quantized products with a constant stack of matrices become linears
 void match_functions(Graph& graph);    // layer norm and gelu, spelled out, that are left in float
 void check_integer(Graph& graph);      // --strict-int8: user error naming the node where a float op is left
 void expand_matmul(Graph& graph);      // quantized products of activations: sums, and their rounding in f32

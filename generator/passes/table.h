@@ -21,6 +21,9 @@ inline int byte_of_value(int32_t q) {
 // A table of storage bytes in quantized values, as the tensors' types read them.
 Table values_of(const Lut& table, const Tensor& from, const Tensor& to);
 
+// A constant with type and parameters of `like`: each of its values by a table.
+TensorId mapped_constant(Graph& graph, std::string name, const Tensor& from, const Tensor& like, const Table& table);
+
 // The table of a unary node that carries one, or of a requantize.
 Table table_of(const Graph& graph, const Node& node);
 // The same on storage bytes (generator/kernel/spec.h).

@@ -106,6 +106,7 @@ class Evaluator {
       case OpKind::conv: return conv(n);
       case OpKind::conv_transpose: return conv_transpose(n);
       case OpKind::linear: return linear(n);
+      case OpKind::matmul: return matmul(n);
       case OpKind::max_pool:
       case OpKind::average_pool:
       case OpKind::global_average_pool: return pool(n);
@@ -123,13 +124,14 @@ class Evaluator {
     }
   }
 
+  double broadcast(TensorId t, const Index& i) {  // from the right
+    Index own(i.end() - static_cast<int64_t>(shape(t).size()), i.end());
+    for (size_t d = 0; d < own.size(); ++d) own[d] = std::min(own[d], shape(t)[d] - 1);
+    return at(t, own);
+  }
+
   void binary(const Node& n, const std::function<double(double, double)>& f) {
-    const auto value = [&](TensorId t, const Index& i) {  // operands broadcast from the right
-      Index own(i.end() - static_cast<int64_t>(shape(t).size()), i.end());
-      for (size_t d = 0; d < own.size(); ++d) own[d] = std::min(own[d], shape(t)[d] - 1);
-      return at(t, own);
-    };
-    fill(n.outputs[0], [&](const Index& i) { return f(value(n.inputs[0], i), value(n.inputs[1], i)); });
+    fill(n.outputs[0], [&](const Index& i) { return f(broadcast(n.inputs[0], i), broadcast(n.inputs[1], i)); });
   }
 
   // n, c, h, w; rank 3 is n, c, w.
@@ -193,6 +195,19 @@ class Evaluator {
       for (int64_t k = 0; k < shape(w)[1]; ++k) {
         i.back() = k;
         sum += at(x, i) * at(w, {y.back(), k});
+      }
+      return sum;
+    });
+  }
+
+  void matmul(const Node& n) {
+    const TensorId a = n.inputs[0], b = n.inputs[1];
+    fill(n.outputs[0], [&](const Index& y) {
+      double sum = 0;
+      Index row = y, column = y;
+      for (int64_t k = 0; k < shape(a).back(); ++k) {
+        row.back() = column[column.size() - 2] = k;
+        sum += broadcast(a, row) * broadcast(b, column);
       }
       return sum;
     });

@@ -177,6 +177,16 @@ def sums():
             q = c.fit_float(lambda: c.op("MatMul", c.dequantize(x, aq), c.dequantize(y, bq)))
             c.quantized_output(c.op("QLinearMatMul", x, *c.params(aq), y, *c.params(bq), *c.params(q)))
             yield c
+    for name, x, constant in (("heads", [2, 3, 5, 8], [2, 3, 8, 6]), ("stack", [4, 67], [3, 67, 5]),
+                              ("one", [2, 3, 9], [1, 9, 4]), ("crossed", [2, 1, 4, 33], [3, 33, 7]),
+                              ("left", [3, 9, 5], [3, 6, 9])):
+        for t, dtype in (("u8", U8), ("s8", S8), ("u8_ties", U8)):
+            c = setting(f"matmul_constant_{name}_{t}", dict(x=dtype, pow2="ties" in t))
+            x_real = c.input(x, c.pick())
+            w, wq = c.weights(constant, dtype if name == "left" else S8, small=c.pow2)
+            w = c.dequantize(c.const(w), wq)
+            yield end(c, c.op("MatMul", *((w, x_real) if name == "left" else (x_real, w))), 1)
+
 
 
 def at_run_time():

@@ -242,6 +242,12 @@ def concats():
         parts.append(c.requantize(y, q))
     c.quantized_output(c.op("Concat", *parts, axis=1), yq)
     yield c
+    for axis, dtype in ((1, U8), (2, S8), (0, U8)):
+        c = setting(f"concat_constant_{axis}", dict(x=dtype))
+        yq, q = c.pick(0.04), c.pick()
+        constants = [c.dequantize(c.const(c.integers([1, 5, 3, 6], dtype)), k) for k in (yq, q)]
+        y = c.op("Concat", constants[0], c.input([1, 5, 3, 6], q), constants[1], axis=axis)
+        yield end(c, y, 0, yq)
     for axis in (0, 2, 3, -3):
         c = setting(f"concat_axis_{axis}".replace("-", "m"), {})
         q = c.pick()

@@ -11,11 +11,15 @@ def concatenations():
     for t, dtype in TYPES.items():
         for axis, shapes in {3: ([1, 3, 4, 5], [1, 3, 4, 17], [1, 3, 4, 2]), 1: ([1, 2, 7], [1, 5, 7]),
                              -1: ([4, 33], [4, 31])}.items():
-            for kind in ("equal", "const") + (("rescaled",) if dtype is U8 else ()):  # s8 ones must be equal
+            rescaled = ("rescaled", "const_rescaled") if dtype is U8 else ()  # s8 ones must be equal
+            for kind in ("equal", "const", *rescaled):
                 c = Case(f"concatenation.axis{axis}_{kind}.{t}", dtype)
                 yq = c.pick()
-                qs = [c.pick() if kind == "rescaled" else yq for _ in shapes]
-                if kind == "const":
+                qs = [c.pick() if kind in rescaled else yq for _ in shapes]
+                if kind == "const_rescaled":
+                    tensors = [c.const(integers(c.rng, shapes[0], dtype), qs[0]),
+                               *(c.input(s, q) for s, q in zip(shapes[1:], qs[1:]))]
+                elif kind == "const":
                     tensors = [c.input(shapes[0], yq), *(c.const(integers(c.rng, s, dtype), yq) for s in shapes[1:])]
                 else:
                     tensors = [c.input(s, q) for s, q in zip(shapes, qs)]

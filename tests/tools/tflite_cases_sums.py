@@ -138,20 +138,22 @@ def fully_connected(large):
 def batch_matmul(large):
     shapes = {"2d": ([5, 33], [33, 9], False, False), "3d": ([3, 7, 16], [3, 16, 17], False, False),
               "adj_y": ([2, 5, 24], [2, 11, 24], False, True), "adj_x": ([2, 24, 5], [2, 24, 6], True, False),
-              "broadcast": ([2, 3, 4, 8], [1, 1, 8, 5], False, False)}
+              "broadcast": ([2, 3, 4, 8], [1, 1, 8, 5], False, False),
+              "broadcast_x": ([5, 8], [2, 3, 8, 4], False, False), "crossed": ([2, 1, 3, 9], [1, 3, 9, 5], False, False)}
     for shape, (a, b, adj_x, adj_y) in shapes.items():
         for kind, dtype, pow2 in (("s8", S8, False), ("s8_ties", S8, True)):
-            for constant in (False, True):
+            for constant in ("", "right", "left"):
                 for n in range(4 if large else 1):
-                    c = Case(f"batch_matmul.{shape}.{kind}{'_const' if constant else ''}.{n}", dtype, pow2)
-                    aq, bq = c.pick(), c.pick(zero=0 if constant else None)
+                    suffix = {"": "", "right": "_const", "left": "_const_left"}[constant]
+                    c = Case(f"batch_matmul.{shape}.{kind}{suffix}.{n}", dtype, pow2)
+                    aq, bq = c.pick(zero=0 if constant == "left" else None), c.pick(zero=0 if constant == "right" else None)
                     data = c.rng.integers(-3, 4, b).astype(dtype) if pow2 else integers(c.rng, b, dtype)
                     rows, inner = (a[-1], a[-2]) if adj_x else (a[-2], a[-1])
                     batch = np.broadcast_shapes(a[:-2], b[:-2])
                     y = [*batch, rows, b[-2] if adj_y else b[-1]]
                     yq = c.fitted(spread(aq, data, bq, inner))
-                    x = c.input(a, aq)
-                    other = c.const(data, bq) if constant else c.input(b, bq, data)
+                    x = c.const(integers(c.rng, a, dtype), aq) if constant == "left" else c.input(a, aq)
+                    other = c.const(data, bq) if constant == "right" else c.input(b, bq, data)
                     yield c.op("BATCH_MATMUL", [x, other], [c.output(y, yq)], "BatchMatMul", adjX=adj_x, adjY=adj_y)
 
 
