@@ -11,7 +11,13 @@ namespace {
 
 // ---- pooling --------------------------------------------------------------------------------------------------------
 
-// Sums are in binary64, row by row.
+// How many of `taps` taps from `start` on stand before `end`.
+inline int64_t taps_before(int64_t end, int64_t start, int64_t taps, int64_t dilation) {
+  const int64_t fit = end > start ? (end - start - 1) / dilation + 1 : 0;
+  return fit < taps ? fit : taps;
+}
+
+// Sums are in binary64, row by row. A window that reaches behind the padding is smaller there.
 inline float pool_value(const float* x, const Pool& p, int64_t oy, int64_t ox) {
   const Window& w = p.window;
   double sum = 0;
@@ -29,8 +35,32 @@ inline float pool_value(const float* x, const Pool& p, int64_t oy, int64_t ox) {
     }
   }
   if (p.largest) return settled(most);
-  const int64_t all = p.count_include_pad ? w.kh * w.kw : count > 1 ? count : 1;
-  return settled(sum / static_cast<double>(all));
+  if (p.count_include_pad)
+    count = taps_before(p.ih + p.pad_bottom, oy * w.stride_h - w.pad_top, w.kh, w.dilation_h) *
+            taps_before(p.iw + p.pad_right, ox * w.stride_w - w.pad_left, w.kw, w.dilation_w);
+  return settled(sum / static_cast<double>(count > 1 ? count : 1));
+}
+
+// ---- interpolation --------------------------------------------------------------------------------------------------
+
+inline void blend(float* __restrict y, const float* lo, const float* hi, int64_t count, float weight) {
+  for (int64_t k = 0; k < count; ++k) {
+    const float step = (hi[k] - lo[k]) * weight;
+    y[k] = settled(lo[k] + step);
+  }
+}
+
+// Rows of `count` elements.
+inline void weighted_sum(float* __restrict y, const float* src, int64_t count, const int32_t* rows,
+                         const float* weights, int64_t taps) {
+  for (int64_t k = 0; k < count; ++k) {
+    float sum = 0;
+    for (int64_t t = 0; t < taps; ++t) {
+      const float product = src[rows[t] * count + k] * weights[t];
+      sum += product;
+    }
+    y[k] = settled(sum);
+  }
 }
 
 // ---- indices --------------------------------------------------------------------------------------------------------
@@ -103,18 +133,16 @@ OCTET_FLOAT void octet_float_interpolate(const OctetArgs* args) {
   using namespace octet_float;
   const Interpolate p = params<Interpolate>(args);
   const Along a = p.along;
-  const int32_t* pairs = in<int32_t>(args, OCTET_WEIGHTS);
+  const int32_t* indices = in<int32_t>(args, OCTET_WEIGHTS);
   const float* weights = in<float>(args, OCTET_SCALE);
   for (int64_t o = 0; o < a.outer; ++o)
     for (int64_t i = 0; i < p.to; ++i) {
       const float* src = in<float>(args, OCTET_SRC) + o * a.length * a.inner;
-      const float *lo = src + pairs[2 * i] * a.inner, *hi = src + pairs[2 * i + 1] * a.inner;
       float* y = out<float>(args) + (o * p.to + i) * a.inner;
-      const float w = weights[i];
-      for (int64_t k = 0; k < a.inner; ++k) {
-        const float step = (hi[k] - lo[k]) * w;
-        y[k] = settled(lo[k] + step);
-      }
+      if (p.taps > 0)
+        weighted_sum(y, src, a.inner, indices + i * p.taps, weights + i * p.taps, p.taps);
+      else
+        blend(y, src + indices[2 * i] * a.inner, src + indices[2 * i + 1] * a.inner, a.inner, weights[i]);
     }
 }
 

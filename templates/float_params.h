@@ -164,14 +164,15 @@ struct Pool {
   int64_t images, channels, ih, iw, oh, ow;
   Window window;
   Image src, dst;
+  int64_t pad_bottom, pad_right;       // what counts behind the image
   int32_t largest, count_include_pad;  // largest: max, else the mean
 };
 
-// One axis of linear interpolation: out[i] = x[lo] + (x[hi] - x[lo]) * w, (lo, hi) by OCTET_WEIGHTS as pairs of s32, w
-// by OCTET_SCALE.
+// One axis of interpolation. Linear: out[i] = x[lo] + (x[hi] - x[lo]) * w, (lo, hi) by OCTET_WEIGHTS as pairs of s32, w
+// by OCTET_SCALE. Else out[i] is the sum of `taps` elements of x times weights, in order, both by rows of so many.
 struct Interpolate {
   Along along;  // length: of the source
-  int64_t to;
+  int64_t to, taps;
 };
 
 // dst[outer][i][row] = src[outer][index i][row]: rows of row_bytes; strides in bytes. Indices by OCTET_SRC2; negative

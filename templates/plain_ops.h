@@ -62,7 +62,7 @@ struct Pool {
   int32_t multiplier, exponent;  // of the fixed forms
 };
 
-enum MeanForm { kSequential, kVectors, kReciprocal, kScaled, kFixedAway, kFixedUp, kInteger };
+enum MeanForm { kSequential, kVectors, kReciprocal, kScaled, kScaledAway, kFixedAway, kFixedUp, kInteger };
 
 struct Rows {  // channel_permute
   int32_t pixels, channels, src_pitch, dst_pitch;
@@ -195,12 +195,28 @@ inline int32_t fixed_mean(int32_t sum, int32_t count, const Pool& p) {
                             : octet_math::scale_away(sum, p.multiplier, p.exponent);
 }
 
+// Between two integers of few digits; ties away from zero.
+inline int32_t round_away(float v, int32_t lo, int32_t hi) {
+  const float least = static_cast<float>(lo), most = static_cast<float>(hi);
+  const float x = v < least ? least : v > most ? most : v;
+  const int32_t whole = static_cast<int32_t>(x);
+  const float rest = x - static_cast<float>(whole);
+  return whole + (rest >= 0.5f) - (rest <= -0.5f);
+}
+
 inline void round_means(uint8_t* __restrict dst, const int32_t* __restrict sum, int64_t width, int32_t count,
                         const Pool& p) {
   if (p.form >= kFixedAway) {
     for (int64_t i = 0; i < width; ++i) {
       const int32_t q = fixed_mean(sum[i], count, p) + p.offset;
       dst[i] = static_cast<uint8_t>(q < p.lo ? p.lo : q > p.hi ? p.hi : q);
+    }
+    return;
+  }
+  if (p.form == kScaledAway) {
+    for (int64_t i = 0; i < width; ++i) {
+      const float scaled = static_cast<float>(sum[i]) * p.m;
+      dst[i] = static_cast<uint8_t>(round_away(scaled + p.z, p.lo - p.offset, p.hi - p.offset) + p.offset);
     }
     return;
   }

@@ -16,9 +16,52 @@ INSTANTIATE_TEST_SUITE_P(
                 {"axis 3 of 1x3x4x4 becomes 16777217; supported: 1 to 16777216 elements"}},
         Refusal{"ResizeCubic",
                 [](OnnxBuilder& b) {
-                  b.constant<float>("s", {4}, {1, 1, 2, 2}), one(b, "Resize", {attr("mode", "cubic")}, {"", "s"});
+                  b.constant<float>("s", {4}, {1, 1, 2, 2}), one(b, "Resize", {attr("mode", "bicubic")}, {"", "s"});
                 },
-                {"attribute mode is 'cubic'; supported: nearest, linear"}},
+                {"attribute mode is 'bicubic'; supported: nearest, linear, cubic"}},
+        Refusal{"ResizeAntialias",
+                [](OnnxBuilder& b) {
+                  b.constant<float>("s", {4}, {1, 1, 2, 2}), one(b, "Resize", {attr("antialias", 1)}, {"", "s"});
+                },
+                {"attribute antialias is 1 in mode nearest; supported: modes linear and cubic"}},
+        Refusal{"ResizeOutside",
+                [](OnnxBuilder& b) {
+                  b.constant<float>("s", {4}, {1, 1, 2, 2}),
+                      one(b, "Resize", {attr("mode", "linear"), attr("exclude_outside", 1)}, {"", "s"});
+                },
+                {"attribute exclude_outside is 1 in mode linear"}},
+        Refusal{"ResizeCoefficient",
+                [](OnnxBuilder& b) {
+                  b.constant<float>("s", {4}, {1, 1, 2, 2}),
+                      one(b, "Resize", {attr("mode", "cubic"), attr("cubic_coeff_a", NAN)}, {"", "s"});
+                },
+                {"attribute cubic_coeff_a is nan"}},
+        Refusal{"ResizePolicy",
+                [](OnnxBuilder& b) {
+                  one(b, "Resize", {attr("keep_aspect_ratio_policy", "fit")}, {"", "", b.ints("z", {1, 3, 4, 4})});
+                },
+                {"attribute keep_aspect_ratio_policy is 'fit'; supported: stretch, not_larger, not_smaller"}},
+        Refusal{"ElementsRank",
+                [](OnnxBuilder& b) { one(b, "GatherElements", {}, {b.ints("i", {0})}); },
+                {"indices of shape 1 into 1x3x4x4"}},
+        Refusal{"ElementsBeyond",
+                [](OnnxBuilder& b) {
+                  b.constant<int64_t>("i", {1, 1, 1, 1}, {-4}), one(b, "GatherElements", {attr("axis", 1)}, {"i"});
+                },
+                {"index -4 of 3 rows"}},
+        Refusal{"ShiftOfFloats",
+                [](OnnxBuilder& b) { one(b, "BitShift", {attr("direction", "LEFT")}, {"x"}); },
+                {"input 'x' has dtype f32; supported: u8"}},
+        Refusal{"ShiftNowhere",
+                [](OnnxBuilder& b) {
+                  b.input("x", {4}, Type::UINT8), b.output(b.node("BitShift", {"x", "x"}, "y"));
+                },
+                {"attribute direction is ''; supported: LEFT, RIGHT"}},
+        Refusal{"ComputedWeights",
+                [](OnnxBuilder& b) {
+                  b.input("w", {2, 2, 1, 1}), one(b, "Conv", {}, {"w"});
+                },
+                {"weights 2x2x1x1 and input 1x3x4x4"}},
         Refusal{"ResizeCrop",
                 [](OnnxBuilder& b) {
                   b.constant<float>("s", {4}, {1, 1, 2, 2}),
@@ -73,12 +116,6 @@ INSTANTIATE_TEST_SUITE_P(
                   b.constant<float>("k", {3}, {1, 2, 3}), one(b, "LayerNormalization", {}, {"k"});
                 },
                 {"has shape 3; supported: 4"}},
-        Refusal{"LayerNormMean",
-                [](OnnxBuilder& b) {
-                  b.input("x", {2, 3}), b.constant<float>("k", {3}, {1, 2, 3});
-                  b.node("LayerNormalization", {"x", "k"}, "y", {}, 2), b.output("y:1");
-                },
-                {"output 1 ('y:1') is not supported"}},
         Refusal{
             "Groups",
             [](OnnxBuilder& b) {

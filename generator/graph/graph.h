@@ -95,7 +95,7 @@ enum class OpKind : uint8_t {
   global_average_pool,  // mean over h, w; keeps rank
   batch_norm,           // inputs: x, scale, bias, mean, variance; epsilon in alpha
   unary,                // function, alpha, beta
-  softmax,              // axis
+  softmax,              // axis; quantized: of x times alpha, where that is not 0
   reshape,              // to the output's shape: Reshape, Flatten, Squeeze, Unsqueeze
   transpose,            // perm
   slice,                // starts, steps over every axis (ends follow from the output's shape)
@@ -201,16 +201,26 @@ enum class Connective : uint8_t { all /* and */, any /* or */, odd /* exclusive 
 
 // Where an output pixel lies in the input, along one axis, and what is taken there.
 struct Resize {
-  enum class Mode : uint8_t { nearest, linear };
+  enum class Mode : uint8_t { nearest, linear, cubic };
   // x_in of x_out, with scale = out / in: half_pixel (x + 0.5) / scale - 0.5; asymmetric x / scale; align_corners
   // x * (in - 1) / (out - 1); pytorch_half_pixel: half_pixel, but 0 where out is 1; tf_half_pixel_nearest (x + 0.5) /
-  // scale.
-  enum class Coordinates : uint8_t { half_pixel, asymmetric, align_corners, pytorch_half_pixel, tf_half_pixel_nearest };
+  // scale; half_pixel_symmetric: half_pixel around the middle, where in * scale is no whole number.
+  enum class Coordinates : uint8_t {
+    half_pixel,
+    asymmetric,
+    align_corners,
+    pytorch_half_pixel,
+    tf_half_pixel_nearest,
+    half_pixel_symmetric
+  };
   enum class Nearest : uint8_t { round_prefer_floor, round_prefer_ceil, floor, ceil };
   Mode mode = Mode::nearest;
   Coordinates coordinates = Coordinates::half_pixel;
   Nearest nearest = Nearest::round_prefer_floor;
-  std::vector<float> scales;  // out / in per axis where the file gives them; empty: from the shapes
+  float cubic_a = -0.75f;        // cubic: the free coefficient
+  bool exclude_outside = false;  // cubic, antialias: pixels outside have no weight, else they are the nearest inside
+  bool antialias = false;        // linear, cubic: where it shrinks, the kernel is as much wider
+  std::vector<float> scales;     // out / in per axis where the file gives them; empty: from the shapes
 };
 
 struct Node {
@@ -221,6 +231,7 @@ struct Node {
   Window window;
   int64_t group = 1;
   int64_t residues = 1;  // conv: a transposed one whose channels this many neighbouring outputs have (split_transposed)
+  bool undelegated = false;  // conv in profile xnn: XNNPACK does not take it, so it rounds as in tfl-ruy
   Unary function = Unary::relu;
   float alpha = 0, beta = 0;
   int axis = 0;

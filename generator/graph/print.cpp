@@ -81,7 +81,10 @@ std::string attributes(const Node& n) {
     case OpKind::reduce:
       return fmt::format(" {} over {}", kReductions[static_cast<size_t>(n.reduction)], fmt::join(n.axes, ","));
     case OpKind::arg: return fmt::format(" {} axis {}", kReductions[static_cast<size_t>(n.reduction)], n.axis);
-    case OpKind::resize: return n.resize.mode == Resize::Mode::nearest ? " nearest" : " linear";
+    case OpKind::resize:
+      return n.resize.mode == Resize::Mode::nearest  ? " nearest"
+             : n.resize.mode == Resize::Mode::linear ? " linear"
+                                                     : " cubic";
     case OpKind::depth_to_space:
     case OpKind::space_to_depth: return fmt::format(" {}", n.block);
     case OpKind::group_norm: return fmt::format(" of {}", n.group);

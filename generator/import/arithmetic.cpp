@@ -91,6 +91,23 @@ void modulo(NodeImport& n) {
   binary(n, {.op = OpKind::sub}, a, binary(n, {.op = OpKind::mul}, quotient, b, "/product"));
 }
 
+// Bytes, as products and quotients of powers of two; from 8 bits on nothing is left.
+void bit_shift(NodeImport& n) {
+  n.expect_inputs(2, 2);
+  const TensorId x = n.input(0), bits = n.input(1);
+  for (TensorId t : {x, bits}) n.expect_dtype(t, {DType::u8});
+  const std::string direction = n.text("direction", "");
+  if (direction != "LEFT" && direction != "RIGHT") n.fail_attribute("direction", in_quotes(direction), "LEFT, RIGHT");
+  const auto number = [&n](const char* suffix, int32_t value) {
+    return n.constant_step(suffix, DType::s32, {}, std::vector<int32_t>{value});
+  };
+  const TensorId few =
+      binary(n, {.op = OpKind::minimum}, cast_to(n, bits, DType::s32, "/bits"), number("/most", 8), "/few");
+  const TensorId power = binary(n, {.op = OpKind::pow}, number("/two", 2), few, "/power");
+  const OpKind op = direction == "LEFT" ? OpKind::mul : OpKind::floor_div;
+  cast_to(n, binary(n, {.op = op}, cast_to(n, x, DType::s32, "/wide"), power, "/shifted"), DType::u8, "");
+}
+
 template <class T>
 std::vector<std::byte> chosen(const std::vector<std::byte>& condition, const std::vector<std::byte>& a,
                               const std::vector<std::byte>& b) {
@@ -151,6 +168,7 @@ void add_arithmetic_ops(std::unordered_map<std::string, Handler>& table) {
   table["Sum"] = several<OpKind::add>;
   table["Pow"] = power;
   table["Mod"] = modulo;
+  table["BitShift"] = bit_shift;
   table["Equal"] = compare<Relation::equal>;
   table["Less"] = compare<Relation::less>;
   table["LessOrEqual"] = compare<Relation::less_equal>;

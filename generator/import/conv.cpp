@@ -28,6 +28,11 @@ void conv(NodeImport& n) {
   n.expect_inputs(2, 3);
   for (size_t i = 0; i < n.input_count(); ++i)
     if (n.has(i)) n.expect_dtype(n.input(i), {DType::f32});
+  const auto computed = [&n](size_t i) {
+    return n.has(i) && !n.is_constant(i) && !is_dequantized_constant(n, n.input(i));
+  };
+  if (computed(1) || computed(2))
+    return conv_computed_into(n, n.input(0), n.input(1), n.has(2) ? n.input(2) : kNoTensor);
   check_weights(n, n.input(1, "weights"));
   const TensorId bias = real_bias(n);
   if (n.tensor(0).shape.size() == 5) return conv3d_into(n, n.input(0), n.input(1), bias);

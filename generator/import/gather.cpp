@@ -68,6 +68,53 @@ void gather_nd(NodeImport& n) {
   n.step(OpKind::gather_nd, {n.input(0), n.input(1)}, "", data.dtype, std::move(shape), std::move(quant));
 }
 
+// Of every place in the indices: how far it lies from the first element of x, dimension `axis` left out.
+Ints element_offsets(const Shape& indices, const Shape& x, size_t axis) {
+  Ints offsets = {0};
+  const Ints strides = row_major_strides(x);
+  for (size_t d = 0; d < x.size(); ++d) {
+    Ints next;
+    next.reserve(offsets.size() * static_cast<size_t>(indices[d]));
+    for (int64_t at : offsets)
+      for (int64_t i = 0; i < indices[d]; ++i) next.push_back(at + (d == axis ? 0 : i * strides[d]));
+    offsets = std::move(next);
+  }
+  return offsets;
+}
+
+// y[i][j][k] = x[i][index[i][j][k]][k] along axis 1, as a gather from all elements in one row.
+void gather_elements(NodeImport& n) {
+  n.expect_inputs(2, 2);
+  const Tensor data = n.tensor(0);
+  n.expect_dtype(n.input(1), {DType::s32, DType::s64});
+  const Shape indices = n.tensor(1).shape;
+  const size_t axis = static_cast<size_t>(n.axis(n.integer("axis", 0), data.shape.size()));
+  bool within = indices.size() == data.shape.size();
+  for (size_t d = 0; d < indices.size() && within; ++d) within = d == axis || indices[d] <= data.shape[d];
+  if (!within)
+    n.fail(fmt::format("indices of shape {} into {}; supported: as many dimensions, no larger but along axis {}",
+                       to_string(indices), to_string(data.shape), axis));
+  check_indices(n, 1, {data.shape[axis]});
+  n.check_shape(indices, DType::s64);
+  n.charge(2 * byte_count(indices, DType::s64));
+  const auto number = [&n](const char* suffix, int64_t value) {
+    return n.constant_step(suffix, DType::s64, {}, Ints{value});
+  };
+  const TensorId from = n.constant_step("/offsets", DType::s64, indices, element_offsets(indices, data.shape, axis));
+  // Modulo the size: negative indices count from the end.
+  const TensorId size = number("/size", data.shape[axis]);
+  TensorId at = n.tensor(1).dtype == DType::s64 ? n.input(1) : cast_to(n, n.input(1), DType::s64, "/wide");
+  at = binary(n, {.op = OpKind::floor_mod}, at, size, "/positive");
+  at = binary(n, {.op = OpKind::mul}, at, number("/stride", row_major_strides(data.shape)[axis]), "/steps");
+  at = binary(n, {.op = OpKind::add}, at, from, "/places");
+  const auto quant = moved_quant(n, n.input(0));
+  const TensorId row =
+      data.is_constant()
+          ? reshaped_constant(n, n.input(0), {element_count(data.shape)})
+          : n.step(OpKind::reshape, {n.input(0)}, "/row", data.dtype, {element_count(data.shape)}, quant).outputs[0];
+  n.step(OpKind::gather, {row, at}, "", data.dtype, indices, quant).axis = 0;
+}
+
 void expand(NodeImport& n) {
   n.expect_inputs(2, 2);
   const Tensor t = n.tensor(0);
@@ -121,6 +168,7 @@ void tile(NodeImport& n) {
 
 void add_gather_ops(std::unordered_map<std::string, Handler>& table) {
   table["Gather"] = gather;
+  table["GatherElements"] = gather_elements;
   table["GatherND"] = gather_nd;
   table["Expand"] = expand;
   table["Tile"] = tile;

@@ -218,6 +218,7 @@ const std::unordered_map<std::string, Handler>& handlers() {
     add_linear_ops(t);
     add_movement_ops(t);
     add_normalize_ops(t);
+    add_pad_ops(t);
     add_quant_ops(t);
     add_qoperator_ops(t);
     add_reduce_ops(t);

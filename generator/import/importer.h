@@ -82,6 +82,11 @@ class NodeImport : public importing::NodeInputs {
              std::optional<QuantParams> quant = {});
   // The same for a constant.
   TensorId constant_step(const std::string& suffix, DType dtype, Shape shape, std::vector<std::byte> bytes);
+  template <class T>
+  TensorId constant_step(const std::string& suffix, DType dtype, Shape shape, const std::vector<T>& values) {
+    const auto bytes = std::as_bytes(std::span<const T>(values));
+    return constant_step(suffix, dtype, std::move(shape), std::vector<std::byte>(bytes.begin(), bytes.end()));
+  }
 
   // Quantization (quant.cpp).
   QuantParams quant_params(size_t scale, size_t zero_point, TensorId of, int64_t axis) const;
@@ -95,6 +100,13 @@ class NodeImport : public importing::NodeInputs {
 
   std::vector<std::string_view> known_;
 };
+
+// QuantizeLinear and DequantizeLinear that no quantized tensor stands for (quant_steps.cpp): parameters that are
+// computed or given by block, several of them for an activation, s32 activations.
+bool has_computed_parameters(NodeImport& n);                  // or blocks
+bool comes_from_constants(const NodeImport& n, TensorId id);  // values that passes will find
+void quantize_in_steps(NodeImport& n, DType to);
+void dequantize_in_steps(NodeImport& n);
 
 // Constants (constants.cpp). `transposed` makes NAME^T, once.
 TensorId transposed(NodeImport& n, TensorId matrix);
@@ -151,6 +163,8 @@ TensorId changed_weights(NodeImport& n, TensorId weights, const std::string& suf
                          const std::function<void(Tensor&)>& change);
 // Three spatial axes, as a 2-D convolution (conv3d.cpp).
 void conv3d_into(NodeImport& n, TensorId x, TensorId weights, TensorId bias);
+// One to three spatial axes, weights or bias computed at run time (conv_computed.cpp).
+void conv_computed_into(NodeImport& n, TensorId x, TensorId weights, TensorId bias);
 
 // Movement (movement.cpp). What an op that moves integers hands on: its input's parameters, where it has any.
 std::optional<QuantParams> moved_quant(const NodeImport& n, TensorId x);
@@ -166,6 +180,7 @@ void add_gather_ops(std::unordered_map<std::string, Handler>& table);
 void add_linear_ops(std::unordered_map<std::string, Handler>& table);
 void add_movement_ops(std::unordered_map<std::string, Handler>& table);
 void add_normalize_ops(std::unordered_map<std::string, Handler>& table);
+void add_pad_ops(std::unordered_map<std::string, Handler>& table);
 void add_quant_ops(std::unordered_map<std::string, Handler>& table);
 void add_qoperator_ops(std::unordered_map<std::string, Handler>& table);
 void add_reduce_ops(std::unordered_map<std::string, Handler>& table);

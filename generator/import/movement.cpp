@@ -279,52 +279,6 @@ void concat(NodeImport& n) {
   n.emit(OpKind::concat, std::move(inputs), {y}).axis = static_cast<int>(axis);
 }
 
-// Begins then ends over every axis.
-Ints pad_amounts(NodeImport& n, size_t rank) {
-  const auto given = n.integers("pads", 1, 11);
-  if (!given) n.fail("pads are missing");
-  Ints axes(rank);
-  for (size_t d = 0; d < rank; ++d) axes[d] = static_cast<int64_t>(d);
-  if (n.opset >= 18 && n.has(3)) {
-    axes = n.integers_in(3, "axes");
-    sorted_axes(n, axes, rank);
-  }
-  Ints pads(2 * rank, 0);
-  if (given->size() != 2 * axes.size())
-    n.fail(fmt::format("{} pads for {} axes; supported: two each", given->size(), axes.size()));
-  for (size_t i = 0; i < axes.size(); ++i) {
-    const size_t d = static_cast<size_t>(n.axis(axes[i], rank));
-    pads[d] = (*given)[i];
-    pads[d + rank] = (*given)[i + axes.size()];
-  }
-  for (int64_t p : pads)
-    if (p < 0 || p > importing::kMostBytes)
-      n.fail_attribute("pads", fmt::format("[{}]", fmt::join(*given, ", ")), "0 and more");
-  return pads;
-}
-
-void pad(NodeImport& n) {
-  n.expect_inputs(1, 4);
-  const TensorId x = n.input(0);
-  n.expect_dtype(x, {DType::f32});
-  const std::string mode = n.text("mode", "constant");
-  if (mode != "constant" && mode != "reflect" && mode != "edge")
-    n.fail_attribute("mode", in_quotes(mode), "constant, reflect, edge");
-  Shape shape = n.tensor(0).shape;
-  const Ints pads = pad_amounts(n, shape.size());
-  for (size_t i = 0; mode == "reflect" && i < pads.size(); ++i)
-    if (pads[i] >= shape[i % shape.size()])
-      n.fail(fmt::format("reflects {} elements of an axis of {}; supported: fewer than there are", pads[i],
-                         shape[i % shape.size()]));
-  const float value = n.opset < 11 ? n.real("value", 0) : n.has(2) ? n.real_in(2, "constant_value") : 0.0F;
-  for (size_t d = 0; d < shape.size(); ++d) shape[d] += pads[d] + pads[d + shape.size()];
-  const TensorId y = n.output(DType::f32, std::move(shape));
-  Node& node = n.emit(OpKind::pad, {x}, {y});
-  node.pads = pads;
-  node.pad_mode = mode == "reflect" ? PadMode::reflect : mode == "edge" ? PadMode::edge : PadMode::constant;
-  if (mode == "constant") node.alpha = value;
-}
-
 }  // namespace
 
 void add_movement_ops(std::unordered_map<std::string, Handler>& table) {
@@ -337,7 +291,6 @@ void add_movement_ops(std::unordered_map<std::string, Handler>& table) {
   table["Slice"] = slice;
   table["Split"] = split;
   table["Concat"] = concat;
-  table["Pad"] = pad;
 }
 
 }  // namespace octet::onnx_import

@@ -65,6 +65,29 @@ void batch_norm(NodeImport& n) {
   n.emit(OpKind::batch_norm, std::move(inputs), {y}).alpha = epsilon;
 }
 
+// Mean and 1 / sqrt(variance + epsilon) of every row, where the file reads them: outputs 1 and 2.
+void layer_moments(NodeImport& n, TensorId x, int64_t axis, float epsilon) {
+  const auto is_read = [&n](size_t i) { return n.file.outputs.size() > i && n.state.read.count(n.file.outputs[i]); };
+  const bool mean_read = is_read(1), scale_read = is_read(2);
+  if (!mean_read && !scale_read) return;
+  Shape kept = n.graph.tensor(x).shape;
+  std::fill(kept.begin() + axis, kept.end(), 1);
+  const auto mean_of = [&](TensorId of, TensorId to) {
+    Node& node = n.emit(OpKind::reduce, {of}, {to});
+    node.reduction = Reduction::mean;
+    for (auto d = axis; d < static_cast<int64_t>(kept.size()); ++d) node.axes.push_back(d);
+    return to;
+  };
+  const TensorId mean =
+      mean_of(x, mean_read ? n.output(DType::f32, kept, {}, 1) : n.temporary("/mean", DType::f32, kept));
+  if (!scale_read) return;
+  const TensorId distance = binary(n, {.op = OpKind::sub}, x, mean, "/distance");
+  const TensorId square = unary(n, Unary::square, distance, "/square");
+  const TensorId variance = mean_of(square, n.temporary("/variance", DType::f32, kept));
+  const TensorId sum = binary(n, {.op = OpKind::add}, variance, real_constant(n, "epsilon", {}, {epsilon}), "/sum");
+  n.emit(OpKind::unary, {sum}, {n.output(DType::f32, kept, {}, 2)}).function = Unary::rsqrt;
+}
+
 void layer_norm(NodeImport& n) {
   n.expect_inputs(2, 3);
   n.ignore({"stash_type"});  // sums are f32 at least
@@ -86,6 +109,7 @@ void layer_norm(NodeImport& n) {
   Node& node = n.step(OpKind::layer_norm, std::move(inputs), "", DType::f32, shape);
   node.axis = static_cast<int>(axis);
   node.alpha = epsilon;
+  layer_moments(n, x, axis, epsilon);
 }
 
 void instance_norm(NodeImport& n) {

@@ -17,11 +17,6 @@ std::vector<int32_t> zero_points(const Tensor& t) {
   }
 }
 
-void refuse_blocks(NodeImport& n) {
-  if (const int64_t block = n.integer("block_size", 0))
-    n.fail_attribute("block_size", fmt::format("{}", block), "0 (per tensor or per channel, no blocked quantization)");
-}
-
 // The type that QuantizeLinear makes.
 DType quantized_type(NodeImport& n) {
   DType dtype = DType::u8;
@@ -60,11 +55,12 @@ std::vector<std::byte> quantize_values(const Tensor& t, const QuantParams& q) {
 void quantize(NodeImport& n) {
   n.expect_inputs(2, 3);
   n.expect_dtype(n.input(0), {DType::f32});
-  refuse_blocks(n);
-  n.ignore({"saturate"});
+  n.ignore({"saturate", "axis", "block_size"});
   const DType dtype = quantized_type(n);
+  if (has_computed_parameters(n)) return quantize_in_steps(n, dtype);
   const Tensor& x = n.tensor(0);
   const QuantParams quant = n.quant_params(1, 2, dtype, x.shape, n.integer("axis", 1));
+  if (!quant.per_tensor() && !comes_from_constants(n, n.input(0))) return quantize_in_steps(n, dtype);
   if (x.is_constant()) {
     n.charge(element_count(x.shape));
     n.folded(dtype, x.shape,
@@ -78,11 +74,11 @@ void quantize(NodeImport& n) {
 void dequantize(NodeImport& n) {
   n.expect_inputs(2, 3);
   n.expect_dtype(n.input(0), {DType::u8, DType::s8, DType::s32});
-  refuse_blocks(n);
-  if (n.tensor(0).dtype == DType::s32 && !n.is_constant(0))
-    n.fail(fmt::format("input {} is s32 and not constant; supported: u8, s8 and constant biases",
-                       in_quotes(n.tensor(0).name)));
+  n.ignore({"axis", "block_size"});
+  if (has_computed_parameters(n)) return dequantize_in_steps(n);
   const QuantParams quant = n.quant_params(1, 2, n.input(0), n.integer("axis", 1));
+  if (!comes_from_constants(n, n.input(0)) && (!quant.per_tensor() || n.tensor(0).dtype == DType::s32))
+    return dequantize_in_steps(n);
   const TensorId x = n.with_quant(n.input(0), quant);
   const TensorId y = n.output(DType::f32, Shape(n.graph.tensor(x).shape));
   n.emit(OpKind::dequantize, {x}, {y});

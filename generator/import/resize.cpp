@@ -28,12 +28,15 @@ using Mode = Resize::Mode;
 using Coordinates = Resize::Coordinates;
 using Nearest = Resize::Nearest;
 constexpr std::array<std::pair<const char*, Mode>, 2> kModes = {{{"nearest", Mode::nearest}, {"linear", Mode::linear}}};
-constexpr std::array<std::pair<const char*, Coordinates>, 5> kCoordinates = {
+constexpr std::array<std::pair<const char*, Mode>, 3> kModesSince11 = {
+    {{"nearest", Mode::nearest}, {"linear", Mode::linear}, {"cubic", Mode::cubic}}};
+constexpr std::array<std::pair<const char*, Coordinates>, 6> kCoordinates = {
     {{"half_pixel", Coordinates::half_pixel},
      {"asymmetric", Coordinates::asymmetric},
      {"align_corners", Coordinates::align_corners},
      {"pytorch_half_pixel", Coordinates::pytorch_half_pixel},
-     {"tf_half_pixel_for_nn", Coordinates::tf_half_pixel_nearest}}};
+     {"tf_half_pixel_for_nn", Coordinates::tf_half_pixel_nearest},
+     {"half_pixel_symmetric", Coordinates::half_pixel_symmetric}}};
 constexpr std::array<std::pair<const char*, Nearest>, 4> kNearest = {
     {{"round_prefer_floor", Nearest::round_prefer_floor},
      {"round_prefer_ceil", Nearest::round_prefer_ceil},
@@ -96,26 +99,65 @@ void resize_by_scales(NodeImport& n) {
   emit_resize(n, resize, scaled(n, x, given));
 }
 
+// How far outside the image and into its neighbours a resize looks.
+void read_kernel(NodeImport& n, Resize& resize) {
+  resize.cubic_a = n.real("cubic_coeff_a", -0.75f);
+  if (!std::isfinite(resize.cubic_a)) n.fail_attribute("cubic_coeff_a", fmt::format("{}", resize.cubic_a), "numbers");
+  const bool nearest = resize.mode == Mode::nearest;
+  resize.antialias = n.integer("antialias", 0) != 0;
+  if (resize.antialias && nearest) n.fail_attribute("antialias", "1 in mode nearest", "modes linear and cubic");
+  resize.exclude_outside = n.integer("exclude_outside", 0) != 0 && !nearest;
+  if (resize.exclude_outside && resize.mode == Mode::linear && !resize.antialias)
+    n.fail_attribute("exclude_outside", "1 in mode linear", "mode cubic, or with antialias");
+}
+
+// The sizes of `axes` as the policy has them: the image keeps its proportions, at most or at least of these sizes, and
+// has one scale.
+Shape proportional(NodeImport& n, const Shape& x, const Ints& axes, Ints sizes, std::vector<float>& scales) {
+  const std::string policy = n.text("keep_aspect_ratio_policy", "stretch");
+  if (policy == "stretch") return spread(n, sizes, axes, x, "sizes");
+  if (policy != "not_larger" && policy != "not_smaller")
+    n.fail_attribute("keep_aspect_ratio_policy", in_quotes(policy), "stretch, not_larger, not_smaller");
+  const Shape wanted = spread(n, sizes, axes, x, "sizes");
+  std::optional<double> scale;
+  for (int64_t a : axes) {
+    const auto d = static_cast<size_t>(n.axis(a, x.size()));
+    const double s = static_cast<double>(wanted[d]) / static_cast<double>(x[d]);
+    scale = !scale ? s : policy == "not_larger" ? std::min(*scale, s) : std::max(*scale, s);
+  }
+  scales.assign(x.size(), 1.0f);
+  for (size_t k = 0; k < axes.size(); ++k) {
+    const auto d = static_cast<size_t>(n.axis(axes[k], x.size()));
+    scales[d] = static_cast<float>(*scale);
+    const double size = std::floor(*scale * static_cast<double>(x[d]) + 0.5);
+    if (!(size >= 1) || !(size <= importing::kMostSide))
+      n.fail(fmt::format("sizes [{}] make {} elements of the {} along axis {}; supported: 1 to {}",
+                         fmt::join(sizes, ", "), size, x[d], d, importing::kMostSide));
+    sizes[k] = static_cast<int64_t>(size);
+  }
+  return spread(n, sizes, axes, x, "sizes");
+}
+
 void resize(NodeImport& n) {
   if (n.opset < 11) return resize_by_scales(n);
   n.expect_inputs(1, 4);
-  n.ignore({"cubic_coeff_a", "extrapolation_value"});  // of modes that are refused
-  if (n.integer("antialias", 0)) n.fail_attribute("antialias", "1", "0");
+  n.ignore({"extrapolation_value"});  // of tf_crop_and_resize, which is refused
   const Shape x = n.tensor(0).shape;
-  Resize resize{.mode = choice(n, "mode", "nearest", kModes),
+  Resize resize{.mode = choice(n, "mode", "nearest", kModesSince11),
                 .coordinates = choice(n, "coordinate_transformation_mode", "half_pixel", kCoordinates),
                 .nearest = choice(n, "nearest_mode", "round_prefer_floor", kNearest)};
-  if (const auto excluded = n.integer("exclude_outside", 0); excluded && resize.mode != Mode::nearest)
-    n.fail_attribute("exclude_outside", "1", "0");
-  if (const std::string policy = n.text("keep_aspect_ratio_policy", "stretch"); policy != "stretch")
-    n.fail_attribute("keep_aspect_ratio_policy", in_quotes(policy), "stretch");
+  read_kernel(n, resize);
   Ints axes(x.size());
   for (size_t d = 0; d < x.size(); ++d) axes[d] = static_cast<int64_t>(d);
   axes = n.integers("axes").value_or(axes);
   sorted_axes(n, axes, x.size());
   const bool by_scales = n.has(2) && element_count(n.tensor(2).shape) > 0;
   if (by_scales == n.has(3)) n.fail("scales and sizes; supported: one of the two");
-  if (!by_scales) return emit_resize(n, resize, spread(n, n.integers_in(3, "sizes"), axes, x, "sizes"));
+  if (!by_scales) {
+    Shape shape = proportional(n, x, axes, n.integers_in(3, "sizes"), resize.scales);
+    return emit_resize(n, resize, std::move(shape));
+  }
+  n.ignore({"keep_aspect_ratio_policy"});  // of sizes
   resize.scales = spread(n, read_scales(n, 2), axes, std::vector<float>(x.size(), 1.0f), "scales");
   emit_resize(n, resize, scaled(n, x, resize.scales));
 }

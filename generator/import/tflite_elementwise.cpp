@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "generator/import/fold.h"
 #include "generator/import/tflite_importer.h"
@@ -76,18 +77,30 @@ void logical_not(NodeImport& n) {
   n.emit(std::move(node), n.output(DType::boolean, n.tensor(0).shape));
 }
 
+// A tensor of real numbers times a constant.
+TensorId times(NodeImport& n, TensorId x, float factor) {
+  const std::vector<float> value = {factor};
+  const TensorId by = n.graph.add_constant<float>("beta", DType::f32, {}, value);
+  const TensorId y = n.temporary("/scaled", DType::f32, n.graph.tensor(x).shape, {});
+  Node node = n.node(OpKind::mul, {x, by});
+  node.name += "/scaled";
+  n.emit(std::move(node), y);
+  return y;
+}
+
 template <OpKind op>
 void softmax(NodeImport& n) {
   n.expect_inputs(1, 1);
   n.expect_outputs(1);
-  if (op == OpKind::softmax)
-    if (const float beta = n.real("beta", 0); beta != 1) n.fail_attribute("beta", fmt::format("{}", beta), "1");
+  const float beta = op == OpKind::softmax ? n.real("beta", 0) : 1;
+  if (!(beta > 0) || !std::isfinite(beta)) n.fail_attribute("beta", fmt::format("{}", beta), "positive numbers");
   const TensorId x = n.input(0);
   n.expect_rank(x, 1, importing::kMostRank);
   const DType dtype = n.expect_real(x);
   const Shape shape = n.graph.tensor(x).shape;
-  Node node = n.node(op, {x});
+  Node node = n.node(op, {beta != 1 && dtype == DType::f32 ? times(n, x, beta) : x});
   node.axis = static_cast<int>(shape.size()) - 1;
+  node.alpha = beta == 1 || dtype == DType::f32 ? 0 : beta;
   n.emit(std::move(node), n.output(dtype, shape));
 }
 

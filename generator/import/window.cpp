@@ -41,29 +41,52 @@ Spatial pool_window(NodeImport& n, const Shape& x) {
   if (kernel->size() + 2 != x.size())
     n.fail_attribute("kernel_shape",
                      fmt::format("[{}] for an input of shape {}", fmt::join(*kernel, ", "), to_string(x)),
-                     "1-D and 2-D pooling");
+                     "one per spatial axis");
   return read_window(n, x, x[1], *kernel, true);
+}
+
+// The pool of x that `like` describes; over three axes as two, for maxima and means over a box are those over its depth
+// of those over its planes.
+void pool_into(NodeImport& n, const Node& like, TensorId x, const Spatial& s, DType dtype,
+               const std::optional<QuantParams>& quant) {
+  const auto emit = [&](TensorId from, const std::vector<Axis>& axes, const std::string& suffix, Shape shape) {
+    Node& node = n.step(like.op, {from}, suffix, dtype, std::move(shape), quant);
+    node.window = to_window(axes);
+    node.count_include_pad = like.count_include_pad;
+    return node.outputs[0];
+  };
+  const auto reshaped = [&](TensorId from, const std::string& suffix, Shape shape) {
+    return n.step(OpKind::reshape, {from}, suffix, dtype, std::move(shape), quant).outputs[0];
+  };
+  const Shape& y = s.shape;
+  if (s.axes.size() < 3) {
+    emit(x, s.axes, "", y);
+    return;
+  }
+  const Axis &depth = s.axes[0], &height = s.axes[1], &width = s.axes[2];
+  const int64_t planes = y[1] * depth.in, pixels = y[3] * y[4];
+  n.check_shape({y[0], planes, y[3], y[4]}, dtype);
+  TensorId t = reshaped(x, "/planes", {y[0], planes, height.in, width.in});
+  t = emit(t, {height, width}, "/plane", {y[0], planes, y[3], y[4]});
+  t = reshaped(t, "/depths", {y[0], y[1], depth.in, pixels});
+  t = emit(t, {depth, Axis{pixels, 1, 1, 1, 0, 0}}, "/depth", {y[0], y[1], y[2], pixels});
+  reshaped(t, "", y);
 }
 
 void max_pool(NodeImport& n) {
   n.expect_inputs(1, 1);
   const TensorId x = n.input(0);
   n.expect_dtype(x, {DType::f32, DType::u8, DType::s8});
-  n.expect_rank(x, 3, 4);
-  const Tensor& t = n.graph.tensor(x);
-  Spatial s = pool_window(n, t.shape);
-  const TensorId y = n.output(t.dtype, std::move(s.shape), t.quant);
-  n.emit(OpKind::max_pool, {x}, {y}).window = s.window;
+  n.expect_rank(x, 3, 5);
+  const Tensor t = n.graph.tensor(x);
+  pool_into(n, {.op = OpKind::max_pool}, x, pool_window(n, t.shape), t.dtype, t.quant);
 }
 
-void average_pool_into(NodeImport& n, TensorId x, DType dtype, std::optional<QuantParams> quant) {
-  n.expect_rank(x, 3, 4);
+void average_pool_into(NodeImport& n, TensorId x, DType dtype, const std::optional<QuantParams>& quant) {
+  n.expect_rank(x, 3, quant ? 4 : 5);  // two pools would round twice
   const bool counted = n.integer("count_include_pad", 0) != 0;
-  Spatial s = pool_window(n, n.graph.tensor(x).shape);
-  const TensorId y = n.output(dtype, std::move(s.shape), std::move(quant));
-  Node& node = n.emit(OpKind::average_pool, {x}, {y});
-  node.window = s.window;
-  node.count_include_pad = counted;
+  const Spatial s = pool_window(n, n.graph.tensor(x).shape);
+  pool_into(n, {.op = OpKind::average_pool, .count_include_pad = counted}, x, s, dtype, quant);
 }
 
 void average_pool(NodeImport& n) {
@@ -85,7 +108,7 @@ void qlinear_average_pool(NodeImport& n) {
   TensorId x;
   QuantParams quant = one_to_one(n, x);
   if (n.integer("channels_last", 0)) n.fail_attribute("channels_last", "1", "0");
-  average_pool_into(n, x, n.graph.tensor(x).dtype, std::move(quant));
+  average_pool_into(n, x, n.graph.tensor(x).dtype, quant);
 }
 
 Shape pooled(const Shape& shape) {
@@ -94,12 +117,33 @@ Shape pooled(const Shape& shape) {
   return s;
 }
 
+// Over all spatial axes at once, in float.
+void reduce_image(NodeImport& n, Reduction reduction) {
+  const Tensor t = n.tensor(0);
+  Node& node = n.step(OpKind::reduce, {n.input(0)}, "", t.dtype, pooled(t.shape), t.quant);
+  node.reduction = reduction;
+  for (size_t d = 2; d < t.shape.size(); ++d) node.axes.push_back(static_cast<int64_t>(d));
+}
+
 void global_average_pool(NodeImport& n) {
   n.expect_inputs(1, 1);
   n.expect_dtype(n.input(0), {DType::f32});
-  n.expect_rank(n.input(0), 3, 4);
+  n.expect_rank(n.input(0), 3, 5);
+  if (n.tensor(0).shape.size() == 5) return reduce_image(n, Reduction::mean);
   const TensorId y = n.output(DType::f32, pooled(n.tensor(0).shape));
   n.emit(OpKind::global_average_pool, {n.input(0)}, {y});
+}
+
+void global_max_pool(NodeImport& n) {
+  n.expect_inputs(1, 1);
+  n.expect_dtype(n.input(0), {DType::f32});
+  n.expect_rank(n.input(0), 3, 5);
+  const Shape x = n.tensor(0).shape;
+  Spatial s{.shape = pooled(x)};
+  for (size_t d = 2; d < x.size(); ++d) s.axes.push_back({x[d], x[d], 1, 1, 0, 0});
+  if (std::any_of(x.begin() + 2, x.end(), [](int64_t side) { return side > kMostWindow; }))
+    return reduce_image(n, Reduction::max);
+  pool_into(n, {.op = OpKind::max_pool}, n.input(0), s, DType::f32, {});
 }
 
 void qlinear_global_average_pool(NodeImport& n) {
@@ -185,6 +229,7 @@ void add_window_ops(std::unordered_map<std::string, Handler>& table) {
   table["MaxPool"] = max_pool;
   table["AveragePool"] = average_pool;
   table["GlobalAveragePool"] = global_average_pool;
+  table["GlobalMaxPool"] = global_max_pool;
   table["com.microsoft.QLinearAveragePool"] = qlinear_average_pool;
   table["com.microsoft.QLinearGlobalAveragePool"] = qlinear_global_average_pool;
 }

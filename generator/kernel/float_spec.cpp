@@ -122,10 +122,11 @@ Text describe(const f::IntegerConv& p) {
 Text describe(const f::Pool& p) {
   return {fmt::format("{} {} {}x{}x{}x{} -> {}x{}", p.largest ? "max" : "mean", text(p.window), p.images, p.ih, p.iw,
                       p.channels, p.oh, p.ow),
-          fmt::format("from {} to {}{}", text(p.src), text(p.dst), p.count_include_pad ? " pads count" : "")};
+          fmt::format("from {} to {}{}", text(p.src), text(p.dst),
+                      p.count_include_pad ? fmt::format(" pads count, to {} {}", p.pad_bottom, p.pad_right) : "")};
 }
 Text describe(const f::Interpolate& p) {
-  return {fmt::format("{} -> {}", text(p.along), p.to), ""};
+  return {fmt::format("{} -> {}", text(p.along), p.to), p.taps ? fmt::format("{} taps", p.taps) : ""};
 }
 Text describe(const f::Gather& p) {
   return {fmt::format("{} x {} of {} of {}x{} bytes", dims(p.outer), p.count, p.axis, p.rows, p.row_bytes),

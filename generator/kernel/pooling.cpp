@@ -53,8 +53,8 @@ void want_equal_parameters(const char* what, const QuantView& src, const QuantVi
 }  // namespace
 
 const char* mean_form_name(MeanForm form) {
-  static const char* const names[] = {"sequential", "vectors",  "reciprocal", "scaled",
-                                      "fixed_away", "fixed_up", "integer"};
+  static const char* const names[] = {"sequential",  "vectors",    "reciprocal", "scaled",
+                                      "scaled_away", "fixed_away", "fixed_up",   "integer"};
   return names[static_cast<size_t>(form)];
 }
 
@@ -120,8 +120,18 @@ MeanFormula sum_formula(Profile profile, const QuantView& src, const QuantView& 
     f.z = static_cast<float>(dst.zero_point) - zeros;
     return f;
   }
+  if (profile == Profile::tfl_ruy) {
+    const float m = src.scale / dst.scale, zero = static_cast<float>(-src.zero_point) * m;
+    return {.form = MeanForm::scaled_away,
+            .sum_zero = src.offset(),
+            .m = m,
+            .z = zero * static_cast<float>(count),
+            .offset_out = dst.zero(),
+            .lo = lo,
+            .hi = hi};
+  }
   if (profile == Profile::tflm || (profile == Profile::tfl_ref && !src.is_signed)) return f;
-  user_error(fmt::format("profile {} has no sum of {} tensors; supported are xnn, tflm, and tfl-ref for u8",
+  user_error(fmt::format("profile {} has no sum of {} tensors; supported are xnn, tflm, tfl-ruy, and tfl-ref for u8",
                          profile_name(profile), src.is_signed ? "s8" : "u8"));
 }
 
@@ -170,6 +180,11 @@ uint8_t mean_bytes(std::span<const uint8_t> taps, int count, int64_t row, const 
     case MeanForm::scaled: {
       const float scaled = static_cast<float>(sum) * f.m;
       return round_to_byte(scaled + f.z, offset, f.lo, f.hi);
+    }
+    case MeanForm::scaled_away: {
+      const float scaled = static_cast<float>(sum) * f.m;
+      const float moved = scaled + f.z;
+      return byte(static_cast<int32_t>(std::round(std::clamp(moved, -1024.0f, 1024.0f))));
     }
     case MeanForm::fixed_away: return byte(scale_away(sum, f.fixed));
     case MeanForm::fixed_up: return byte(scale_up(sum, f.fixed));

@@ -12,15 +12,16 @@ namespace octet {
 
 // How quantized values become their mean, or their sum. S is the sum of bytes minus sum_zero.
 enum class MeanForm : uint8_t {
-  sequential,  // f32 sum of RN32(f32(q - z_x) * s_x) from left to right; RN32(sum / count); RN32(. / s_y);
-               // RN32(. + z_y); rne: ONNX Runtime's AveragePool. u8 and s8: 0 of 38,448 differ, 0 of 40,320 with
-               // ceil_mode
-  vectors,     // the same values summed in the order of ONNX Runtime's ReduceMean, RN32(sum / count), quantize
-  reciprocal,  // rne(RN32(f32(S) * RN32(1 / count))): PyTorch's pools of channels-last tensors, 0 of 780k
-  scaled,      // rne(RN32(RN32(f32(S) * m) + z)): ONNX Runtime's global average, XNNPACK's mean
-  fixed_away,  // scale_away(S, fixed): TensorFlow Lite's reference mean
-  fixed_up,    // scale_up(S, fixed): its optimized one
-  integer,     // S / count, ties away from zero: TensorFlow Lite's average pool, 0 of 75k
+  sequential,   // f32 sum of RN32(f32(q - z_x) * s_x) from left to right; RN32(sum / count); RN32(. / s_y);
+                // RN32(. + z_y); rne: ONNX Runtime's AveragePool. u8 and s8: 0 of 38,448 differ, 0 of 40,320 with
+                // ceil_mode
+  vectors,      // the same values summed in the order of ONNX Runtime's ReduceMean, RN32(sum / count), quantize
+  reciprocal,   // rne(RN32(f32(S) * RN32(1 / count))): PyTorch's pools of channels-last tensors, 0 of 780k
+  scaled,       // rne(RN32(RN32(f32(S) * m) + z)): ONNX Runtime's global average, XNNPACK's mean
+  scaled_away,  // round(RN32(RN32(f32(S) * m) + z)), ties away from zero: LiteRT's optimized sum
+  fixed_away,   // scale_away(S, fixed): TensorFlow Lite's reference mean
+  fixed_up,     // scale_up(S, fixed): its optimized one
+  integer,      // S / count, ties away from zero: TensorFlow Lite's average pool, 0 of 75k
 };
 const char* mean_form_name(MeanForm form);
 
@@ -49,8 +50,8 @@ MeanFormula global_average_formula(Profile profile, const QuantView& src, const 
                                    int hi);
 // Sum of `count` values: TensorFlow Lite's SUM, whose kernels differ from its MEAN's only in what they multiply with.
 //   xnn: m = RN32(s_x / s_y), the rest as in its mean. tfl-ref for u8, tflm: fixed_point(f64(s_x) / f64(s_y)). LiteRT
-//   2.3.0: 0 of 810 differ each. User error for tfl-ref's s8 (it reads the bytes as u8) and for tfl-ruy (it rounds
-//   half away in binary32).
+//   2.3.0: 0 of 810 differ each. tfl-ruy: S of q itself, m = RN32(s_x / s_y), z = RN32(RN32(-z_x * m) * count): 0 of
+//   1620. User error for tfl-ref's s8 (it reads the bytes as u8).
 MeanFormula sum_formula(Profile profile, const QuantView& src, const QuantView& dst, int count, int lo, int hi);
 
 // ONNX's ReduceMean over height and width: ort alone tells it from GlobalAveragePool.

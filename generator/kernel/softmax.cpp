@@ -47,8 +47,8 @@ struct Distances {
   FixedPoint factor;
   int32_t least = 0;
 
-  explicit Distances(const QuantView& src) {
-    factor = fixed_point(std::min(static_cast<double>(src.scale) * 0x1p26, 0x1p31 - 1.0));  // above 1: softmax_form
+  explicit Distances(double scale) {
+    factor = fixed_point(std::min(scale * 0x1p26, 0x1p31 - 1.0));  // above 1: softmax_form
     least = -static_cast<int32_t>(std::floor(31.0 * 0x1p26 / std::ldexp(1.0, factor.exponent)));
   }
   bool counts(int d) const { return -d >= least; }
@@ -57,14 +57,18 @@ struct Distances {
   }
 };
 
+double scaled(const QuantView& src, float beta) {
+  return static_cast<double>(beta) * static_cast<double>(src.scale);
+}
+
 template <class T>
 std::vector<std::byte> bytes_of(const std::vector<T>& values) {
   const auto bytes = std::as_bytes(std::span(values));
   return {bytes.begin(), bytes.end()};
 }
 
-std::vector<std::byte> fixed_tables(const QuantView& src) {
-  const Distances distances(src);
+std::vector<std::byte> fixed_tables(double scale) {
+  const Distances distances(scale);
   std::vector<int32_t> tables(3 * 256, 0);
   for (int d = 0; d < 256; ++d) {
     if (!distances.counts(d)) continue;
@@ -79,9 +83,9 @@ std::vector<std::byte> fixed_tables(const QuantView& src) {
 // ---- the others -----------------------------------------------------------------------------------------------------
 
 // With expf as the host has it, whose last bit LiteRT's bytes depend on.
-std::vector<std::byte> reciprocal_table(const QuantView& src) {
+std::vector<std::byte> reciprocal_table(float scale) {
   std::vector<float> table;
-  for (int d = 0; d < 256; ++d) table.push_back(std::exp(-src.scale * static_cast<float>(d)));
+  for (int d = 0; d < 256; ++d) table.push_back(std::exp(-scale * static_cast<float>(d)));
   return bytes_of(table);
 }
 
@@ -107,7 +111,8 @@ const char* softmax_form_name(SoftmaxForm form) {
   return names[static_cast<size_t>(form)];
 }
 
-SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const QuantView& src, const QuantView& dst) {
+SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const QuantView& src, const QuantView& dst,
+                         float beta) {
   if (is_tflite(profile)) {
     want_result(dst, is_log ? 16.0f / 256 : 1.0f / 256, is_log ? 255 : 0);
     if (profile == Profile::xnn || profile == Profile::tfl_ruy)
@@ -115,9 +120,9 @@ SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const Qua
     if (length > kLongestFixedRow)
       user_error(fmt::format("rows of {} values; profile {} supports {}, whose sum surely fits", length,
                              profile_name(profile), kLongestFixedRow));
-    if (!(src.scale > 0x1p-26f))
-      user_error(fmt::format("an input of scale {}; profile {} supports scales above 2^-26", src.scale,
-                             profile_name(profile)));
+    if (const double scale = scaled(src, beta); !(scale > 0x1p-26))
+      user_error(
+          fmt::format("an input of scale {}; profile {} supports scales above 2^-26", scale, profile_name(profile)));
     return is_log ? SoftmaxForm::log_fixed : SoftmaxForm::fixed;
   }
   if (is_log)
@@ -128,20 +133,20 @@ SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const Qua
   user_error("profile tidl has no softmax; supported is every other profile");
 }
 
-std::vector<std::byte> softmax_tables(SoftmaxForm form, const QuantView& src, int64_t length) {
+std::vector<std::byte> softmax_tables(SoftmaxForm form, const QuantView& src, int64_t length, float beta) {
   switch (form) {
     case SoftmaxForm::quotient: return bytes_of(softmax_table(src.scale, length));
     case SoftmaxForm::reciprocal:
-    case SoftmaxForm::log_real: return reciprocal_table(src);
+    case SoftmaxForm::log_real: return reciprocal_table(src.scale * beta);
     case SoftmaxForm::fixed:
-    case SoftmaxForm::log_fixed: return fixed_tables(src);
+    case SoftmaxForm::log_fixed: return fixed_tables(scaled(src, beta));
     case SoftmaxForm::exact: return exact_table(src, length);
   }
   internal_error("a softmax without a form");
 }
 
 LogSoftmaxLimits log_softmax_limits(const QuantView& src) {
-  const Distances distances(src);
+  const Distances distances(scaled(src, 1));
   const FixedPoint back =
       fixed_point(std::ldexp(1.0, 31 - distances.factor.exponent) / static_cast<double>(distances.factor.multiplier));
   return {distances.least, back.multiplier, back.exponent};

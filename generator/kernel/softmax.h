@@ -29,12 +29,15 @@ const char* softmax_form_name(SoftmaxForm form);
 // The form that a profile has for softmax and for log softmax. User error where it has none, or where the runtime wants
 // other parameters: LiteRT's softmax has scale 1/256 and the type's least value as zero point, its log
 // softmax scale 16/256 and the type's largest value; rows of its fixed-point forms hold at most 4095 values, whose sum
-// surely fits, and their source's scale is above 2^-26.
-SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const QuantView& src, const QuantView& dst);
+// surely fits, and their source's scale times beta is above 2^-26. `beta`: what TensorFlow Lite multiplies the source
+// by.
+SoftmaxForm softmax_form(Profile profile, bool is_log, int64_t length, const QuantView& src, const QuantView& dst,
+                         float beta = 1);
 
 // The form's tables as the plain op reads them: 256 f32 (quotient, reciprocal, log_real), 256 u32 (exact), or 3 x 256
 // s32 (fixed: exponentials, and those in Q12.19 for the sum; log_fixed: also the scaled distances in Q5.26).
-std::vector<std::byte> softmax_tables(SoftmaxForm form, const QuantView& src, int64_t length);
+// The source's scale is times beta in them: binary32 in reciprocal, binary64 in fixed.
+std::vector<std::byte> softmax_tables(SoftmaxForm form, const QuantView& src, int64_t length, float beta = 1);
 
 // log_fixed: the distance below which nothing counts, and the factor from logarithms back to distances.
 struct LogSoftmaxLimits {

@@ -156,8 +156,9 @@ Lut hard_swish_table(const QuantView& src, const QuantView& dst, int lo, int hi)
   const float fine = src.scale * (1.0f / 128.0f);
   const Short to_dst = short_factor(static_cast<double>(fine / dst.scale));
   if (to_dst.exponent > 0)
-    user_error(fmt::format("the source's scale {} is more than 128 times the result's {}; TensorFlow Lite supports less",
-                           src.scale, dst.scale));
+    user_error(
+        fmt::format("the source's scale {} is more than 128 times the result's {}; TensorFlow Lite supports less",
+                    src.scale, dst.scale));
   const float reluish_scale = 3.0f / 32768.0f;
   const Short to_gate = short_factor(static_cast<double>(fine / reluish_scale));
   return tabulated(src, dst.zero(), lo, hi, [&](int q) -> int64_t {

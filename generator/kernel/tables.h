@@ -24,8 +24,8 @@ Lut function_table(Profile profile, Unary function, float alpha, float beta, con
 
 // Quantized to quantized with other parameters.
 //   ort: dequantize, quantize. PyTorch: the same, but times RN32(1 / s_y).
-//   tfl-ref, tflm: scale_away(q - z, s_x / s_y) + z_y; tfl-ruy: scale_up (also in the last elements below a multiple of
-//   16, where LiteRT rounds away from zero: differs_at_ties says whether any byte does).
+//   tfl-ref, tflm: scale_away(q - z, s_x / s_y) + z_y; tfl-ruy: scale_up. The last elements below a multiple of 16 have
+//   tfl-ref's there (passes/split_ties.cpp); differs_at_ties says whether any byte tells.
 //   xnn, equal types and 2^-8 <= s_x / s_y <= 2^7: ((q - z) * rne(256 * RN32(s_x / s_y)) + 256 * z_y + 128) >> 8; else
 //   tfl-ruy.
 Lut requantize_table(Profile profile, const QuantView& src, const QuantView& dst, int lo = 0, int hi = 255);

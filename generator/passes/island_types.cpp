@@ -54,7 +54,7 @@ Types types_of(const Node& n, size_t k) {
     case OpKind::gather_nd: return k == 1 ? Types{DType::s32, DType::s64} : Types{};
     case OpKind::integer_matmul:
     case OpKind::integer_conv: return {DType::u8, DType::s8};
-    case OpKind::resize: return n.resize.mode == Resize::Mode::linear ? Types{DType::f32} : Types{};
+    case OpKind::resize: return n.resize.mode == Resize::Mode::nearest ? Types{} : Types{DType::f32};
     case OpKind::cast:
     case OpKind::identity:
     case OpKind::reshape:

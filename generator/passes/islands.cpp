@@ -62,7 +62,7 @@ class Islands {
     const Node node = edit_.node(i);
     const DType to = tensor(node.outputs[0]).dtype;
     const bool integers = node.op == OpKind::integer_matmul || node.op == OpKind::integer_conv ||
-                          node.op == OpKind::arg || to == DType::u8 || to == DType::s8;
+                          node.op == OpKind::arg || node.op == OpKind::cast || to == DType::u8 || to == DType::s8;
     std::vector<TensorId> inputs = node.inputs;
     for (TensorId& t : inputs) {
       if (t == kNoTensor || !tensor(t).is_quantized()) continue;

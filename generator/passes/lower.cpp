@@ -412,8 +412,9 @@ void lower_softmax(Lowering& to, int node) {
         element_count(Shape(shape.begin() + static_cast<int64_t>(from), shape.begin() + static_cast<int64_t>(end))));
   };
   SoftmaxSpec spec{.rows = elements(0, axis), .length = static_cast<int>(shape[axis])};
+  const float beta = n.alpha == 0 ? 1 : n.alpha;
   spec.form = named(n, [&] {
-    return softmax_form(to.graph.profile, n.op == OpKind::log_softmax, spec.length, to.view(src), to.view(dst));
+    return softmax_form(to.graph.profile, n.op == OpKind::log_softmax, spec.length, to.view(src), to.view(dst), beta);
   });
   if (axis + 1 < shape.size()) {
     spec.pixels = elements(axis + 1, shape.size() - 1);
@@ -423,7 +424,7 @@ void lower_softmax(Lowering& to, int node) {
   spec.dst_pitch = to.pitch(dst);
   spec.src = to.view(src);
   spec.dst = to.view(dst);
-  to.add(node, spec, src, dst).data[OCTET_WEIGHTS] = softmax_tables(spec.form, spec.src, spec.length);
+  to.add(node, spec, src, dst).data[OCTET_WEIGHTS] = softmax_tables(spec.form, spec.src, spec.length, beta);
 }
 
 void lower_permute(Lowering& to, int node) {

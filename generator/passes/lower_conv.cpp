@@ -197,7 +197,7 @@ ConvKind kind_of(const Graph& graph, const Node& n) {
 ConvTraits traits_of(const Graph& graph, const Node& n) {
   const Tensor &x = graph.tensor(n.inputs[0]), &w = graph.tensor(n.inputs[1]);
   const auto& zeros = w.quant->zero_point;
-  return {.profile = graph.profile,
+  return {.profile = n.undelegated ? Profile::tfl_ruy : graph.profile,
           .kind = kind_of(graph, n),
           .groups = n.group,
           .channels = w.shape[0] / n.residues,

@@ -6,6 +6,7 @@
 
 #include "generator/passes/lower_float.h"
 #include "generator/passes/lowering.h"
+#include "generator/passes/resize_axis.h"
 #include "runtime/status.h"
 
 namespace octet {
@@ -248,21 +249,34 @@ void lower_dynamic_quantize(Lowering& to, int node) {
   }
 }
 
-// One axis of a linear resize; make_islands has made it so.
+// One axis of a linear or cubic resize; make_islands has made it so.
 void lower_interpolate(Lowering& to, int node) {
   const Node& n = node_of(to, node);
-  const Shape &from = to.tensor(n.inputs[0]).shape, &out = to.tensor(n.outputs[0]).shape;
   const auto axis = static_cast<size_t>(n.axis);
+  const int64_t in = to.tensor(n.inputs[0]).shape[axis], out = to.tensor(n.outputs[0]).shape[axis];
+  f::Interpolate p{along(to.tensor(n.inputs[0]).shape, n.axis), out, 0};
+  if (n.resize.mode == Resize::Mode::cubic || n.resize.antialias) {
+    constexpr int64_t kMostTaps = 1 << 22;
+    p.taps = tap_count(n.resize, axis, in, out);
+    if (p.taps > kMostTaps / out)
+      user_error(fmt::format("{}: {} elements along axis {} with {} weights each; supported are {} weights",
+                             describe(n), out, axis, p.taps, kMostTaps));
+    const Taps taps = resize_taps(n.resize, axis, in, out);
+    LoweredNode& lowered = add_float(to, node, p, n.inputs[0]);
+    put(lowered, OCTET_WEIGHTS, taps.index);
+    put(lowered, OCTET_SCALE, taps.weight);
+    return;
+  }
   std::vector<int32_t> pairs;
   std::vector<float> weights;
-  const auto last = static_cast<int32_t>(from[axis] - 1);
-  for (int64_t o = 0; o < out[axis]; ++o) {
-    const float x = std::clamp(resize_source(n.resize, axis, from[axis], out[axis], o), 0.0f, static_cast<float>(last));
+  const auto last = static_cast<int32_t>(in - 1);
+  for (int64_t o = 0; o < out; ++o) {
+    const float x = std::clamp(resize_source(n.resize, axis, in, out, o), 0.0f, static_cast<float>(last));
     const auto lo = static_cast<int32_t>(x);
     pairs.insert(pairs.end(), {lo, std::min(lo + 1, last)});
     weights.push_back(x - static_cast<float>(lo));
   }
-  LoweredNode& lowered = add_float(to, node, f::Interpolate{along(from, n.axis), out[axis]}, n.inputs[0]);
+  LoweredNode& lowered = add_float(to, node, p, n.inputs[0]);
   put(lowered, OCTET_WEIGHTS, pairs);
   put(lowered, OCTET_SCALE, weights);
 }

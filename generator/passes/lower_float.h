@@ -25,10 +25,6 @@ void fill_last(const Lowering& to, int node, int64_t (&array)[N], const std::vec
   std::copy(values.begin(), values.end(), std::end(array) - values.size());
 }
 
-// Where output index `o` of `out` lies among the `in` input indices of an axis, as the file's formula says (graph.h),
-// in binary32.
-float resize_source(const Resize& resize, size_t axis, int64_t in, int64_t out, int64_t o);
-
 void lower_float_image(Lowering& to, int node);  // convolutions, linear layers, pools
 void lower_gather(Lowering& to, int node);       // gather, gather_nd, nearest resize: elements of any type
 

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "generator/passes/lower_float.h"
+#include "generator/passes/resize_axis.h"
 
 namespace octet {
 namespace {
@@ -200,6 +201,8 @@ void lower_pool_f32(Lowering& to, int node) {
   set_images(p, in, out);
   p.channels = in.c;
   p.window = window_of(n.window);
+  p.pad_bottom = n.window.pad_bottom;
+  p.pad_right = n.window.pad_right;
   p.largest = n.op == OpKind::max_pool;
   p.count_include_pad = n.count_include_pad;
   to.add(node, FloatSpec{p}, n.inputs[0], n.outputs[0]);
@@ -273,46 +276,16 @@ void lower_gather_nd(Lowering& to, int node) {
   to.add(node, FloatSpec{p}, in, out, indices);
 }
 
-int64_t nearest(const Resize& resize, size_t axis, int64_t in, int64_t out, int64_t o) {
-  const float x = resize_source(resize, axis, in, out, o);
-  const auto rounded = [&] {
-    switch (resize.nearest) {
-      case Resize::Nearest::round_prefer_floor: return std::ceil(x - 0.5f);
-      case Resize::Nearest::round_prefer_ceil: return std::floor(x + 0.5f);
-      case Resize::Nearest::floor: return std::floor(x);
-      default: return std::ceil(x);
-    }
-  };
-  return std::clamp<int64_t>(static_cast<int64_t>(rounded()), 0, in - 1);
-}
-
 void lower_nearest(Lowering& to, int node) {
   const Node& n = node_of(to, node);
   const auto axis = static_cast<size_t>(n.axis);
   const int64_t in = to.tensor(n.inputs[0]).shape[axis], out = to.tensor(n.outputs[0]).shape[axis];
   std::vector<int32_t> indices;
-  for (int64_t o = 0; o < out; ++o) indices.push_back(static_cast<int32_t>(nearest(n.resize, axis, in, out, o)));
+  for (int64_t o = 0; o < out; ++o) indices.push_back(nearest_pixel(n.resize, axis, in, out, o));
   put(add_gather(to, node, out, DType::s32, kNoTensor), OCTET_SRC2, indices);
 }
 
 }  // namespace
-
-float resize_source(const Resize& resize, size_t axis, int64_t in, int64_t out, int64_t o) {
-  using C = Resize::Coordinates;
-  const auto x = static_cast<float>(o);
-  const float scale = resize.scales.empty() ? static_cast<float>(out) / static_cast<float>(in) : resize.scales[axis];
-  switch (resize.coordinates) {
-    case C::asymmetric: return x / scale;
-    case C::align_corners: return out == 1 ? 0.0f : x * static_cast<float>(in - 1) / static_cast<float>(out - 1);
-    case C::tf_half_pixel_nearest: return (x + 0.5f) / scale;
-    case C::pytorch_half_pixel:
-      if (out == 1) return 0.0f;
-      break;
-    case C::half_pixel: break;
-  }
-  const float place = (x + 0.5f) / scale;
-  return place - 0.5f;
-}
 
 void lower_float_image(Lowering& to, int node) {
   switch (node_of(to, node).op) {

@@ -41,6 +41,7 @@ const std::vector<Pass>& all_passes() {
       {"align_operands", align_operands},
       {"quantize_biases", quantize_biases},
       {"fold_tables", fold_tables},
+      {"split_ties", split_ties},
       {"pool_reductions", pool_reductions},
       {"requantize_moves", requantize_moves},
       {"fold_requantize", fold_requantize},

@@ -26,6 +26,7 @@ void quantize_biases(Graph& graph);    // every bias s32 with scale s_x * s_w, o
 void fold_tables(Graph& graph);        // elementwise functions of one quantized tensor become a 256-entry table
 void requantize_moves(Graph& graph);   // ops that only move bytes get equal parameters on both sides
 void fold_requantize(Graph& graph);    // dequantize -> quantize becomes requantize, or nothing
+void split_ties(Graph& graph);         // LiteRT's requantizations that round by an element's place
 void pool_reductions(Graph& graph);    // TensorFlow Lite's means and sums over any axes become pools
 void split_matmul(Graph& graph);       // quantized products with a constant stack of matrices become linears
 void match_functions(Graph& graph);    // layer norm and gelu, spelled out, that are left in float

@@ -7,6 +7,7 @@
 
 #include "generator/passes/edit.h"
 #include "generator/passes/passes.h"
+#include "runtime/status.h"
 
 namespace octet {
 namespace {
@@ -32,8 +33,13 @@ class Splitter {
   bool applies() const {
     for (const Tensor* t : {&x_, &w_, &y_})
       if (!t->is_quantized() || !t->quant->per_tensor() || t->shape.size() < 2) return false;
-    const int64_t matrices = element_count(batch(w_));
-    return !x_.is_constant() && w_.is_constant() && (matrices == 1 || element_count(batch(y_)) <= kMostMatrices);
+    if (x_.is_constant() || !w_.is_constant()) return false;
+    const int64_t count = element_count(batch(y_));
+    if (element_count(batch(w_)) == 1 || count <= kMostMatrices) return true;
+    if (graph_.profile == Profile::xnn)  // whose products round in another way
+      user_error(fmt::format("{}: {} products with constant matrices; supported in profile xnn are {}", describe(node_),
+                             count, kMostMatrices));
+    return false;
   }
 
   void run() {

@@ -59,9 +59,6 @@ class Splitter {
     const Image from = image_of(x), to = image_of(y);
     h_ = axis(v.stride_h, v.pad_top, v.kh, v.dilation_h, from.h, to.h);
     w_ = axis(v.stride_w, v.pad_left, v.kw, v.dilation_w, from.w, to.w);
-    if (graph_.profile == Profile::xnn && (v.stride_h > v.kh || v.stride_w > v.kw))
-      user_error(fmt::format("{}: a stride beyond the kernel's size; supported in profile xnn are strides up to it",
-                             describe(n_)));
     in_group_ = w.shape[1];
     const double bytes =
         static_cast<double>(residues()) * static_cast<double>(in_group_ * w.shape[0]) * h_.window() * w_.window();
@@ -102,6 +99,8 @@ class Splitter {
     Node conv = n_;
     conv.op = OpKind::conv;
     conv.residues = residues();
+    conv.undelegated =
+        graph_.profile == Profile::xnn && (n_.window.stride_h > n_.window.kh || n_.window.stride_w > n_.window.kw);
     conv.window = {.kh = h_.window(), .kw = w_.window(), .pad_top = -h_.least, .pad_left = -w_.least};
     conv.window.pad_bottom = std::max(0, static_cast<int>(rows) + h_.most() - h_.in);
     conv.window.pad_right = std::max(0, static_cast<int>(columns) + w_.most() - w_.in);

@@ -256,14 +256,29 @@ class Table {
     image("space_to_depth", {.op = OpKind::space_to_depth, .block = 2}, {2, 3, 6, 10}, {}, {2, 12, 3, 5}, 0);
   }
 
+  static std::vector<Resize> kernels() {
+    using M = Resize::Mode;
+    return {{.mode = M::cubic},
+            {.mode = M::cubic, .cubic_a = -0.5f, .exclude_outside = true},
+            {.mode = M::cubic, .exclude_outside = true, .antialias = true},
+            {.mode = M::cubic, .antialias = true},
+            {.mode = M::linear, .antialias = true}};
+  }
+
   void resizes() {
     using C = Resize::Coordinates;
-    for (C c : {C::half_pixel, C::asymmetric, C::align_corners, C::pytorch_half_pixel, C::tf_half_pixel_nearest})
+    for (C c : {C::half_pixel, C::asymmetric, C::align_corners, C::pytorch_half_pixel, C::half_pixel_symmetric,
+                C::tf_half_pixel_nearest})
       for (const Shape& to : std::vector<Shape>{{2, 3, 10, 14}, {2, 3, 3, 5}, {2, 3, 1, 7}, {2, 3, 5, 21}}) {
         const Shape from = {2, 3, 5, 7};
         if (c != C::tf_half_pixel_nearest)
           add("linear_resize", {.op = OpKind::resize, .resize = {.mode = Resize::Mode::linear, .coordinates = c}},
               {f32(from)}, {f32(to)}, 1e-5);
+        for (Resize r : kernels()) {
+          r.coordinates = c;
+          if (c != C::tf_half_pixel_nearest)
+            add("weighted_resize", {.op = OpKind::resize, .resize = r}, {f32(from)}, {f32(to)}, 1e-5);
+        }
         for (DType type : {DType::f32, DType::s64})
           for (Resize::Nearest nearest : {Resize::Nearest::round_prefer_floor, Resize::Nearest::floor})
             add("nearest_resize",

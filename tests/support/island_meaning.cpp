@@ -392,6 +392,11 @@ class Meaning {
         place = to == 1 ? 0 : o * static_cast<double>(in - 1) / static_cast<double>(to - 1);
         break;
       case Resize::Coordinates::tf_half_pixel_nearest: place = (o + 0.5) / scale; break;
+      case Resize::Coordinates::half_pixel_symmetric: {
+        const double middle = static_cast<double>(in) / 2, length = scale * static_cast<double>(in);
+        place = middle * (1 - static_cast<double>(to) / length) + (o + 0.5) / scale - 0.5;
+        break;
+      }
       case Resize::Coordinates::pytorch_half_pixel: place = to == 1 ? 0 : (o + 0.5) / scale - 0.5; break;
       default: place = (o + 0.5) / scale - 0.5;
     }
@@ -405,12 +410,35 @@ class Meaning {
       x[d] = std::clamp<int64_t>(static_cast<int64_t>(place), 0, in - 1);
       return resized(y, x, d + 1);
     }
+    if (n_.resize.mode == Resize::Mode::cubic || n_.resize.antialias) return weighted(y, x, d, place, scale);
     place = std::clamp(place, 0.0, static_cast<double>(in - 1));
     x[d] = static_cast<int64_t>(place);
     const double lo = resized(y, x, d + 1), part = place - static_cast<double>(x[d]);
     if (part == 0) return lo;
     ++x[d];
     return lo + (resized(y, x, d + 1) - lo) * part;
+  }
+
+  // The kernel around `place`, over all elements that it may reach.
+  double weighted(const Index& y, Index x, size_t d, double place, double scale) const {
+    const Resize& r = n_.resize;
+    const bool cubic = r.mode == Resize::Mode::cubic;
+    const double shrink = r.antialias ? std::min(scale, 1.0) : 1, a = static_cast<double>(r.cubic_a);
+    const auto weight = [&](double t) {
+      if (!cubic) return t < 1 ? 1 - t : 0.0;
+      if (t <= 1) return (a + 2) * t * t * t - (a + 3) * t * t + 1;
+      return t < 2 ? a * t * t * t - 5 * a * t * t + 8 * a * t - 4 * a : 0.0;
+    };
+    const int64_t in = shape(0)[d], reach = static_cast<int64_t>(2 / shrink) + 3;
+    double sum = 0, weights = 0;
+    for (int64_t i = static_cast<int64_t>(place) - reach; i <= static_cast<int64_t>(place) + reach; ++i) {
+      const double w = weight(std::abs(static_cast<double>(i) - place) * shrink);
+      if (w == 0 || (r.exclude_outside && (i < 0 || i >= in))) continue;
+      x[d] = std::clamp<int64_t>(i, 0, in - 1);
+      sum += w * resized(y, x, d + 1);
+      weights += w;
+    }
+    return sum / weights;
   }
 
   static int64_t wrapped(double index, int64_t size) {

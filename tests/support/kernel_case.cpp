@@ -235,6 +235,11 @@ std::vector<KernelSpec> images_mean_specs() {
                [](const Views& v, int pixels) { return images_mean_formula(true, v.a, v.out, pixels, v.lo, v.hi); });
 }
 
+std::vector<KernelSpec> sum_specs(Profile profile) {
+  return pools(PoolKind::whole,
+               [=](const Views& v, int pixels) { return sum_formula(profile, v.a, v.out, pixels, v.lo, v.hi); });
+}
+
 std::vector<KernelSpec> reduce_mean_specs() {
   return pools(PoolKind::whole, [](const Views& v, int pixels) {
     return reduce_mean_formula(Profile::ort, v.a, v.out, pixels, v.lo, v.hi);
@@ -246,6 +251,7 @@ std::vector<KernelSpec> pool_specs() {
   const auto add = [&all](const std::vector<KernelSpec>& specs) { all.insert(all.end(), specs.begin(), specs.end()); };
   add(reduce_mean_specs());
   add(images_mean_specs());
+  add(sum_specs(Profile::tfl_ruy));
   // By form: sequential, integer, reciprocal; scaled, scaled with its zero point inside, fixed, reciprocal.
   for (Profile p : {Profile::ort, Profile::xnn, Profile::fbgemm}) add(average_pool_specs(p));
   for (Profile p : {Profile::ort, Profile::xnn, Profile::tflm, Profile::fbgemm}) add(mean_specs(p));

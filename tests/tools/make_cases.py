@@ -16,6 +16,7 @@ import onnx
 import cases_float
 import cases_qdq
 import cases_qoperator
+import cases_steps
 from ort_golden import run_all, session_and_ops
 
 
@@ -25,7 +26,7 @@ def main():
     out, glob = Path(sys.argv[1]), sys.argv[2] if len(sys.argv) > 2 else "*"
     out.mkdir(parents=True, exist_ok=True)
     kept = {}
-    for name, model, arrays in [*cases_qdq.cases(), *cases_qoperator.cases(), *cases_float.cases()]:
+    for name, model, arrays in [*cases_qdq.cases(), *cases_qoperator.cases(), *cases_float.cases(), *cases_steps.cases()]:
         if name in kept:
             sys.exit(f"two cases are called {name}")
         if not fnmatch(name, glob):

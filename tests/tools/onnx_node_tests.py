@@ -68,10 +68,12 @@ def saturated_qlinearmatmul(arrays):
 # case -> (why the stored answer is not used, what is)
 WAIVED = {f"test_qlinearmatmul_{d}D_int8_float32": ("the stored answer wraps where the operator saturates",
                                                    saturated_qlinearmatmul) for d in (2, 3)}
-# Between two corners of 4 pixels in steps of (4 - 1) / (2 - 1), not (4 - 1) / (0.6 * 4 - 1).
-WAIVED["test_resize_downsample_scales_linear_align_corners"] = (
-    "the stored answer takes the result's length before it is rounded down; ONNX Runtime takes the result's own",
-    lambda arrays: [arrays[0][:, :, :1, ::3]])
+# Between two corners of 4 pixels in steps of (4 - 1) / (2 - 1), not (4 - 1) / (0.6 * 4 - 1), and of (4 - 1) / (3 - 1).
+OWN_LENGTH = "the stored answer takes the result's length before it is rounded down; ONNX Runtime takes the result's own"
+HALF_WAY = np.float32([[1, 0, 0, 0], [-0.09375, 0.59375, 0.59375, -0.09375], [0, 0, 0, 1]])  # cubic, of rows and columns
+WAIVED["test_resize_downsample_scales_linear_align_corners"] = (OWN_LENGTH, lambda arrays: [arrays[0][:, :, :1, ::3]])
+WAIVED["test_resize_downsample_scales_cubic_align_corners"] = (
+    OWN_LENGTH, lambda arrays: [HALF_WAY @ arrays[0] @ HALF_WAY.T])
 
 
 def kind_of(name, model):

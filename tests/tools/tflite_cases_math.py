@@ -198,10 +198,10 @@ def softmaxes(large):
     for length in (2, 10, 19, 128, 1001):
         for kind, scale in {"any": None, "coarse": 0.5, "fine": 0.004}.items():
             for t, dtype in TYPES.items():
-                for n in range(6 if large else 1):
+                for n in range(6 if large else 2):
                     c = Case(f"softmax.{length}_{kind}.{t}.{n}", dtype)
                     rows = 200 if large else 3
-                    beta = 0.5 if n == 1 else 1.0
+                    beta = [1.0, 0.5, 1.0, 0.3, 1.7, 11.0][n]
                     yield c.op("SOFTMAX", [c.input([rows, length], c.pick(scale))],
                                [c.output([rows, length], fixed_output(c, "softmax"))], "Softmax", beta=beta)
             c = Case(f"softmax.{length}_{kind}.s8_4d", S8)
@@ -244,6 +244,15 @@ def resizes(large):
                                    halfPixelCenters=half)
 
 
+def casts(large):
+    """Integers as they are, whatever their parameters say."""
+    for t, dtype in TYPES.items():
+        for to in (np.float32, np.int32):
+            c = Case(f"cast.{t}_{np.dtype(to).name}", dtype)
+            data = bytes_of(np.resize(EVERY, 16 * 17), dtype).reshape(1, 16, 17)
+            yield c.op("CAST", [c.input(data.shape, c.pick(), data)], [c.output(data.shape, dtype=to)], "Cast")
+
+
 def cases(large):
-    for family in (binary, unary, quantizes, prelu, pools, reductions, softmaxes, arg_extremes, resizes):
+    for family in (casts, binary, unary, quantizes, prelu, pools, reductions, softmaxes, arg_extremes, resizes):
         yield from family(large)
