@@ -15,13 +15,13 @@ namespace {
 constexpr int64_t kMostMatrices = 1024;
 
 // Runtimes that take such a product for as many layers: measured for LiteRT and ONNX Runtime.
-bool has_formula(Profile profile) {
+bool splits_products(Profile profile) {
   return profile == Profile::ort || is_tflite(profile);
 }
 
-class Splitter {
+class MatMulSplitter {
  public:
-  Splitter(Edit& edit, int i)
+  MatMulSplitter(Edit& edit, int i)
       : edit_(edit),
         graph_(edit.graph()),
         i_(i),
@@ -142,11 +142,11 @@ class Splitter {
 }  // namespace
 
 void split_matmul(Graph& graph) {
-  if (!has_formula(graph.profile)) return;
+  if (!splits_products(graph.profile)) return;
   Edit edit(graph);
   for (int i : edit.order()) {
     if (edit.node(i).op != OpKind::matmul) continue;
-    if (Splitter splitter(edit, i); splitter.applies()) splitter.run();
+    if (MatMulSplitter splitter(edit, i); splitter.applies()) splitter.run();
   }
   edit.finish();
 }

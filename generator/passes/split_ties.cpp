@@ -18,9 +18,9 @@ bool differs(const Graph& graph, const Node& n) {
          differs_at_ties(graph.profile, quant_view(from), quant_view(to));
 }
 
-class Splitter {
+class TieSplitter {
  public:
-  Splitter(Edit& edit, int i) : edit_(edit), graph_(edit.graph()), i_(i), n_(edit.node(i)) {}
+  TieSplitter(Edit& edit, int i) : edit_(edit), graph_(edit.graph()), i_(i), n_(edit.node(i)) {}
 
   void run() {
     const Tensor from = graph_.tensor(n_.inputs[0]), to = graph_.tensor(n_.outputs[0]);
@@ -79,7 +79,7 @@ void split_ties(Graph& graph) {
   if (!is_tflite(graph.profile)) return;
   Edit edit(graph);
   for (int i : edit.order())
-    if (differs(graph, edit.node(i))) Splitter(edit, i).run();
+    if (differs(graph, edit.node(i))) TieSplitter(edit, i).run();
   edit.finish();
 }
 
