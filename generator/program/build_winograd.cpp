@@ -30,7 +30,6 @@ class WinogradBuilder {
     outputs_ = {{OCTET_DST, spec.dst_pitch}};
     if (spec.residual) outputs_.push_back({OCTET_SRC2, spec.src2_pitch});
     tile_ = 2 * at_.pixel;
-    tiles_ = at_.rows * at_.columns;
     image_ = b_.ptr();
     inputs_ = b_.ptr();
     sums_ = b_.ptr();
@@ -155,7 +154,7 @@ class WinogradBuilder {
   }
 
   void transform_inputs() {
-    b_.note(fmt::format("inputs of {} tiles, transformed along columns and then along rows", tiles_));
+    b_.note(fmt::format("inputs of {} tiles, transformed along columns and then along rows", at_.tiles()));
     const Ptr image = b_.ptr();
     b_.ptr_set(image, {image_, 0});
     b_.ptr_set(inputs_, scratch(at_.inputs));
@@ -211,21 +210,21 @@ class WinogradBuilder {
     for (size_t j = 0; j < values.size(); ++j) b_.store(w, behind(to, static_cast<int64_t>(j) * step), values[j]);
   }
 
-  int64_t point_bytes(const OcBlock& block) const { return int64_t{4} * block.channels * ((spec_.ic + 1) / 2); }
+  int64_t point_bytes(const OcBlock& block) const { return int64_t{4} * block.channels * winograd_pairs(spec_); }
 
   // For each point [tile][ic] times [ic][oc of the block].
   void multiply(const OcBlock& block) {
     b_.note(fmt::format("{} products of {} tiles x {} input channels and these x {} output channels", kWinogradPoints,
-                        tiles_, spec_.ic, block.channels));
+                        at_.tiles(), spec_.ic, block.channels));
     b_.ptr_set(inputs_, scratch(at_.inputs));
     b_.ptr_set(sums_, scratch(at_.sums));
-    const int groups = (tiles_ + block.pixels - 1) / block.pixels, wider = tiles_ % groups;
-    const std::vector<Bump> next = {bump(inputs_, at_.input - int64_t{tiles_} * tile_),
-                                    bump(sums_, at_.sum - int64_t{4} * tiles_ * block.channels),
+    const int groups = (at_.tiles() + block.pixels - 1) / block.pixels, wider = at_.tiles() % groups;
+    const std::vector<Bump> next = {bump(inputs_, at_.input - int64_t{at_.tiles()} * tile_),
+                                    bump(sums_, at_.sum - int64_t{4} * at_.tiles() * block.channels),
                                     bump(OCTET_WEIGHTS, point_bytes(block))};
     b_.loop(kWinogradPoints, next, [&] {
-      multiply_tiles(block, tiles_ / groups + 1, wider);
-      multiply_tiles(block, tiles_ / groups, groups - wider);
+      multiply_tiles(block, at_.tiles() / groups + 1, wider);
+      multiply_tiles(block, at_.tiles() / groups, groups - wider);
     });
   }
 
@@ -245,7 +244,7 @@ class WinogradBuilder {
             b_.copy(g.bytes, zero, acc[0][acc[i].size()]);
           acc[i].push_back(zero);
         }
-      const int steps = (spec_.ic + 1) / 2, unroll = schedule_.unroll, bytes = 4 * block.channels;
+      const int steps = winograd_pairs(spec_), unroll = schedule_.unroll, bytes = 4 * block.channels;
       const auto some = [&](int n) {
         for (int k = 0; k < n; ++k) add_products(block, acc, {act, 4 * k}, {weights, k * bytes});
       };
@@ -388,7 +387,6 @@ class WinogradBuilder {
   Epilogue epilogue_;
   std::vector<Bump> outputs_;  // what is as large as the result: bytes of a pixel
   int tile_ = 0;               // bytes of a tile's inputs at one point
-  int tiles_ = 0;              // in a region
   Ptr image_, inputs_, sums_;  // where the region's rows begin; in its transformed inputs; in its sums
 };
 

@@ -183,9 +183,8 @@ double epilogue_cycles(const OcBlock& block, bool residual, int full_bytes, cons
 }
 
 // Tiles of 4x4 outputs: inputs transformed, 36 products of matrices, sums transformed and requantized.
-double winograd_cycles(const ConvSpec& s, const ConvSchedule& schedule, const CostTable& t) {
-  const WinogradLayout at(s, schedule);
-  const int tiles = at.rows * at.columns, full = t.vector_bytes, pairs = (s.ic + 1) / 2;
+double winograd_cycles(const ConvSpec& s, const ConvSchedule& schedule, const WinogradLayout& at, const CostTable& t) {
+  const int tiles = at.tiles(), full = t.vector_bytes, pairs = winograd_pairs(s);
   double cycles = std::max(0.5, 2.0 * at.pixel / full) * tiles * t.tile_inputs;
   for (const OcBlock& b : schedule.blocks) {
     const int groups = (tiles + b.pixels - 1) / b.pixels;
@@ -234,8 +233,8 @@ Cost cost_of(const ConvSpec& spec, const ConvSchedule& schedule, const CostTable
     Traffic moved = traffic(spec);
     moved.constants = winograd_bytes(spec) + 8 * int64_t{spec.oc};
     const WinogradLayout at(spec, schedule);
-    const int64_t tiles = int64_t{spec.n} * at.regions * at.rows * at.columns;
-    return {t.kernel + winograd_cycles(spec, schedule, t), moved, 2 * kWinogradPoints * tiles * spec.ic * spec.oc};
+    const int64_t tiles = int64_t{spec.n} * at.regions * at.tiles();
+    return {t.kernel + winograd_cycles(spec, schedule, at, t), moved, 2 * kWinogradPoints * tiles * spec.ic * spec.oc};
   }
   const ConvSpec flat = flattened(spec);
   const PixelClasses classes = pixel_classes(flat);

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <limits>
 
-#include "generator/schedule/edges.h"
 #include "generator/schedule/scales.h"
 
 namespace octet {
@@ -16,10 +15,6 @@ constexpr int kTaps = 9;
 
 int tiles_along(int outputs) {
   return (outputs + kWinogradTile - 1) / kWinogradTile;
-}
-
-int pairs_of(int ic) {
-  return (ic + 1) / 2;
 }
 
 // One more line: steps of 4 KiB would put all of them into the same cache sets.
@@ -66,7 +61,7 @@ struct Lanes {
 
 // All points of a vector of output channels to `out`, its place in the first pair of the first point.
 void pack_points(const ConvSpec& s, const ConvData& data, const Lanes& lanes, int64_t step, int8_t* out) {
-  const int64_t point = pairs_of(s.ic) * step;
+  const int64_t point = winograd_pairs(s) * step;
   std::array<std::array<Words, kWinogradPoints>, 16> points;
   for (int first = 0; first < s.ic; first += kSome) {
     for (int lane = 0; lane < lanes.count; ++lane) {
@@ -142,7 +137,7 @@ int winograd_tiles(const ConvSpec& s) {
 }
 
 int64_t winograd_bytes(const ConvSpec& s) {
-  return int64_t{kWinogradPoints} * pairs_of(s.ic) * 4 * round_up(s.oc, 4);
+  return int64_t{kWinogradPoints} * winograd_pairs(s) * 4 * round_up(s.oc, 4);
 }
 
 WinogradLayout::WinogradLayout(const ConvSpec& s, const ConvSchedule& schedule) {
@@ -151,15 +146,14 @@ WinogradLayout::WinogradLayout(const ConvSpec& s, const ConvSchedule& schedule) 
   regions = (tiles_along(s.oh) + rows - 1) / rows;
   pixel = round_up(s.ic, 8);  // half of the narrowest vector of words
   row = (int64_t{s.ow} + 2) * pixel;
-  const int tiles = columns * rows;
   int channels = 0;
   for (const OcBlock& b : schedule.blocks) channels = std::max(channels, b.channels);
   lines = apart((s.oh + 2) * row + int64_t{s.window.pad_left} * pixel);
   line = apart(2 * row);
   inputs = lines + apart(kWinogradInputs * line);
-  input = apart(int64_t{2} * tiles * pixel);
+  input = apart(int64_t{2} * tiles() * pixel);
   sums = inputs + kWinogradPoints * input;
-  sum = apart(int64_t{4} * tiles * channels);
+  sum = apart(int64_t{4} * tiles() * channels);
   bytes = sums + kWinogradPoints * sum;
 }
 
@@ -168,7 +162,7 @@ PackedConv pack_winograd(const ConvSpec& s, const ConvSchedule& schedule, const 
   const int words = scale_words(s.requant);
   int lanes = 0;
   for (const OcBlock& b : schedule.blocks) lanes += b.count * b.channels;
-  p.weights.resize(static_cast<size_t>(kWinogradPoints * pairs_of(s.ic) * 4) * static_cast<size_t>(lanes));
+  p.weights.resize(static_cast<size_t>(kWinogradPoints * winograd_pairs(s) * 4) * static_cast<size_t>(lanes));
   p.bias.resize(static_cast<size_t>(lanes));
   p.scale.resize(static_cast<size_t>(lanes * words));
   int8_t* weights = p.weights.data();
@@ -190,7 +184,7 @@ PackedConv pack_winograd(const ConvSpec& s, const ConvSchedule& schedule, const 
         bias += g.bytes / 4;
         scale += g.bytes / 4 * words;
       }
-      weights += kWinogradPoints * pairs_of(s.ic) * step;
+      weights += kWinogradPoints * winograd_pairs(s) * step;
     }
   return p;
 }
@@ -200,7 +194,7 @@ std::vector<int16_t> unpack_winograd(const ConvSpec& s, const ConvSchedule& sche
   const int8_t* weights = packed.weights.data();
   for (const OcBlock& b : schedule.blocks)
     for (int i = 0; i < b.count; ++i) {
-      const int64_t step = int64_t{4} * b.channels, point = pairs_of(s.ic) * step;
+      const int64_t step = int64_t{4} * b.channels, point = winograd_pairs(s) * step;
       for (int oc = b.oc + i * b.channels, lane = 0; lane < b.channels && oc < s.oc; ++oc, ++lane)
         for (int ic = 0; ic < s.ic; ++ic) {
           const auto at = [&](int y, int x) {

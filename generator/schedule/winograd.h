@@ -39,6 +39,11 @@ bool has_winograd(const ConvSpec& spec);
 // Whether every sum of the layer, zero point and bias left out, lies in [-2^25, 2^25).
 bool fits_winograd(const ConvSpec& spec, const ConvData& data);
 
+// Pairs of input channels, the steps of every product; the last one may be half empty.
+inline int winograd_pairs(const ConvSpec& spec) {
+  return (spec.ic + 1) / 2;
+}
+
 // Rows of tiles that are transformed together, so that register tiles find enough tiles to share weights.
 int winograd_rows(const ConvSpec& spec);
 // Tiles of such a region.
@@ -58,6 +63,7 @@ struct WinogradLayout {
   int64_t inputs, input;       // transformed both ways: kWinogradPoints sets of [tile][channel] s16
   int64_t sums, sum;           // kWinogradPoints sets of [tile][channel of the block] s32
   int64_t bytes;               // of all
+  int tiles() const { return rows * columns; }  // of a region
 };
 
 // As pack_conv says, but for the weights: for every block and point pairs of input channels, vector, lane, two s16.
